@@ -1,0 +1,1 @@
+# nginx include files, installed in $(datadir)/runstream/nginx.

@@ -1,0 +1,1 @@
+# Sources of libadmin.a, one file a line.

@@ -1,0 +1,11 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	src/base/buf.c src/base/buf.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/fd.c src/base/fd.h \
+	src/base/log.c src/base/log.h \
+	src/base/loop.c src/base/loop.h \
+	src/base/must.c src/base/must.h \
+	src/base/nearest.c src/base/nearest.h \
+	src/base/num.c src/base/num.h \
+	src/base/offload.c src/base/offload.h

@@ -1,0 +1,87 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static char process_name[32] = "-";
+static enum log_level highest = LOG_LEVEL_INFO;
+
+static const struct {
+	const char *name;
+	char journal_priority; /* syslog(3) */
+} levels[] = {
+	[LOG_LEVEL_ERROR] = { "error", '3' },
+	[LOG_LEVEL_WARNING] = { "warning", '4' },
+	[LOG_LEVEL_INFO] = { "info", '6' },
+	[LOG_LEVEL_DEBUG] = { "debug", '7' },
+};
+
+void
+log_set_process(const char *name)
+{
+	snprintf(process_name, sizeof(process_name), "%s", name);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	highest = level;
+}
+
+int
+log_parse_level(const char *name, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(name, levels[i].name) == 0) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+void
+log_line(enum log_level level, const char *event, const char *format, ...)
+{
+	char text[2048], line[sizeof(text) * 2];
+	size_t length, to = 0;
+	int saved = errno, n;
+	va_list args;
+
+	if (level > highest)
+		return;
+	if (getenv("JOURNAL_STREAM")) {
+		n = snprintf(text, sizeof(text), "<%c>%s %s ", levels[level].journal_priority,
+		             process_name, event);
+	} else {
+		char now[CLOCK_RFC3339_BYTES];
+
+		clock_format_rfc3339(clock_wall_ms(), now);
+		n = snprintf(text, sizeof(text), "%s %s %s %s ", now, levels[level].name,
+		             process_name, event);
+	}
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return;
+	va_start(args, format);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+	va_end(args);
+	length = strlen(text);
+	for (size_t i = 0; i < length && to + 5 < sizeof(line); i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x20 || c >= 0x7f)
+			to += (size_t)snprintf(line + to, sizeof(line) - to, "\\x%02x", c);
+		else
+			line[to++] = (char)c;
+	}
+	line[to++] = '\n';
+	/* A full or closed stderr must not stop the service: the line is lost, nothing else. */
+	if (write(STDERR_FILENO, line, to) < 0)
+		errno = saved;
+	errno = saved;
+}

@@ -1,0 +1,355 @@
+#include "base/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/must.h"
+
+enum { SIGNALS = 65 };
+
+struct loop {
+	int epoll_fd;
+	bool stopping;
+	int64_t now_ms;
+
+	/* The batch being dispatched, so that a removed watch is struck out of it. */
+	struct epoll_event batch[LOOP_BATCH];
+	int batch_length, batch_at;
+
+	struct loop_timer **heap; /* binary min-heap by due_ms; places are 1-based */
+	size_t heap_length, heap_capacity;
+
+	TAILQ_HEAD(, loop_task) tasks;
+	struct loop_task turn_end; /* a mark in tasks while they run */
+
+	int signal_fd;
+	struct loop_fd signal_watch;
+	sigset_t signals;
+	struct {
+		loop_signal_fn *fn;
+		void *arg;
+	} signal_handlers[SIGNALS];
+};
+
+int
+loop_new(struct loop **ret_loop)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return -ENOMEM;
+	loop->signal_fd = -1;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0) {
+		int error = -errno;
+
+		free(loop);
+		return error;
+	}
+	TAILQ_INIT(&loop->tasks);
+	sigemptyset(&loop->signals);
+	loop->now_ms = clock_now_ms();
+	*ret_loop = loop;
+	return 0;
+}
+
+void
+loop_free(struct loop **loop)
+{
+	if (!*loop)
+		return;
+	fd_close(&(*loop)->signal_fd);
+	fd_close(&(*loop)->epoll_fd);
+	free((*loop)->heap);
+	free(*loop);
+	*loop = NULL;
+}
+
+int64_t
+loop_now_ms(const struct loop *loop)
+{
+	return loop->now_ms;
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+int
+loop_fd_add(struct loop *loop, struct loop_fd *watch, int fd, uint32_t events, loop_fd_fn *fn,
+            void *arg)
+{
+	struct epoll_event event = { .events = events, .data.ptr = watch };
+
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	*watch = (struct loop_fd){ .fn = fn, .arg = arg, .fd = fd, .events = events };
+	return 0;
+}
+
+int
+loop_fd_change(struct loop *loop, struct loop_fd *watch, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = watch };
+
+	if (watch->events == events)
+		return 0;
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0)
+		return -errno;
+	watch->events = events;
+	return 0;
+}
+
+void
+loop_fd_remove(struct loop *loop, struct loop_fd *watch)
+{
+	if (!watch->fn)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	for (int i = loop->batch_at; i < loop->batch_length; i++)
+		if (loop->batch[i].data.ptr == watch)
+			loop->batch[i].data.ptr = NULL;
+	*watch = (struct loop_fd){ .fd = -1 };
+}
+
+/* --- timers ----------------------------------------------------------------------------------- */
+
+static void
+put(struct loop *loop, size_t place, struct loop_timer *timer)
+{
+	loop->heap[place - 1] = timer;
+	timer->place = place;
+}
+
+static void
+sift_up(struct loop *loop, size_t place)
+{
+	struct loop_timer *timer = loop->heap[place - 1];
+
+	while (place > 1 && loop->heap[place / 2 - 1]->due_ms > timer->due_ms) {
+		put(loop, place, loop->heap[place / 2 - 1]);
+		place /= 2;
+	}
+	put(loop, place, timer);
+}
+
+static void
+sift_down(struct loop *loop, size_t place)
+{
+	struct loop_timer *timer = loop->heap[place - 1];
+
+	for (;;) {
+		size_t child = place * 2;
+
+		if (child > loop->heap_length)
+			break;
+		if (child < loop->heap_length &&
+		    loop->heap[child]->due_ms < loop->heap[child - 1]->due_ms)
+			child++;
+		if (loop->heap[child - 1]->due_ms >= timer->due_ms)
+			break;
+		put(loop, place, loop->heap[child - 1]);
+		place = child;
+	}
+	put(loop, place, timer);
+}
+
+int
+loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
+               void *arg)
+{
+	if (timer->place == 0) {
+		if (loop->heap_length == loop->heap_capacity) {
+			size_t capacity = loop->heap_capacity ? loop->heap_capacity * 2 : 16;
+			struct loop_timer **grown = realloc(loop->heap, capacity * sizeof(*grown));
+
+			if (!grown)
+				return -ENOMEM;
+			loop->heap = grown;
+			loop->heap_capacity = capacity;
+		}
+		put(loop, ++loop->heap_length, timer);
+	}
+	timer->fn = fn;
+	timer->arg = arg;
+	timer->due_ms = loop->now_ms + (delay_ms > 0 ? delay_ms : 0);
+	sift_up(loop, timer->place);
+	sift_down(loop, timer->place);
+	return 0;
+}
+
+void
+loop_timer_stop(struct loop *loop, struct loop_timer *timer)
+{
+	size_t place = timer->place;
+	struct loop_timer *last;
+
+	if (place == 0)
+		return;
+	must(place <= loop->heap_length && loop->heap[place - 1] == timer);
+	last = loop->heap[--loop->heap_length];
+	timer->place = 0;
+	if (last != timer) {
+		put(loop, place, last);
+		sift_up(loop, place);
+		sift_down(loop, last->place);
+	}
+}
+
+bool
+loop_timer_is_set(const struct loop_timer *timer)
+{
+	return timer->place != 0;
+}
+
+static void
+run_timers(struct loop *loop)
+{
+	int64_t until_ms = loop->now_ms;
+
+	/* A timer that sets itself anew with no delay waits for the next turn, if only because
+	 * it fires at most once per place in the heap as it stood. */
+	for (size_t most = loop->heap_length; most > 0 && loop->heap_length > 0; most--) {
+		struct loop_timer *timer = loop->heap[0];
+
+		if (timer->due_ms > until_ms)
+			break;
+		loop_timer_stop(loop, timer);
+		timer->fn(timer->arg);
+	}
+}
+
+/* --- deferred work ---------------------------------------------------------------------------- */
+
+void
+loop_defer(struct loop *loop, struct loop_task *task, loop_task_fn *fn, void *arg)
+{
+	if (task->queued)
+		return;
+	task->fn = fn;
+	task->arg = arg;
+	task->queued = true;
+	TAILQ_INSERT_TAIL(&loop->tasks, task, entry);
+}
+
+void
+loop_defer_cancel(struct loop *loop, struct loop_task *task)
+{
+	if (!task->queued)
+		return;
+	TAILQ_REMOVE(&loop->tasks, task, entry);
+	task->queued = false;
+}
+
+static void
+run_tasks(struct loop *loop)
+{
+	struct loop_task *task;
+
+	/* The mark bounds the turn: what is deferred from here on runs in the next one. */
+	TAILQ_INSERT_TAIL(&loop->tasks, &loop->turn_end, entry);
+	while ((task = TAILQ_FIRST(&loop->tasks)) != &loop->turn_end) {
+		loop_defer_cancel(loop, task);
+		task->fn(task->arg);
+	}
+	TAILQ_REMOVE(&loop->tasks, &loop->turn_end, entry);
+}
+
+/* --- signals ------------------------------------------------------------------------------------ */
+
+static void
+read_signals(void *arg, uint32_t events)
+{
+	struct loop *loop = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo < SIGNALS && loop->signal_handlers[info.ssi_signo].fn)
+			loop->signal_handlers[info.ssi_signo].fn(
+				loop->signal_handlers[info.ssi_signo].arg, (int)info.ssi_signo);
+}
+
+int
+loop_signal_add(struct loop *loop, int signal_number, loop_signal_fn *fn, void *arg)
+{
+	int fd;
+
+	must(signal_number > 0 && signal_number < SIGNALS);
+	sigaddset(&loop->signals, signal_number);
+	if (sigprocmask(SIG_BLOCK, &loop->signals, NULL) < 0)
+		return -errno;
+	fd = signalfd(loop->signal_fd, &loop->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	loop->signal_handlers[signal_number].fn = fn;
+	loop->signal_handlers[signal_number].arg = arg;
+	if (loop->signal_fd < 0) {
+		loop->signal_fd = fd;
+		return loop_fd_add(loop, &loop->signal_watch, fd, EPOLLIN, read_signals, loop);
+	}
+	return 0;
+}
+
+/* --- turns -------------------------------------------------------------------------------------- */
+
+static int
+wait_ms(const struct loop *loop, int at_most_ms)
+{
+	int64_t wait;
+
+	if (!TAILQ_EMPTY(&loop->tasks))
+		return 0;
+	if (loop->heap_length == 0)
+		return at_most_ms;
+	wait = loop->heap[0]->due_ms - clock_now_ms();
+	if (wait < 0)
+		wait = 0;
+	if (at_most_ms >= 0 && wait > at_most_ms)
+		wait = at_most_ms;
+	return wait > 60000 ? 60000 : (int)wait;
+}
+
+int
+loop_turn(struct loop *loop, int timeout_ms)
+{
+	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait_ms(loop, timeout_ms));
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	loop->now_ms = clock_now_ms();
+	loop->batch_length = n > 0 ? n : 0;
+	for (loop->batch_at = 0; loop->batch_at < loop->batch_length;) {
+		struct epoll_event *event = &loop->batch[loop->batch_at++];
+		struct loop_fd *watch = event->data.ptr;
+
+		if (watch)
+			watch->fn(watch->arg, event->events);
+	}
+	loop->batch_length = loop->batch_at = 0;
+	run_timers(loop);
+	run_tasks(loop);
+	return 0;
+}
+
+int
+loop_run(struct loop *loop)
+{
+	loop->stopping = false;
+	while (!loop->stopping) {
+		int error = loop_turn(loop, -1);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}

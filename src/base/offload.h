@@ -1,0 +1,45 @@
+/*
+ * A few helper threads for what may block: opening, cold reads, directory scans, anything on a
+ * mount that may hang. A job does its work in a thread and is then handed back to the loop.
+ *
+ * A stuck job must delay nobody else, so threads are added (up to the limit) while all are
+ * busy and jobs wait, and surplus ones end after some idle seconds.
+ */
+#ifndef BASE_OFFLOAD_H
+#define BASE_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "base/loop.h"
+
+struct offload;
+struct offload_job;
+
+/* Runs in a helper thread; touches only what the job owns. */
+typedef void offload_work_fn(struct offload_job *job);
+/* Runs in the loop's thread afterwards; may free the job or submit it again. */
+typedef void offload_done_fn(struct offload_job *job);
+
+/* Embedded as the first member, or found by container; zero-initialised. */
+struct offload_job {
+	offload_work_fn *work;
+	offload_done_fn *done;
+	TAILQ_ENTRY(offload_job) entry;
+};
+
+/* Threads start as jobs come, at most most_threads. Returns 0 or -errno; returns owned. */
+int offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload);
+
+/*
+ * Jobs that no thread has begun are dropped without done(); running ones are waited for at
+ * most a second, then left behind with their threads (a hung mount cannot be interrupted).
+ */
+void offload_free(struct offload **offload);
+
+/* Borrows the job until done() is called. Never blocks. */
+void offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn *work,
+                    offload_done_fn *done);
+
+#endif

@@ -1,0 +1,1 @@
+# Sources of libconf.a, one file a line.

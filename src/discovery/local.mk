@@ -1,0 +1,1 @@
+# Sources of libdiscovery.a, one file a line.

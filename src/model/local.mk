@@ -1,0 +1,1 @@
+# Sources of libmodel.a, one file a line.

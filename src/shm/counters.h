@@ -1,0 +1,41 @@
+/*
+ * Counters of one worker: a segment of its own, which it alone writes. Each is defined once,
+ * in the list below, from which the struct, `runstreamctl status` and the pages are made.
+ */
+#ifndef SHM_COUNTERS_H
+#define SHM_COUNTERS_H
+
+#include <stdint.h>
+
+/* X(name, kind, help): kind is counter (only grows) or gauge. */
+#define COUNTERS(X) \
+	X(requests, counter, "requests that arrived whole") \
+	X(requests_bad, counter, "connections ended for breaking FastCGI or for taking too long") \
+	X(clients, gauge, "streams open now") \
+	X(clients_refused, counter, "streams refused for max_clients_per_run or max_clients_per_worker") \
+	X(clients_timed_out, counter, "streams ended because the client took nothing for client_timeout_s") \
+	X(lines_sent, counter, "log events handed to the kernel, one for each client") \
+	X(bytes_sent, counter, "bytes handed to the kernel") \
+	X(gaps, counter, "gap events sent") \
+	X(followers, gauge, "files being followed") \
+	X(files_open, gauge, "descriptors of followed files") \
+	X(channels, gauge, "distinct streams with at least one client") \
+	X(blocks_rendered, counter, "blocks of events rendered, whoever shares them") \
+	X(cache_bytes, gauge, "rendered blocks kept for clients that are behind")
+
+struct counters_values {
+#define COUNTERS_MEMBER(name, kind, help) uint64_t name;
+	COUNTERS(COUNTERS_MEMBER)
+#undef COUNTERS_MEMBER
+};
+
+struct counters;
+
+int counters_create(void); /* returns a memfd or -errno */
+int counters_open(int fd, int writable, struct counters **ret_counters);
+void counters_close(struct counters **counters);
+/* The owner's values, to be changed in place (plain 8-byte stores; readers use counters_read). */
+struct counters_values *counters_own(struct counters *counters);
+void counters_read(const struct counters *counters, struct counters_values *ret_values);
+
+#endif

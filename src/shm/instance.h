@@ -1,0 +1,48 @@
+/*
+ * What a child inherits from the supervisor, all of it, in one place; and the board in shared
+ * memory on which the supervisor (its only writer) says which processes are alive.
+ */
+#ifndef SHM_INSTANCE_H
+#define SHM_INSTANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf/settings.h"
+
+enum { INSTANCE_WORKERS_MAX = 64 };
+
+/* Descriptors are open in every child (CLOEXEC), -1 where unused. */
+struct instance {
+	struct settings settings; /* as of the fork */
+	int runs_dir_fd;          /* O_PATH|O_DIRECTORY of storage.runs_dir, or -1 if it is missing */
+	int registry_fd;          /* read-write in discovery, read-only elsewhere */
+	int board_fd;             /* read-only in children */
+	int discovery_bell_fd;    /* eventfd: ring it for a look now */
+	uint32_t worker_count;
+	int worker_bell_fds[INSTANCE_WORKERS_MAX]; /* eventfds: discovery rings them at changes */
+	int occupancy_fds[INSTANCE_WORKERS_MAX];
+	int counters_fds[INSTANCE_WORKERS_MAX];
+	/* This child's own: */
+	int supervisor_fd;        /* SOCK_SEQPACKET to the supervisor; its end means: drain and end */
+	uint32_t worker_index;    /* from 0 */
+	int listen_fd;            /* a worker's listening socket, non-blocking */
+};
+
+/* The board. */
+struct board;
+
+int board_create(void); /* returns a memfd or -errno */
+int board_open(int fd, bool writable, struct board **ret_board);
+void board_close(struct board **board);
+
+/* pid 0: not running. Process 0 is discovery, n + 1 is worker n. */
+void board_set(struct board *board, uint32_t process, pid_t pid);
+pid_t board_pid(const struct board *board, uint32_t process);
+uint32_t board_restarts(const struct board *board, uint32_t process);
+/* Workers in use now (a reload may change it). */
+void board_set_worker_count(struct board *board, uint32_t count);
+uint32_t board_worker_count(const struct board *board);
+
+#endif

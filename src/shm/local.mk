@@ -1,0 +1,1 @@
+# Sources of libshm.a, one file a line.

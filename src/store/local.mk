@@ -1,0 +1,1 @@
+# Sources of libstore.a, one file a line.

@@ -1,0 +1,1 @@
+# Sources of libstream.a, one file a line.

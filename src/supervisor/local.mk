@@ -1,0 +1,1 @@
+# Sources of libsupervisor.a, one file a line.

@@ -1,0 +1,1 @@
+# Sources of libworker.a, one file a line.

@@ -1,0 +1,1 @@
+# Files and targets of tests/lint.

@@ -1,7 +1,7 @@
 /*
- * A growable run of bytes. Appending never fails half-way: once memory ran out (or the limit
- * was reached) the buffer keeps the error and ignores what is appended, so that a caller may
- * append much and ask buf_error() once.
+ * A growable run of bytes. Appending never fails half-way: once memory ran out the buffer keeps
+ * the error and ignores what is appended, so that a caller may append much and ask buf_error()
+ * once.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

@@ -23,6 +23,7 @@ struct loop {
 
 	struct loop_timer **heap; /* binary min-heap by due_ms; places are 1-based */
 	size_t heap_length, heap_capacity;
+	bool running_timers;
 
 	TAILQ_HEAD(, loop_task) tasks;
 	struct loop_task turn_end; /* a mark in tasks while they run */
@@ -167,6 +168,8 @@ int
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
                void *arg)
 {
+	int64_t shortest_ms;
+
 	if (timer->place == 0) {
 		if (loop->heap_length == loop->heap_capacity) {
 			size_t capacity = loop->heap_capacity ? loop->heap_capacity * 2 : 16;
@@ -181,7 +184,9 @@ loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, lo
 	}
 	timer->fn = fn;
 	timer->arg = arg;
-	timer->due_ms = loop->now_ms + (delay_ms > 0 ? delay_ms : 0);
+	/* From within a timer at least 1 ms: what sets itself anew must not fire twice a turn. */
+	shortest_ms = loop->running_timers ? 1 : 0;
+	timer->due_ms = loop->now_ms + (delay_ms > shortest_ms ? delay_ms : shortest_ms);
 	sift_up(loop, timer->place);
 	sift_down(loop, timer->place);
 	return 0;
@@ -214,18 +219,14 @@ loop_timer_is_set(const struct loop_timer *timer)
 static void
 run_timers(struct loop *loop)
 {
-	int64_t until_ms = loop->now_ms;
-
-	/* A timer that sets itself anew with no delay waits for the next turn, if only because
-	 * it fires at most once per place in the heap as it stood. */
-	for (size_t most = loop->heap_length; most > 0 && loop->heap_length > 0; most--) {
+	loop->running_timers = true;
+	while (loop->heap_length > 0 && loop->heap[0]->due_ms <= loop->now_ms) {
 		struct loop_timer *timer = loop->heap[0];
 
-		if (timer->due_ms > until_ms)
-			break;
 		loop_timer_stop(loop, timer);
 		timer->fn(timer->arg);
 	}
+	loop->running_timers = false;
 }
 
 /* --- deferred work ---------------------------------------------------------------------------- */

@@ -1,5 +1,20 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+BASE_TESTS = tests/unit/test_buf tests/unit/test_clock tests/unit/test_fd tests/unit/test_log \
+	tests/unit/test_loop tests/unit/test_nearest tests/unit/test_num tests/unit/test_offload
+check_PROGRAMS += $(BASE_TESTS)
+TESTS += $(BASE_TESTS)
+tests_unit_test_buf_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_buf_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_clock_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_clock_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_fd_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_fd_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_loop_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_loop_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_nearest_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_nearest_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_num_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_num_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_offload_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_offload_LDADD = $(BASE_LIBS) $(UNIT_LIBS)

@@ -1,0 +1,166 @@
+#include "base/log.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static int stderr_before = -1, captured = -1;
+
+static void
+capture(void)
+{
+	unsetenv("JOURNAL_STREAM");
+	captured = memfd_create("stderr", MFD_CLOEXEC);
+	stderr_before = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(captured, STDERR_FILENO), 0);
+}
+
+/* What was logged since capture(); the caller frees it. */
+static char *
+logged(void)
+{
+	char *text = NULL;
+
+	dup2(stderr_before, STDERR_FILENO);
+	fd_close(&stderr_before);
+	lseek(captured, 0, SEEK_SET);
+	ck_assert_int_eq(fd_read_all(captured, 1 << 20, &text, NULL), 0);
+	fd_close(&captured);
+	return text;
+}
+
+START_TEST(a_line_names_time_level_process_and_event)
+{
+	char *text;
+
+	capture();
+	log_set_process("worker-2");
+	log_warning("run_skipped", "run_id=%s bytes=%d", "r1", 5);
+	text = logged();
+	ck_assert_uint_gt(strlen(text), 25);
+	ck_assert_int_eq(text[10], 'T');
+	ck_assert_str_eq(text + 24, " warning worker-2 run_skipped run_id=r1 bytes=5\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(under_the_journal_a_line_has_its_priority_and_no_time)
+{
+	char *text;
+
+	capture();
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	log_set_process("supervisor");
+	log_error("a", "x");
+	log_info("b", "y");
+	text = logged();
+	ck_assert_str_eq(text, "<3>supervisor a x\n<6>supervisor b y\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(lines_above_the_level_are_left_out)
+{
+	char *text;
+
+	capture();
+	log_debug("unseen", "%d", 1);
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("unseen", "%d", 1);
+	log_error("seen", "%d", 1);
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("seen", "%d", 2);
+	text = logged();
+	ck_assert_ptr_null(strstr(text, "unseen"));
+	ck_assert_ptr_nonnull(strstr(text, " error "));
+	ck_assert_ptr_nonnull(strstr(text, " debug "));
+	free(text);
+}
+END_TEST
+
+START_TEST(input_cannot_forge_a_line_or_send_escapes_to_a_terminal)
+{
+	char *text;
+
+	capture();
+	log_info("bad_id", "id=\"%s\"", "a\nforged\x1b[2J\x7f\xc3\xa9");
+	text = logged();
+	ck_assert_ptr_nonnull(strstr(text, "id=\"a\\x0aforged\\x1b[2J\\x7f\\xc3\\xa9\"\n"));
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+	free(text);
+}
+END_TEST
+
+START_TEST(a_line_of_any_length_is_bounded_and_ends)
+{
+	char long_name[100000], *text;
+
+	memset(long_name, '\x01', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	capture();
+	log_set_process(long_name);
+	log_info("long", "%s", long_name);
+	log_set_process("p");
+	log_info("next", "-");
+	text = logged();
+	ck_assert_uint_lt(strlen(text), 8192);
+	ck_assert_ptr_nonnull(strstr(text, "\n2"));
+	ck_assert_ptr_nonnull(strstr(text, " info p next -\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(errno_is_kept_also_when_stderr_is_gone)
+{
+	capture();
+	dup2(stderr_before, 99);
+	close(STDERR_FILENO);
+	errno = ERANGE;
+	log_info("lost", "-");
+	ck_assert_int_eq(errno, ERANGE);
+	dup2(99, STDERR_FILENO);
+	close(99);
+	free(logged());
+}
+END_TEST
+
+START_TEST(levels_are_known_by_name)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	ck_assert_int_eq(log_parse_level("error", &level), 0);
+	ck_assert_int_eq(level, LOG_LEVEL_ERROR);
+	ck_assert_int_eq(log_parse_level("debug", &level), 0);
+	ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(log_parse_level("loud", &level), -EINVAL);
+	ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("log");
+	TCase *tc = tcase_create("log");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, a_line_names_time_level_process_and_event);
+	tcase_add_test(tc, under_the_journal_a_line_has_its_priority_and_no_time);
+	tcase_add_test(tc, lines_above_the_level_are_left_out);
+	tcase_add_test(tc, input_cannot_forge_a_line_or_send_escapes_to_a_terminal);
+	tcase_add_test(tc, a_line_of_any_length_is_bounded_and_ends);
+	tcase_add_test(tc, errno_is_kept_also_when_stderr_is_gone);
+	tcase_add_test(tc, levels_are_known_by_name);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -1,1 +1,7 @@
 # Sources of libmodel.a, one file a line.
+noinst_LIBRARIES += libmodel.a
+libmodel_a_SOURCES = \
+	src/model/fastcgi.c src/model/fastcgi.h \
+	src/model/run_id.c src/model/run_id.h \
+	src/model/target.c src/model/target.h \
+	src/model/utf8.c src/model/utf8.h

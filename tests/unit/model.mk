@@ -3,3 +3,19 @@
 #   TESTS += tests/unit/test_x
 #   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
 #   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+
+# libfcgi is the reference that our reader of requests is compared with.
+check_PROGRAMS += tests/unit/test_fastcgi
+TESTS += tests/unit/test_fastcgi
+tests_unit_test_fastcgi_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_fastcgi_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(FCGI_LIBS)
+
+check_PROGRAMS += tests/unit/test_run_id
+TESTS += tests/unit/test_run_id
+tests_unit_test_run_id_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_run_id_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_target
+TESTS += tests/unit/test_target
+tests_unit_test_target_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_target_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

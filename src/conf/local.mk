@@ -1,1 +1,6 @@
-# Sources of libconf.a, one file a line.
+noinst_LIBRARIES += libconf.a
+libconf_a_SOURCES = \
+	src/conf/conf.c src/conf/conf.h \
+	src/conf/document.c src/conf/document.h \
+	src/conf/settings.c src/conf/settings.h \
+	src/conf/settings_message.c src/conf/settings_message.h

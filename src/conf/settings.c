@@ -1,0 +1,496 @@
+#include "conf/settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/num.h"
+
+enum { FILE_NAME_BYTES = 128, WORKERS_BY_DEFAULT = 8, WORKERS_MOST = 64 };
+
+#define MEMBER(path) offsetof(struct settings, path)
+/* A key whose path is that of its member. */
+#define NUMBER(member, lowest_, highest_, default_, ...) \
+	{ .path = #member, .offset = MEMBER(member), .type = SETTINGS_NUMBER, .lowest = lowest_, \
+	  .highest = highest_, .default_number = default_, __VA_ARGS__ }
+#define BOOLEAN(member, default_, ...) \
+	{ .path = #member, .offset = MEMBER(member), .type = SETTINGS_BOOLEAN, \
+	  .default_number = default_, __VA_ARGS__ }
+#define TEXT(path_, member, type_, default_, ...) \
+	{ .path = path_, .offset = MEMBER(member), .type = type_, .default_text = default_, \
+	  __VA_ARGS__ }
+
+const struct settings_key settings_keys[] = {
+	TEXT("api.prefix", api.prefix, SETTINGS_PREFIX, "/api", .needs_restart = true,
+	     .help = "What the path of every request begins with."),
+	NUMBER(api.sse.poll_interval_ms, 10, 60000, 100,
+	       .help = "How often a followed file is looked at where inotify cannot be trusted."),
+	NUMBER(api.sse.discovery_interval_ms, 10, 3600000, 1000,
+	       .help = "How often the runs directory is looked at."),
+	NUMBER(api.sse.heartbeat_interval_s, 1, 3600, 30,
+	       .help = "A stream that was silent for so long is sent a heartbeat."),
+	NUMBER(api.sse.max_clients_per_run, 1, 1000000, 10,
+	       .help = "How many clients may stream one run, counted over all workers."),
+	NUMBER(api.sse.retry_ms, 100, 600000, 2000,
+	       .help = "After how long a client that lost its stream comes back; each is told a "
+	               "time of its own, between half and one and a half of this."),
+	NUMBER(api.sse.refused_retry_s, 1, 86400, 30,
+	       .help = "After how long a client that was refused comes back."),
+	NUMBER(api.sse.partial_flush_ms, 0, 3600000, 1000,
+	       .help = "An unfinished last line that has not grown for so long is sent as it is."),
+	NUMBER(api.sse.terminal_linger_ms, 0, 3600000, 1000,
+	       .help = "How long the files of a run that has ended must have been unchanged before "
+	               "its stream is complete."),
+	NUMBER(api.sse.max_line_bytes, 1024, 1048576, 65536,
+	       .help = "A longer line is sent in several events."),
+	NUMBER(api.sse.max_wait_s, 0, 86400, 300,
+	       .help = "The most that a client may ask for with wait_s."),
+	NUMBER(api.sse.client_timeout_s, 1, 86400, 300,
+	       .help = "A client that takes nothing for so long is disconnected."),
+	TEXT("storage.runs_dir", storage.runs_dir, SETTINGS_PATH, "/var/lib/runstream/runs",
+	     .needs_restart = true, .help = "The directory in which the runs are."),
+	TEXT("storage.files.run_info", storage.files.run_info, SETTINGS_FILE, "run-info.yaml",
+	     .needs_restart = true, .help = "The file with a run's status and metadata."),
+	TEXT("storage.files.stdout", storage.files.stdout_log, SETTINGS_FILE, "agent-stdout.txt",
+	     .needs_restart = true, .help = "The file with a run's standard output."),
+	TEXT("storage.files.stderr", storage.files.stderr_log, SETTINGS_FILE, "agent-stderr.txt",
+	     .needs_restart = true, .help = "The file with a run's standard error."),
+	TEXT("storage.files.events", storage.files.events, SETTINGS_FILE, "events.jsonl",
+	     .needs_restart = true, .help = "The file with a run's recorded events."),
+	NUMBER(storage.max_runs, 1, 16000000, 1000000, .needs_restart = true,
+	       .help = "How many runs the registry has room for; memory is taken only for those "
+	               "that exist."),
+	BOOLEAN(following.inotify, true, .needs_restart = true,
+	        .help = "Whether inotify is used to see changes at once; without it, polling alone "
+	                "is."),
+	NUMBER(following.healthy_poll_interval_ms, 10, 600000, 2000,
+	       .help = "How often a followed file is looked at while its inotify watch works."),
+	NUMBER(following.cache_bytes, 1048576, 1073741824, 16777216,
+	       .help = "How much each worker may keep of what it rendered, for clients that are "
+	               "behind."),
+	TEXT("server.runtime_dir", server.runtime_dir, SETTINGS_PATH, NULL, .needs_restart = true,
+	     .default_words = "/run/runstream for root, else $XDG_RUNTIME_DIR/runstream, else "
+	                      "/tmp/runstream-UID",
+	     .help = "The directory of the sockets, the pid file and the lock."),
+	NUMBER(server.workers, 1, WORKERS_MOST, 0, .needs_restart = true,
+	       .default_words = "the number of processors, at most 8",
+	       .help = "How many worker processes answer requests."),
+	TEXT("server.socket_mode", server.socket_mode, SETTINGS_MODE, "0660", .needs_restart = true,
+	     .help = "The mode of the workers' sockets."),
+	TEXT("server.socket_group", server.socket_group, SETTINGS_ACCOUNT, "",
+	     .needs_restart = true,
+	     .help = "The group that may connect to the workers' sockets; empty: the group of the "
+	             "process."),
+	TEXT("server.user", server.user, SETTINGS_ACCOUNT, "", .needs_restart = true,
+	     .help = "Whom discovery and the workers become when the server is started as root; "
+	             "empty: they stay root."),
+	NUMBER(server.max_clients_per_worker, 1, 1000000, 10000,
+	       .help = "How many clients a worker holds before it answers 503."),
+	NUMBER(server.request_timeout_ms, 100, 600000, 5000,
+	       .help = "How long a request may take to arrive whole."),
+	NUMBER(server.drain_ms, 0, 3600000, 2000,
+	       .help = "Over how long a worker that stops ends its streams."),
+	TEXT("log.level", log.level, SETTINGS_LEVEL, "info",
+	     .help = "The least important messages that are still logged."),
+};
+
+static bool
+is_text(const struct settings_key *key)
+{
+	return key->type != SETTINGS_NUMBER && key->type != SETTINGS_BOOLEAN;
+}
+
+static char **
+text_of(struct settings *settings, const struct settings_key *key)
+{
+	return (char **)(void *)((char *)settings + key->offset);
+}
+
+static const char *
+text_in(const struct settings *settings, const struct settings_key *key)
+{
+	return *(char *const *)(const void *)((const char *)settings + key->offset);
+}
+
+static int64_t *
+number_of(struct settings *settings, const struct settings_key *key)
+{
+	return (int64_t *)(void *)((char *)settings + key->offset);
+}
+
+static int64_t
+number_in(const struct settings *settings, const struct settings_key *key)
+{
+	return *(const int64_t *)(const void *)((const char *)settings + key->offset);
+}
+
+static bool *
+boolean_of(struct settings *settings, const struct settings_key *key)
+{
+	return (bool *)(void *)((char *)settings + key->offset);
+}
+
+static bool
+boolean_in(const struct settings *settings, const struct settings_key *key)
+{
+	return *(const bool *)(const void *)((const char *)settings + key->offset);
+}
+
+/* --- defaults, copies ---------------------------------------------------------------------------- */
+
+static char *
+default_runtime_dir(void)
+{
+	const char *session = getenv("XDG_RUNTIME_DIR");
+	char *path = NULL;
+	int n;
+
+	if (geteuid() == 0)
+		return strdup("/run/runstream");
+	if (session && session[0] == '/' && strlen(session) < SETTINGS_TEXT_BYTES / 2)
+		n = asprintf(&path, "%s/runstream", session);
+	else
+		n = asprintf(&path, "/tmp/runstream-%ju", (uintmax_t)geteuid());
+	return n < 0 ? NULL : path;
+}
+
+static int64_t
+default_workers(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (processors < 1)
+		return 1;
+	return processors < WORKERS_BY_DEFAULT ? processors : WORKERS_BY_DEFAULT;
+}
+
+int
+settings_init(struct settings *ret_settings)
+{
+	struct settings settings;
+
+	memset(&settings, 0, sizeof(settings));
+	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+		const struct settings_key *key = &settings_keys[i];
+
+		if (key->type == SETTINGS_NUMBER) {
+			*number_of(&settings, key) = key->default_number;
+		} else if (key->type == SETTINGS_BOOLEAN) {
+			*boolean_of(&settings, key) = key->default_number != 0;
+		} else {
+			char *text = key->default_text ? strdup(key->default_text)
+			                               : default_runtime_dir();
+
+			if (!text) {
+				settings_fini(&settings);
+				return -ENOMEM;
+			}
+			*text_of(&settings, key) = text;
+		}
+	}
+	settings.server.workers = default_workers();
+	*ret_settings = settings;
+	return 0;
+}
+
+void
+settings_fini(struct settings *settings)
+{
+	for (size_t i = 0; i < SETTINGS_COUNT; i++)
+		if (is_text(&settings_keys[i])) {
+			free(*text_of(settings, &settings_keys[i]));
+			*text_of(settings, &settings_keys[i]) = NULL;
+		}
+}
+
+int
+settings_copy(const struct settings *settings, struct settings *ret_copy)
+{
+	struct settings copy = *settings;
+	bool failed = false;
+
+	for (size_t i = 0; i < SETTINGS_COUNT; i++)
+		if (is_text(&settings_keys[i])) {
+			char *text = strdup(text_in(settings, &settings_keys[i]));
+
+			*text_of(&copy, &settings_keys[i]) = text;
+			failed = failed || !text;
+		}
+	if (failed) {
+		settings_fini(&copy);
+		return -ENOMEM;
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+/* --- values -------------------------------------------------------------------------------------- */
+
+static bool
+is_number(const struct settings_key *key, const char *text, size_t length, int64_t *ret_number)
+{
+	uint64_t number;
+
+	if (num_parse_u64(text, length, &number) || number > INT64_MAX)
+		return false;
+	if ((int64_t)number < key->lowest || (int64_t)number > key->highest)
+		return false;
+	*ret_number = (int64_t)number;
+	return true;
+}
+
+static bool
+is_prefix(const char *text)
+{
+	const char *segment = text;
+
+	if (*text != '/')
+		return false;
+	/* Each segment: at least one character, none that would need an escape, not "." or "..". */
+	while (*segment == '/') {
+		size_t n = strspn(++segment, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		                             "0123456789-._~");
+
+		if (n == 0 || (n <= 2 && strspn(segment, ".") == n))
+			return false;
+		segment += n;
+	}
+	return *segment == '\0';
+}
+
+static bool
+is_mode(const char *text)
+{
+	size_t length = strlen(text);
+	long mode;
+
+	if (length < 3 || length > 4 || strspn(text, "01234567") != length)
+		return false;
+	mode = strtol(text, NULL, 8);
+	return mode <= 0777 && (mode & 0600) == 0600;
+}
+
+static bool
+is_file_name(const char *text)
+{
+	return *text != '\0' && strlen(text) <= FILE_NAME_BYTES && !strchr(text, '/') &&
+	       strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+static bool
+is_right_text(enum settings_type type, const char *text)
+{
+	enum log_level level;
+
+	switch (type) {
+	case SETTINGS_PATH:
+		return *text == '/';
+	case SETTINGS_FILE:
+		return is_file_name(text);
+	case SETTINGS_PREFIX:
+		return is_prefix(text);
+	case SETTINGS_MODE:
+		return is_mode(text);
+	case SETTINGS_ACCOUNT:
+		return strpbrk(text, " :/") == NULL;
+	case SETTINGS_LEVEL:
+		return log_parse_level(text, &level) == 0;
+	case SETTINGS_NUMBER:
+	case SETTINGS_BOOLEAN:
+		break;
+	}
+	return false;
+}
+
+static int
+set_text(struct settings *settings, const struct settings_key *key, const char *text, size_t length)
+{
+	char **member = text_of(settings, key);
+	char *copy;
+
+	if (length > SETTINGS_TEXT_BYTES)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return -EINVAL;
+	copy = strndup(text, length);
+	if (!copy)
+		return -ENOMEM;
+	if (!is_right_text(key->type, copy)) {
+		free(copy);
+		return -EINVAL;
+	}
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
+int
+settings_set(struct settings *settings, const struct settings_key *key, const char *text,
+             size_t length)
+{
+	int64_t number;
+
+	if (is_text(key))
+		return set_text(settings, key, text, length);
+	if (key->type == SETTINGS_NUMBER) {
+		if (!is_number(key, text, length, &number))
+			return -EINVAL;
+		*number_of(settings, key) = number;
+		return 0;
+	}
+	if (length == 4 && memcmp(text, "true", 4) == 0)
+		*boolean_of(settings, key) = true;
+	else if (length == 5 && memcmp(text, "false", 5) == 0)
+		*boolean_of(settings, key) = false;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static const char *
+unit_of(const struct settings_key *key)
+{
+	static const struct {
+		const char *ending, *words;
+	} units[] = { { "_ms", " of milliseconds" }, { "_s", " of seconds" }, { "_bytes", " of bytes" } };
+	size_t length = strlen(key->path);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t n = strlen(units[i].ending);
+
+		if (length > n && strcmp(key->path + length - n, units[i].ending) == 0)
+			return units[i].words;
+	}
+	return "";
+}
+
+void
+settings_append_demand(struct buf *to, const struct settings_key *key)
+{
+	switch (key->type) {
+	case SETTINGS_NUMBER:
+		buf_printf(to, "a whole number%s from %" PRId64 " to %" PRId64, unit_of(key),
+		           key->lowest, key->highest);
+		return;
+	case SETTINGS_BOOLEAN:
+		buf_puts(to, "true or false");
+		return;
+	case SETTINGS_PATH:
+		buf_printf(to, "an absolute path of at most %d bytes", SETTINGS_TEXT_BYTES);
+		return;
+	case SETTINGS_FILE:
+		buf_printf(to, "a file name of at most %d bytes, without slashes", FILE_NAME_BYTES);
+		return;
+	case SETTINGS_PREFIX:
+		buf_puts(to, "segments of letters, digits and -._~, each after a slash");
+		return;
+	case SETTINGS_MODE:
+		buf_puts(to, "octal digits from 0600 to 0777 that let the owner read and write");
+		return;
+	case SETTINGS_ACCOUNT:
+		buf_puts(to, "a name without blanks, colons and slashes, or empty");
+		return;
+	case SETTINGS_LEVEL:
+		buf_puts(to, "one of error, warning, info and debug");
+		return;
+	}
+}
+
+void
+settings_append_text(struct buf *to, const struct settings *settings,
+                     const struct settings_key *key)
+{
+	if (is_text(key))
+		buf_puts(to, text_in(settings, key));
+	else
+		settings_append_value(to, settings, key);
+}
+
+void
+settings_append_value(struct buf *to, const struct settings *settings,
+                      const struct settings_key *key)
+{
+	if (key->type == SETTINGS_NUMBER) {
+		buf_printf(to, "%" PRId64, number_in(settings, key));
+	} else if (key->type == SETTINGS_BOOLEAN) {
+		buf_puts(to, boolean_in(settings, key) ? "true" : "false");
+	} else {
+		/* Control characters never get into a member, so two escapes are enough. */
+		buf_putc(to, '"');
+		for (const char *at = text_in(settings, key); *at; at++) {
+			if (*at == '"' || *at == '\\')
+				buf_putc(to, '\\');
+			buf_putc(to, *at);
+		}
+		buf_putc(to, '"');
+	}
+}
+
+void
+settings_append_yaml(struct buf *to, const struct settings *settings)
+{
+	const char *previous = "";
+
+	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+		const char *path = settings_keys[i].path, *at = path, *dot;
+		int depth = 0;
+		bool same = true;
+
+		for (; (dot = strchr(at, '.')); at = dot + 1, depth++) {
+			size_t length = (size_t)(dot + 1 - path);
+
+			/* A section that the key before was in already has its line. */
+			same = same && strncmp(path, previous, length) == 0;
+			if (!same)
+				buf_printf(to, "%*s%.*s:\n", depth * 2, "", (int)(dot - at), at);
+		}
+		buf_printf(to, "%*s%s: ", depth * 2, "", at);
+		settings_append_value(to, settings, &settings_keys[i]);
+		buf_putc(to, '\n');
+		previous = path;
+	}
+}
+
+bool
+settings_equal(const struct settings *a, const struct settings *b, const struct settings_key *key)
+{
+	if (key->type == SETTINGS_NUMBER)
+		return number_in(a, key) == number_in(b, key);
+	if (key->type == SETTINGS_BOOLEAN)
+		return boolean_in(a, key) == boolean_in(b, key);
+	return strcmp(text_in(a, key), text_in(b, key)) == 0;
+}
+
+int
+settings_pin(struct settings *next, const struct settings *running,
+             const struct settings_key *ret_keys[static SETTINGS_COUNT])
+{
+	int count = 0;
+
+	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+		const struct settings_key *key = &settings_keys[i];
+
+		if (!key->needs_restart || settings_equal(next, running, key))
+			continue;
+		if (key->type == SETTINGS_NUMBER) {
+			*number_of(next, key) = number_in(running, key);
+		} else if (key->type == SETTINGS_BOOLEAN) {
+			*boolean_of(next, key) = boolean_in(running, key);
+		} else {
+			char *text = strdup(text_in(running, key));
+
+			if (!text)
+				return -ENOMEM;
+			free(*text_of(next, key));
+			*text_of(next, key) = text;
+		}
+		ret_keys[count++] = key;
+	}
+	return count;
+}

@@ -20,7 +20,7 @@ int fd_write_all(int fd, const void *bytes, size_t length);
  */
 int fd_read_all(int fd, size_t limit, char **ret_text, size_t *ret_length);
 
-enum { FD_PASS_MAX = 64 };
+enum { FD_PASS_MAX = 253 }; /* as many as the kernel passes in a message: SCM_MAX_FD, unix(7) */
 
 /*
  * Sends one message with descriptors (borrowed) over a Unix socket: SCM_RIGHTS, unix(7).

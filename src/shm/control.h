@@ -1,0 +1,59 @@
+/*
+ * The protocol of the control socket, <runtime_dir>/control.sock: a Unix socket of type
+ * SOCK_SEQPACKET, mode 0600, which runstreamd serves and runstreamctl uses. One JSON object a
+ * message, either way:
+ *
+ *     {"command":"status"}
+ *     {"ok":true, …}    {"ok":false,"error":"sentence"}
+ *
+ * Names here are all that the two sides share.
+ */
+#ifndef SHM_CONTROL_H
+#define SHM_CONTROL_H
+
+#define CONTROL_SOCKET_NAME "control.sock"
+
+enum { CONTROL_MESSAGE_BYTES = 64 * 1024 }; /* the longest message, either way */
+
+/* A request's members. */
+#define CONTROL_COMMAND "command"
+
+/* Every answer's members. */
+#define CONTROL_OK "ok"
+#define CONTROL_ERROR "error"
+
+/*
+ * "status": what the supervisor knows. With the answer come descriptors (SCM_RIGHTS), read-only:
+ * first those of enum control_fd, then, for each worker, its occupancy and its counters.
+ */
+#define CONTROL_COMMAND_STATUS "status"
+#define CONTROL_VERSION "version"         /* string: the supervisor's */
+#define CONTROL_PID "pid"
+#define CONTROL_UPTIME_MS "uptime_ms"
+#define CONTROL_RUNS_DIR "runs_dir"       /* string, absolute */
+#define CONTROL_RUNTIME_DIR "runtime_dir" /* string, absolute */
+#define CONTROL_DISCOVERY "discovery"     /* a process */
+#define CONTROL_WORKERS "workers"         /* array of processes, worker 1 first */
+/* A process: an object of pid (0: not running), and these. */
+#define CONTROL_RESTARTS "restarts"       /* times that it was started anew */
+#define CONTROL_STATE "state"             /* string: "running", "starting", … */
+
+enum control_fd {
+	CONTROL_FD_REGISTRY,
+	CONTROL_FD_BOARD,
+	CONTROL_FD_WORKERS, /* + 2 * n: the occupancy of worker n (from 0); one more: its counters */
+};
+
+/*
+ * "reload": reads the configuration anew. Refused, with FILE:LINE:COLUMN and a sentence, when it
+ * is bad: the old settings stay.
+ */
+#define CONTROL_COMMAND_RELOAD "reload"
+
+/*
+ * "stop": answers at once, then stops as SIGTERM does. The connection stays open meanwhile: its
+ * end says that all is down.
+ */
+#define CONTROL_COMMAND_STOP "stop"
+
+#endif

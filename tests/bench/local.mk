@@ -1,1 +1,22 @@
-# Files and targets of tests/bench.
+# Benchmarks: `make bench`, or `make bench BENCH="latency burst"` for some of them.
+# `make check` only tests that the load generator notices what it is there to notice.
+check_PROGRAMS += \
+	tests/bench/sse_load \
+	tests/bench/log_writer \
+	tests/bench/null_peer
+BENCH_NEEDS = \
+	tests/bench/sse_load$(EXEEXT) \
+	tests/bench/log_writer$(EXEEXT) \
+	tests/bench/null_peer$(EXEEXT)
+BENCH_LINE = tests/bench/line.c tests/bench/line.h
+tests_bench_sse_load_SOURCES = tests/bench/sse_load.c $(BENCH_LINE) \
+	tests/bench/histogram.c tests/bench/histogram.h \
+	tests/bench/sse_reader.c tests/bench/sse_reader.h \
+	tests/bench/tally.c tests/bench/tally.h
+tests_bench_sse_load_LDADD = $(BASE_LIBS) $(JSON_C_LIBS)
+tests_bench_log_writer_SOURCES = tests/bench/log_writer.c $(BENCH_LINE)
+tests_bench_log_writer_LDADD = $(BASE_LIBS)
+tests_bench_null_peer_SOURCES = tests/bench/null_peer.c $(BENCH_LINE)
+tests_bench_null_peer_LDADD = $(BASE_LIBS)
+TESTS += tests/bench/test_sse_load.py
+EXTRA_DIST += tests/bench/test_sse_load.py

@@ -1,0 +1,11 @@
+check_PROGRAMS += tests/fuzz/fuzz_fastcgi
+tests_fuzz_fuzz_fastcgi_SOURCES = tests/fuzz/fuzz_fastcgi.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_fastcgi_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_fastcgi_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_fastcgi
+
+check_PROGRAMS += tests/fuzz/fuzz_target
+tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz_target.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_target_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_target_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_target

@@ -1,1 +1,10 @@
-# Sources of libshm.a, one file a line.
+noinst_LIBRARIES += libshm.a
+libshm_a_SOURCES = \
+	src/shm/counters.h \
+	src/shm/instance.h \
+	src/shm/occupancy.h \
+	src/shm/registry.c src/shm/registry.h \
+	src/shm/registry_layout.h \
+	src/shm/registry_map.h \
+	src/shm/registry_writer.c src/shm/registry_writer.h \
+	src/shm/segment.c src/shm/segment.h

@@ -1,5 +1,4 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_run_dir
+TESTS += tests/unit/test_run_dir
+tests_unit_test_run_dir_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_run_dir_LDADD = $(STORE_LIBS) $(UNIT_LIBS)

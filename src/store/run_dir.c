@@ -1,0 +1,96 @@
+#include "store/run_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/* RESOLVE_BENEATH gives up with EAGAIN when a folder was renamed meanwhile. */
+enum { TRIES = 16 };
+
+/* Returns the descriptor or -errno. */
+static int
+open_beneath(int dir_fd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int tries = 0;
+
+	for (;;) {
+		long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EINTR && (errno != EAGAIN || ++tries >= TRIES))
+			return -errno;
+	}
+}
+
+static int
+open_folder(int dir_fd, const char *path, int flags, int *ret_fd)
+{
+	int fd = open_beneath(dir_fd, path, flags | O_DIRECTORY);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+int
+run_dir_open(int runs_dir_fd, const char *relative_path, int *ret_fd)
+{
+	return open_folder(runs_dir_fd, relative_path, O_PATH, ret_fd);
+}
+
+int
+run_dir_open_list(int runs_dir_fd, const char *relative_path, int *ret_fd)
+{
+	return open_folder(runs_dir_fd, relative_path, O_RDONLY, ret_fd);
+}
+
+static int
+check_regular(int fd, struct stat *st)
+{
+	if (fstat(fd, st) < 0)
+		return -errno;
+	if (S_ISREG(st->st_mode))
+		return 0;
+	if (S_ISLNK(st->st_mode))
+		return -ELOOP;
+	return S_ISDIR(st->st_mode) ? -EISDIR : -ENXIO;
+}
+
+int
+run_dir_open_file(int run_dir_fd, const char *name, struct stat *ret_stat, int *ret_fd)
+{
+	struct stat st;
+	int fd, error;
+
+	/* To open a FIFO or a device is to act on it: look at what it is before. */
+	fd = open_beneath(run_dir_fd, name, O_PATH);
+	if (fd < 0)
+		return fd;
+	error = check_regular(fd, &st);
+	fd_close(&fd);
+	if (error)
+		return error;
+	fd = open_beneath(run_dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fd;
+	error = check_regular(fd, &st); /* it may be another one by now */
+	if (error) {
+		fd_close(&fd);
+		return error;
+	}
+	if (ret_stat)
+		*ret_stat = st;
+	*ret_fd = fd;
+	return 0;
+}

@@ -1,0 +1,128 @@
+/* Opening beneath the runs directory: what is refused, and that nothing waits. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "store/run_dir.h"
+
+static char root[] = "/tmp/test_run_dir.XXXXXX";
+static int root_fd;
+
+static void
+set_up(void)
+{
+	strcpy(root + strlen(root) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(root_fd, 0);
+	ck_assert_int_eq(mkdirat(root_fd, "run", 0700), 0);
+	ck_assert_int_eq(mkdirat(root_fd, "run/sub", 0700), 0);
+	close(openat(root_fd, "run/log.txt", O_CREAT | O_WRONLY, 0600));
+	close(openat(root_fd, "outside", O_CREAT | O_WRONLY, 0600));
+}
+
+static void
+tear_down(void)
+{
+	char command[sizeof(root) + 16];
+
+	close(root_fd);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(folders_and_regular_files_are_opened)
+{
+	int dir = -1, fd = -1;
+	struct stat st;
+
+	ck_assert_int_eq(run_dir_open(root_fd, "run", &dir), 0);
+	ck_assert_int_eq(run_dir_open_file(dir, "log.txt", &st, &fd), 0);
+	ck_assert(S_ISREG(st.st_mode));
+	ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+	close(fd);
+	ck_assert_int_eq(run_dir_open_file(dir, "log.txt", NULL, &fd), 0);
+	close(fd);
+	close(dir);
+	ck_assert_int_eq(run_dir_open_list(root_fd, "run/sub", &dir), 0);
+	close(dir);
+}
+END_TEST
+
+START_TEST(symbolic_links_are_refused_wherever_they_stand)
+{
+	int dir = -1, fd = -1;
+
+	ck_assert_int_eq(symlinkat("run", root_fd, "link"), 0);
+	ck_assert_int_eq(symlinkat("log.txt", root_fd, "run/link"), 0);
+	ck_assert_int_eq(symlinkat("/etc", root_fd, "run/etc"), 0);
+	ck_assert_int_eq(run_dir_open(root_fd, "link", &dir), -ELOOP);
+	ck_assert_int_eq(run_dir_open(root_fd, "link/sub", &dir), -ELOOP);
+	ck_assert_int_eq(run_dir_open(root_fd, "run", &dir), 0);
+	ck_assert_int_eq(run_dir_open_file(dir, "link", NULL, &fd), -ELOOP);
+	ck_assert_int_eq(run_dir_open_file(dir, "etc/passwd", NULL, &fd), -ELOOP);
+	ck_assert_int_eq(fd, -1);
+	close(dir);
+}
+END_TEST
+
+START_TEST(paths_that_lead_out_are_refused)
+{
+	int dir = -1, fd = -1;
+
+	ck_assert_int_eq(run_dir_open(root_fd, "..", &dir), -EXDEV);
+	ck_assert_int_eq(run_dir_open(root_fd, "/tmp", &dir), -EXDEV);
+	ck_assert_int_eq(run_dir_open(root_fd, "run", &dir), 0);
+	ck_assert_int_eq(run_dir_open_file(dir, "../outside", NULL, &fd), -EXDEV);
+	ck_assert_int_eq(run_dir_open_file(dir, "sub/../../outside", NULL, &fd), -EXDEV);
+	ck_assert_int_eq(run_dir_open_file(dir, "/etc/passwd", NULL, &fd), -EXDEV);
+	close(dir);
+}
+END_TEST
+
+START_TEST(what_is_no_regular_file_is_refused_at_once)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int dir = -1, fd = -1, listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(run_dir_open(root_fd, "run", &dir), 0);
+	ck_assert_int_eq(mkfifoat(dir, "fifo", 0600), 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/socket", root);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(run_dir_open_file(dir, "fifo", NULL, &fd), -ENXIO);
+	ck_assert_int_eq(run_dir_open_file(dir, "socket", NULL, &fd), -ENXIO);
+	ck_assert_int_eq(run_dir_open_file(dir, "sub", NULL, &fd), -EISDIR);
+	ck_assert_int_eq(run_dir_open_file(dir, "none", NULL, &fd), -ENOENT);
+	ck_assert_int_eq(run_dir_open(root_fd, "outside", &dir), -ENOTDIR);
+	ck_assert_int_eq(run_dir_open(root_fd, "none", &dir), -ENOENT);
+	close(listener);
+	close(dir);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("run_dir");
+	TCase *tests = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	suite_add_tcase(suite, tests);
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, folders_and_regular_files_are_opened);
+	tcase_add_test(tests, symbolic_links_are_refused_wherever_they_stand);
+	tcase_add_test(tests, paths_that_lead_out_are_refused);
+	tcase_add_test(tests, what_is_no_regular_file_is_refused_at_once);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

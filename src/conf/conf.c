@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/must.h"
 #include "base/nearest.h"
 #include "conf/document.h"
 
@@ -35,17 +36,46 @@ finish(int error, struct buf *sentence, char ret_error[static CONF_ERROR_BYTES])
 	return error;
 }
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* path as seen from directory (NULL: the current one); returns owned, or NULL without memory. */
+static char *
+resolve(const char *directory, const char *path)
+{
+	char *here = NULL, *absolute = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	if (!directory)
+		directory = here = getcwd(NULL, 0);
+	if (directory && asprintf(&absolute, "%s/%s", directory, path) < 0)
+		absolute = NULL;
+	free(here);
+	return absolute;
+}
 
 static int
-read_file(const char *name, char **ret_text, size_t *ret_length, struct buf *sentence)
+open_file(const char *name, const char *directory)
+{
+	/* Non-blocking: a FIFO without a writer would stop the service from coming up. */
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	char *path = directory ? resolve(directory, name) : strdup(name);
+	int fd = path ? open(path, flags) : -1;
+
+	fd = fd < 0 ? -errno : fd;
+	free(path);
+	return fd;
+}
+
+static int
+read_file(const char *name, const char *directory, char **ret_text, size_t *ret_length,
+          struct buf *sentence)
 {
 	struct stat status;
-	/* Non-blocking: a FIFO without a writer would stop the service from coming up. */
-	int error = 0, fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int error = 0, fd = open_file(name, directory);
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		error = -errno;
+		error = fd < 0 ? fd : -errno;
 		buf_printf(sentence, "%s: %s", name, strerror(-error));
 	} else if (!S_ISREG(status.st_mode)) {
 		error = -EINVAL;
@@ -62,12 +92,12 @@ read_file(const char *name, char **ret_text, size_t *ret_length, struct buf *sen
 }
 
 static int
-apply_file(struct settings *settings, const char *name, struct document_place *places,
-           struct buf *sentence)
+apply_file(struct settings *settings, const char *name, const char *directory,
+           struct document_place *places, struct buf *sentence)
 {
 	char *text;
 	size_t length;
-	int error = read_file(name, &text, &length, sentence);
+	int error = read_file(name, directory, &text, &length, sentence);
 
 	if (error)
 		return error;
@@ -76,7 +106,7 @@ apply_file(struct settings *settings, const char *name, struct document_place *p
 	return error;
 }
 
-/* --- variables and flags ------------------------------------------------------------------------- */
+/* --- variables and flags ---------------------------------------------------------------------- */
 
 /* RUNSTREAM_API_SSE_POLL_INTERVAL_MS from api.sse.poll_interval_ms. */
 static void
@@ -90,17 +120,13 @@ name_variable(const struct settings_key *key, char ret_name[static VARIABLE_BYTE
 
 static int
 set_from_outside(struct settings *settings, const struct settings_key *key, const char *source,
-                 const char *value, struct buf *sentence)
+                 const char *value, const char *directory, struct buf *sentence)
 {
 	char *absolute = NULL;
 	int error;
 
-	if (key->type == SETTINGS_PATH && *value != '/' && *value != '\0') {
-		char *here = getcwd(NULL, 0);
-
-		if (!here || asprintf(&absolute, "%s/%s", here, value) < 0)
-			absolute = NULL;
-		free(here);
+	if (key->type == SETTINGS_PATH && *value != '\0') {
+		absolute = resolve(directory, value);
 		if (!absolute)
 			return -ENOMEM;
 	}
@@ -140,7 +166,8 @@ complain_of_variable(const char *variable, size_t length, struct buf *sentence)
 }
 
 static int
-apply_variable(struct settings *settings, const char *variable, struct buf *sentence)
+apply_variable(struct settings *settings, const char *variable, const char *directory,
+               struct buf *sentence)
 {
 	size_t length = strcspn(variable, "=");
 
@@ -157,24 +184,29 @@ apply_variable(struct settings *settings, const char *variable, struct buf *sent
 		name_variable(&settings_keys[i], name);
 		if (strncmp(variable, name, length) == 0 && name[length] == '\0')
 			return set_from_outside(settings, &settings_keys[i], name,
-			                        variable + length + 1, sentence);
+			                        variable + length + 1, directory, sentence);
 	}
 	return complain_of_variable(variable, length, sentence);
 }
 
 static int
-apply_flag(struct settings *settings, const struct conf_flag *flag, struct buf *sentence)
+apply_flag(struct settings *settings, const struct conf_flag *flag, const char *directory,
+           struct buf *sentence)
 {
 	if (!flag->value)
 		return 0;
 	for (size_t i = 0; i < SETTINGS_COUNT; i++)
-		if (strcmp(settings_keys[i].path, flag->path) == 0)
-			return set_from_outside(settings, &settings_keys[i], flag->name, flag->value,
-			                        sentence);
-	return -ENOENT;
+		if (strcmp(settings_keys[i].path, flag->path) == 0) {
+			int error = set_from_outside(settings, &settings_keys[i], flag->name, flag->value,
+			                             directory, sentence);
+
+			return error == -EINVAL ? -EDOM : error;
+		}
+	must(!"a flag for a key that there is not");
+	return -EINVAL;
 }
 
-/* --- relations ----------------------------------------------------------------------------------- */
+/* --- relations -------------------------------------------------------------------------------- */
 
 static void
 append_place(struct buf *sentence, const char *file, const struct document_place *places,
@@ -219,7 +251,7 @@ check_relations(const struct settings *settings, const char *file,
 	return 0;
 }
 
-/* --- all together -------------------------------------------------------------------------------- */
+/* --- all together ----------------------------------------------------------------------------- */
 
 static const char *
 named_file(const struct conf_sources *sources)
@@ -261,11 +293,11 @@ conf_load(const struct conf_sources *sources, struct settings *ret_settings,
 	if (error)
 		return finish(error, &sentence, ret_error);
 	if (file)
-		error = apply_file(&settings, file, places, &sentence);
+		error = apply_file(&settings, file, sources->directory, places, &sentence);
 	for (char *const *at = sources->environment; !error && at && *at; at++)
-		error = apply_variable(&settings, *at, &sentence);
+		error = apply_variable(&settings, *at, sources->directory, &sentence);
 	for (size_t i = 0; !error && i < sources->flag_count; i++)
-		error = apply_flag(&settings, &sources->flags[i], &sentence);
+		error = apply_flag(&settings, &sources->flags[i], sources->directory, &sentence);
 	if (!error)
 		error = check_relations(&settings, file, places, &sentence);
 	if (error)

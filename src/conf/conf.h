@@ -28,13 +28,16 @@ struct conf_sources {
 	char *const *environment; /* as environ(7); NULL: none */
 	const struct conf_flag *flags;
 	size_t flag_count;
+	/* Where relative paths in variables and flags, the file's own too, begin; NULL: the current
+	 * directory. A daemon leaves that behind, and still has to read its file anew. */
+	const char *directory;
 };
 
 /*
- * Puts the settings together. Relative directories in variables and flags are taken from the
- * current directory; those in the file must be absolute. 0 (the caller frees ret_settings with
- * settings_fini()), or -errno and one sentence in ret_error: "FILE:LINE:COLUMN: …", or beginning
- * with the variable or flag.
+ * Puts the settings together. Directories in variables and flags may be relative; those in the
+ * file must be absolute. 0 (the caller frees ret_settings with settings_fini()), or -errno and one
+ * sentence in ret_error: "FILE:LINE:COLUMN: …", or beginning with the variable or flag. -EDOM: it
+ * is a flag that has no such value.
  */
 int conf_load(const struct conf_sources *sources, struct settings *ret_settings,
               char ret_error[static CONF_ERROR_BYTES]);

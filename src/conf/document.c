@@ -58,7 +58,7 @@ complain(struct document *d, size_t line, size_t column, const char *format, ...
 
 #define complain_at(d, mark, ...) complain(d, (mark).line + 1, (mark).column + 1, __VA_ARGS__)
 
-/* --- what the parser itself finds ---------------------------------------------------------------- */
+/* --- what the parser itself finds ------------------------------------------------------------- */
 
 /* Whether the line (from 1) is indented with a tab, of which libyaml speaks in riddles. */
 static bool
@@ -149,7 +149,7 @@ next_event(struct document *d, yaml_event_t *ret_event)
 	return 0;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static const struct settings_key *
 find_key(const char *path)
@@ -247,7 +247,7 @@ meet_key(struct document *d, const yaml_event_t *event, char ret_path[static PAT
 	return 0;
 }
 
-/* --- values --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool
 is_null(const yaml_event_t *event)

@@ -141,7 +141,7 @@ boolean_in(const struct settings *settings, const struct settings_key *key)
 	return *(const bool *)(const void *)((const char *)settings + key->offset);
 }
 
-/* --- defaults, copies ---------------------------------------------------------------------------- */
+/* --- defaults, copies ------------------------------------------------------------------------- */
 
 static char *
 default_runtime_dir(void)
@@ -229,7 +229,7 @@ settings_copy(const struct settings *settings, struct settings *ret_copy)
 	return 0;
 }
 
-/* --- values -------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool
 is_number(const struct settings_key *key, const char *text, size_t length, int64_t *ret_number)

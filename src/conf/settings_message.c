@@ -20,7 +20,8 @@ settings_message_append(struct buf *to, const struct settings *settings)
 }
 
 static int
-read_line(struct settings *settings, const struct settings_key *key, const char *line, size_t length)
+read_line(struct settings *settings, const struct settings_key *key, const char *line,
+          size_t length)
 {
 	size_t path = strlen(key->path);
 

@@ -216,7 +216,7 @@ START_TEST(all_that_settings_hold_goes_into_a_file_and_back)
 }
 END_TEST
 
-/* --- layers -------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static const char *
 load(const struct conf_sources *sources, struct settings *ret_settings)
@@ -269,6 +269,25 @@ START_TEST(relative_directories_outside_the_file_are_made_absolute)
 	ck_assert_str_eq(settings.storage.runs_dir, expected);
 	snprintf(expected, sizeof(expected), "%s/run", directory);
 	ck_assert_str_eq(settings.server.runtime_dir, expected);
+	settings_fini(&settings);
+}
+END_TEST
+
+START_TEST(relative_paths_may_begin_elsewhere)
+{
+	struct conf_flag flags[] = { { "--runs-dir", "storage.runs_dir", "runs" } };
+	struct conf_sources sources = { .file = "config.yaml", .flags = flags, .flag_count = 1,
+		                        .directory = directory };
+	struct settings settings;
+	char expected[256];
+
+	write_file("log: {level: debug}\n");
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_ptr_null(load(&sources, &settings));
+	ck_assert_int_eq(chdir(directory), 0);
+	snprintf(expected, sizeof(expected), "%s/runs", directory);
+	ck_assert_str_eq(settings.storage.runs_dir, expected);
+	ck_assert_str_eq(settings.log.level, "debug");
 	settings_fini(&settings);
 }
 END_TEST
@@ -367,6 +386,7 @@ main(void)
 	tcase_add_checked_fixture(layers, make_directory, remove_directory);
 	tcase_add_test(layers, flags_win_over_variables_over_the_file_over_defaults);
 	tcase_add_test(layers, relative_directories_outside_the_file_are_made_absolute);
+	tcase_add_test(layers, relative_paths_may_begin_elsewhere);
 	tcase_add_test(layers, wrong_variables_and_flags_are_named);
 	tcase_add_test(layers, files_that_cannot_be_read_are_named);
 	tcase_add_test(layers, mistakes_in_the_file_carry_the_name_it_was_given_by);

@@ -5,6 +5,7 @@
 #ifndef SHM_COUNTERS_H
 #define SHM_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* X(name, kind, help): kind is counter (only grows) or gauge. */
@@ -32,7 +33,8 @@ struct counters_values {
 struct counters;
 
 int counters_create(void); /* returns a memfd or -errno */
-int counters_open(int fd, int writable, struct counters **ret_counters);
+/* Maps it (borrows fd). 0 or -errno as registry_open(). Returns owned. */
+int counters_open(int fd, bool writable, struct counters **ret_counters);
 void counters_close(struct counters **counters);
 /* The owner's values, to be changed in place (plain 8-byte stores; readers use counters_read). */
 struct counters_values *counters_own(struct counters *counters);

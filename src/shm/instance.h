@@ -34,10 +34,16 @@ struct instance {
 struct board;
 
 int board_create(void); /* returns a memfd or -errno */
+/* Maps it (borrows fd). 0 or -errno as registry_open(). Returns owned. */
 int board_open(int fd, bool writable, struct board **ret_board);
 void board_close(struct board **board);
 
-/* pid 0: not running. Process 0 is discovery, n + 1 is worker n. */
+enum { BOARD_DISCOVERY = 0, BOARD_PROCESSES = 1 + INSTANCE_WORKERS_MAX };
+
+/*
+ * pid 0: not running. Process BOARD_DISCOVERY is discovery, n + 1 is worker n; others are
+ * ignored, and read as not running. Each pid set but the first counts as a restart.
+ */
 void board_set(struct board *board, uint32_t process, pid_t pid);
 pid_t board_pid(const struct board *board, uint32_t process);
 uint32_t board_restarts(const struct board *board, uint32_t process);

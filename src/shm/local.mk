@@ -1,8 +1,9 @@
 noinst_LIBRARIES += libshm.a
 libshm_a_SOURCES = \
-	src/shm/counters.h \
-	src/shm/instance.h \
-	src/shm/occupancy.h \
+	src/shm/control.h \
+	src/shm/counters.c src/shm/counters.h \
+	src/shm/instance.c src/shm/instance.h \
+	src/shm/occupancy.c src/shm/occupancy.h \
 	src/shm/registry.c src/shm/registry.h \
 	src/shm/registry_layout.h \
 	src/shm/registry_map.h \

@@ -1,0 +1,69 @@
+/* The board on which the supervisor says which processes are alive. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shm/instance.h"
+
+START_TEST(the_board_tells_pids_restarts_and_the_number_of_workers)
+{
+	struct board *writer, *reader;
+	int fd = board_create();
+
+	ck_assert_int_eq(board_open(fd, true, &writer), 0);
+	ck_assert_int_eq(board_open(fd, false, &reader), 0);
+	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 0);
+	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 0);
+	board_set(writer, BOARD_DISCOVERY, 100);
+	board_set(writer, INSTANCE_WORKERS_MAX, 200);
+	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 100);
+	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 0);
+	board_set(writer, BOARD_DISCOVERY, 0);
+	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 0);
+	board_set(writer, BOARD_DISCOVERY, 101);
+	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 101);
+	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 1);
+	ck_assert_int_eq(board_pid(reader, INSTANCE_WORKERS_MAX), 200);
+	board_set_worker_count(writer, 3);
+	ck_assert_uint_eq(board_worker_count(reader), 3);
+	board_close(&writer);
+	board_close(&reader);
+	close(fd);
+}
+END_TEST
+
+START_TEST(processes_out_of_range_are_ignored)
+{
+	struct board *board = NULL;
+	int fd = board_create();
+
+	ck_assert_int_eq(board_open(fd, true, &board), 0);
+	board_set(board, BOARD_PROCESSES, 1);
+	ck_assert_int_eq(board_pid(board, BOARD_PROCESSES), 0);
+	ck_assert_int_eq(board_pid(board, UINT32_MAX), 0);
+	ck_assert_uint_eq(board_restarts(board, UINT32_MAX), 0);
+	board_set_worker_count(board, 1000);
+	ck_assert_uint_eq(board_worker_count(board), INSTANCE_WORKERS_MAX);
+	board_close(&board);
+	close(fd);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("instance");
+	TCase *tests = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	suite_add_tcase(suite, tests);
+	tcase_add_test(tests, the_board_tells_pids_restarts_and_the_number_of_workers);
+	tcase_add_test(tests, processes_out_of_range_are_ignored);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Heartbeats: to a stream that is silent, and to no other."""
+
+import time
+
+import harness
+
+
+class Heartbeat(harness.TestCase):
+    config = {"api": {"sse": {"heartbeat_interval_s": 1}}}
+
+    def test_a_silent_stream_gets_one_each_interval(self):
+        run = self.server.run()
+        stream = self.stream(run)
+        stream.wait("status")
+        began = time.monotonic()
+        for _ in range(2):
+            event = stream.wait("heartbeat")
+            self.assertEqual(event.data, {})
+            self.assertIsNone(event.id)
+        took = time.monotonic() - began
+        self.assertGreater(took, 1)
+        self.assertLess(took, harness.seconds(5))
+
+    def test_a_heartbeat_does_not_move_the_position(self):
+        run = self.server.run(lines=3)
+        stream = self.stream(run)
+        stream.wait_lines(3)
+        last = stream.last_id
+        stream.wait("heartbeat")
+        self.assertEqual(stream.last_id, last)
+
+    def test_a_stream_that_speaks_gets_none(self):
+        run = self.server.run()
+        stream = self.stream(run)
+        stream.wait("status")
+        until = time.monotonic() + 2.5
+        n = 0
+        while time.monotonic() < until:
+            n += 1
+            run.out("%d\n" % n)
+            stream.wait_lines(n)
+        if harness.FACTOR == 1:
+            self.assertNotIn("heartbeat", stream.names())
+
+    def test_each_client_has_its_own_silence(self):
+        run = self.server.run()
+        first = self.stream(run)
+        second = self.stream(run)
+        first.wait("heartbeat")
+        second.wait("heartbeat")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Processes that die, end, reload or are fed garbage; and what the clients see of it."""
+
+import os
+import random
+import signal
+import socket
+import stat
+import struct
+
+import harness
+
+
+def begin_request(request_id=1):
+    return struct.pack(">BBHHBBHB5x", 1, 1, request_id, 8, 0, 0, 1, 0)
+
+
+class Processes(harness.TestCase):
+    def restarted(self, index, old):
+        return harness.wait_for("worker %d is restarted" % index, lambda: (
+            self.server.worker_pids()[index] not in (0, old) and
+            harness.alive(self.server.worker_pids()[index])))
+
+    def serving(self, run):
+        """The index of the worker that has the run's only client."""
+        for index, worker in enumerate(self.server.status()["workers"]):
+            if worker["counters"]["clients"]:
+                return index
+        self.fail("no worker has the client")
+
+    def test_a_worker_killed_in_mid_stream_costs_no_line(self):
+        run = self.server.run()
+        numbers, last, written = [], None, 0
+        for _ in range(4):
+            stream = self.stream(run, last_id=last)
+            for _ in range(5):
+                run.out("".join("line %d\n" % n for n in range(written + 1, written + 101)))
+                written += 100
+                event = stream.wait("log")
+                numbers.append(event.data["n"])
+                last = event.id
+            index = harness.wait_for("somebody serves it", lambda: [
+                i for i, w in enumerate(self.server.status()["workers"])
+                if w["counters"]["clients"]])[0]
+            pid = self.server.worker_pids()[index]
+            os.kill(pid, signal.SIGKILL)
+            while True:  # what was on its way still comes
+                event = stream.next()
+                if event is None:
+                    break
+                if event.name == "log":
+                    numbers.append(event.data["n"])
+                    last = event.id
+            stream.close()
+            self.restarted(index, pid)
+        run.finish()
+        stream = self.stream(run, last_id=last)
+        stream.read_until_complete()
+        self.assertNotIn("gap", stream.names())
+        numbers += [e.data["n"] for e in stream.logs()]
+        self.assertEqual(numbers, list(range(1, written + 1)))
+
+    def test_listening_sockets_outlive_a_worker(self):
+        """Nobody is refused while a worker is down: its socket holds the connection."""
+        paths = [os.path.join(self.server.runtime_dir, "worker-%d.sock" % n) for n in (1, 2)]
+        inodes = [os.stat(path).st_ino for path in paths]
+        for index, pid in enumerate(self.server.worker_pids()):
+            os.kill(pid, signal.SIGKILL)
+            for path in paths:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(path)
+            self.assertEqual(self.server.get("/api/v1/health").status, 200)
+            self.restarted(index, pid)
+        self.assertEqual([os.stat(path).st_ino for path in paths], inodes)
+
+    def test_restarts_are_counted(self):
+        worker = self.server.status()["workers"][1]
+        os.kill(worker["pid"], signal.SIGKILL)
+        self.restarted(1, worker["pid"])
+        self.assertEqual(self.server.status()["workers"][1]["restarts"], worker["restarts"] + 1)
+
+    def test_discovery_killed_is_restarted_and_streams_go_on(self):
+        run = self.server.run(lines=1)
+        stream = self.stream(run)
+        stream.wait_lines(1)
+        for _ in range(2):
+            pid = self.server.status()["discovery"]["pid"]
+            os.kill(pid, signal.SIGKILL)
+            run.out("while it is down\n")
+            stream.wait("log", line="while it is down")
+            harness.wait_for("discovery is restarted", lambda: (
+                self.server.status()["discovery"]["pid"] not in (0, pid)), 15)
+            late = self.server.run(lines=1)
+            harness.wait_for("a new run is found", lambda: self.server.get(
+                "/api/v1/runs/" + late.id).status == 200)
+        run.finish()
+        stream.read_until_complete()
+
+    def test_garbage_on_a_workers_socket_disturbs_nobody(self):
+        run = self.server.run(lines=1)
+        stream = self.stream(run)
+        stream.wait_lines(1)
+        pids = self.server.worker_pids()
+        rng = random.Random(1)
+        pieces = [b"", b"GET / HTTP/1.0\r\n\r\n", b"\0" * 100, b"\xff" * 70000,
+                  begin_request(), begin_request(0), begin_request() * 1000,
+                  begin_request() + b"\x01\x04\x00\x01\xff\xff\x00\x00" + b"\xff" * 65535,
+                  begin_request() + b"\x01\x04\x00\x01\x00\x0a\x00\x00" + b"\x7f\xff\xff\xff" * 2,
+                  begin_request() + b"\x01\x04\x00\x01\x00\x00\x00\x00",
+                  b"\x01\x09\x00\x00\x00\x00\x00\x00", begin_request()[:5]]
+        pieces += [rng.randbytes(rng.randrange(1, 3000)) for _ in range(100)]
+        pieces += [begin_request() + rng.randbytes(rng.randrange(1, 3000)) for _ in range(100)]
+        held = []
+        for n in (1, 2):
+            for piece in pieces:
+                s = socket.socket(socket.AF_UNIX)
+                s.settimeout(harness.seconds(5))
+                s.connect(os.path.join(self.server.runtime_dir, "worker-%d.sock" % n))
+                try:
+                    s.sendall(piece)
+                except OSError:
+                    pass  # it has seen enough
+                held.append(s)
+        run.out("still here\n")
+        stream.wait("log", line="still here")
+        for s in held:
+            s.close()
+        self.assertEqual(self.server.get("/api/v1/health").status, 200)
+        self.assertEqual(self.server.worker_pids(), pids)
+
+    def test_a_peer_that_sends_half_a_request_is_ended(self):
+        config = {"server": {"request_timeout_ms": 200}}
+        with harness.Server(config=config, workers=1, nginx=False) as server:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(os.path.join(server.runtime_dir, "worker-1.sock"))
+                s.sendall(begin_request()[:9])
+                s.settimeout(harness.seconds(10))
+                self.assertEqual(s.recv(100), b"")
+
+    def test_sockets_are_not_for_everybody(self):
+        for name in ("worker-1.sock", "worker-2.sock", "control.sock"):
+            mode = os.stat(os.path.join(self.server.runtime_dir, name)).st_mode
+            self.assertTrue(stat.S_ISSOCK(mode))
+            self.assertEqual(mode & 0o007, 0, name)
+        self.assertEqual(os.stat(os.path.join(
+            self.server.runtime_dir, "control.sock")).st_mode & 0o777, 0o600)
+
+
+class Ends(harness.TestCase):
+    """Each test has a server of its own, and ends it in its way."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = harness.contextlib.ExitStack()
+
+    def test_sigterm_ends_streams_cleanly_and_leaves_nothing(self):
+        with harness.Server() as server:
+            run = server.run(lines=2)
+            streams = [server.stream(run) for _ in range(4)]
+            for stream in streams:
+                stream.wait_lines(2)
+            server.daemon.send_signal(signal.SIGTERM)
+            for stream in streams:
+                while stream.next():
+                    pass
+                self.assertTrue(stream.clean, "cut, not ended")
+                stream.close()
+            self.assertEqual(server.daemon.wait(harness.seconds(10)), 0)
+            server.daemon = None
+
+    def test_stop_ends_it_and_returns_when_all_is_down(self):
+        with harness.Server() as server:
+            pids = harness.marked_processes(server.mark)
+            server.ctl("stop")
+            server.daemon.wait(harness.seconds(5))
+            self.assertEqual(server.daemon.returncode, 0)
+            server.daemon = None
+            left = [p for p in pids if harness.alive(p) and p != server.nginx.pid]
+            left = [p for p in left if "nginx" not in pids[p]]
+            self.assertEqual(left, [])
+
+    def test_after_kill_9_of_the_supervisor_its_children_end_and_a_new_one_starts(self):
+        with harness.Server() as server:
+            run = server.run(lines=2)
+            stream = server.stream(run)
+            stream.wait_lines(2)
+            children = server.worker_pids() + [server.status()["discovery"]["pid"]]
+            server.daemon.kill()
+            server.daemon.wait()
+            server.start_daemon()  # at once: it waits for the old children
+            harness.wait_for("the old children are gone", lambda: not any(
+                harness.alive(pid) for pid in children))
+            while stream.next():
+                pass
+            self.assertTrue(stream.clean)
+            harness.wait_for("ready again", lambda: server.get("/api/v1/ready").status == 200)
+            run.out("line 3\n")
+            with server.stream(run, last_id=stream.last_id) as again:
+                again.wait_lines(1)
+                self.assertEqual(again.lines(), ["line 3"])
+                self.assertNotIn("gap", again.names())
+            stream.close()
+
+    def test_kill_9_of_everything_and_a_new_start(self):
+        with harness.Server() as server:
+            run = server.run(lines=2)
+            pids = server.worker_pids() + [server.status()["discovery"]["pid"]]
+            server.daemon.kill()
+            for pid in pids:
+                with harness.contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            server.daemon.wait()
+            server.start_daemon()
+            harness.wait_for("ready again", lambda: server.get("/api/v1/ready").status == 200)
+            with server.stream(run) as stream:
+                stream.wait_lines(2)
+
+    def test_a_second_instance_in_the_same_runtime_directory_is_refused(self):
+        with harness.Server(nginx=False) as server:
+            second = harness.subprocess.run(
+                [harness.RUNSTREAMD, "--foreground", "--config", server.config_path,
+                 "--runs-dir", server.runs_dir, "--runtime-dir", server.runtime_dir],
+                stdin=harness.subprocess.DEVNULL, capture_output=True, text=True,
+                env=server.environment, timeout=harness.seconds(10))
+            self.assertNotEqual(second.returncode, 0)
+            self.assertTrue(second.stderr)
+            self.assertEqual(server.ctl("status").returncode, 0)
+
+    def test_two_instances_run_side_by_side(self):
+        with harness.Server() as one, harness.Server() as two:
+            a, b = one.run("same", lines=1), two.run("same", lines=2)
+            with one.stream(a) as first, two.stream(b) as second:
+                first.wait_lines(1)
+                second.wait_lines(2)
+
+    def test_a_worker_that_dies_again_and_again_is_restarted_with_back_off(self):
+        with harness.Server(workers=1) as server:
+            for _ in range(4):
+                pid = harness.wait_for("a worker", lambda: server.worker_pids()[0])
+                os.kill(pid, signal.SIGKILL)
+                harness.wait_for("it is noticed", lambda: server.worker_pids()[0] != pid)
+            harness.wait_for("it is back", lambda: server.worker_pids()[0] and server.get(
+                "/api/v1/health").status == 200, 30)
+
+
+class Reload(harness.TestCase):
+    def test_reload_cuts_no_stream_and_takes_the_new_settings(self):
+        with harness.Server() as server:
+            run = server.run(lines=1)
+            with server.stream(run) as stream:
+                stream.wait_lines(1)
+                server.write_config({"api": {"sse": {"max_clients_per_run": 2}}})
+                server.ctl("reload")
+                run.out("line 2\n")
+                stream.wait_lines(2)
+
+                def limited():
+                    streams = [server.stream(run) for _ in range(5)]
+                    names = [s.next().name for s in streams]
+                    for s in streams:
+                        s.close()
+                    return "refused" in names
+                harness.wait_for("the new limit holds", limited)
+                run.out("line 3\n")
+                stream.wait_lines(3)
+                run.finish()
+                stream.read_until_complete()
+
+    def test_sighup_reloads_as_well(self):
+        with harness.Server() as server:
+            run = server.run(lines=1)
+            with server.stream(run) as stream:
+                stream.wait_lines(1)
+                server.write_config({"api": {"sse": {"heartbeat_interval_s": 1}}})
+                server.daemon.send_signal(signal.SIGHUP)
+
+                def beats():
+                    with server.stream(run) as s:
+                        s.wait("status")
+                        try:
+                            return s.wait("heartbeat", 2)
+                        except AssertionError:
+                            return None
+                harness.wait_for("the new interval holds", beats, 15)
+                run.out("line 2\n")
+                stream.wait_lines(2)
+
+    def test_a_bad_file_keeps_the_old_settings_and_says_where(self):
+        with harness.Server() as server:
+            run = server.run(lines=1)
+            server.write_config("api:\n  sse:\n    poll_intervall_ms: 50\n")
+            answer = server.ctl("reload", check=False)
+            self.assertEqual(answer.returncode, 1)
+            self.assertIn("config.yaml:3:5", answer.stderr)
+            self.assertIn("poll_interval_ms", answer.stderr)
+            with server.stream(run) as stream:
+                stream.wait_lines(1)
+
+
+if __name__ == "__main__":
+    harness.main()

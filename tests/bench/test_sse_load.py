@@ -8,6 +8,9 @@ import sys
 import threading
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import tap  # noqa: E402
+
 PROGRAM = os.path.join(os.environ.get("top_builddir", "."), "tests", "bench", "sse_load")
 LINES = 50
 FAULTS = ("missing", "repeated", "disordered", "foreign")
@@ -168,4 +171,4 @@ class SseLoad(unittest.TestCase):
 if __name__ == "__main__":
     if not os.path.exists(PROGRAM):
         sys.exit(f"{PROGRAM} is missing: run `make check`, or make it first")
-    unittest.main()
+    tap.main()

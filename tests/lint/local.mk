@@ -1,1 +1,3 @@
-# Files and targets of tests/lint.
+# Checks of the tree itself.
+TESTS += tests/lint/test_tree.py
+EXTRA_DIST += tests/lint/test_tree.py

@@ -1,14 +1,12 @@
 """What the system tests stand on: a runstreamd and an nginx of their own in a temporary
 directory, a client for Server-Sent Events, runs to write, and waits that have a deadline.
 
-A test file is a program: `python3 tests/system/test_x.py [-v] [-k PATTERN]` prints TAP. The
+A test file is a program: `python3 tests/system/test_x.py [-k PATTERN]` prints TAP. The
 programs under test are found by RUNSTREAM_BUILDDIR (default: build/ in the source tree), or
 each by RUNSTREAMD and RUNSTREAMCTL. RUNSTREAM_TEST_WRAPPER is put before runstreamd (valgrind,
 say); RUNSTREAM_TEST_FACTOR multiplies every deadline (default 1, with a wrapper 10).
 """
 
-import argparse
-import atexit
 import contextlib
 import datetime
 import itertools
@@ -23,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import unittest
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(SOURCE, "tests"))
+import tap  # noqa: E402
 BUILD = os.path.abspath(os.environ.get("RUNSTREAM_BUILDDIR") or os.path.join(SOURCE, "build"))
 RUNSTREAMD = os.environ.get("RUNSTREAMD") or os.path.join(BUILD, "runstreamd")
 RUNSTREAMCTL = os.environ.get("RUNSTREAMCTL") or os.path.join(BUILD, "runstreamctl")
@@ -652,63 +651,5 @@ class TestCase(unittest.TestCase):
         return error
 
 
-class TapResult(unittest.TestResult):
-    """One line a test, as automake's TAP driver counts them."""
-
-    def __init__(self, case_log):
-        super().__init__()
-        self.number = 0
-        self.case_log = case_log
-        self.began = 0
-
-    def startTest(self, test):
-        super().startTest(test)
-        self.began = time.monotonic()
-
-    def line(self, ok, test, directive=""):
-        self.number += 1
-        print("%s %d - %s%s" % ("ok" if ok else "not ok", self.number,
-                                test.id().partition(".")[2] or test.id(), directive))
-        if time.monotonic() - self.began > 2:
-            print("# took %.1f s" % (time.monotonic() - self.began))
-        sys.stdout.flush()
-
-    def addSuccess(self, test):
-        self.line(True, test)
-
-    def addSkip(self, test, reason):
-        self.line(True, test, " # SKIP " + reason)
-
-    def failed(self, test, error):
-        self.line(False, test)
-        text = "".join(traceback.format_exception(*error))
-        with contextlib.suppress(Exception):
-            text += self.case_log(test)
-        for line in text.splitlines():
-            print("# " + line)
-        sys.stdout.flush()
-        self.failures.append((test, text))
-
-    addError = failed
-    addFailure = failed
-
-    def addSubTest(self, test, subtest, error):
-        if error:
-            self.failed(subtest, error)
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-k", metavar="PATTERN", help="only tests whose name contains this")
-    options = parser.parse_args()
-    # A test that was ended takes down what it started, as one that ends by itself does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    loader = unittest.TestLoader()
-    if options.k:
-        loader.testNamePatterns = ["*%s*" % options.k]
-    suite = loader.loadTestsFromModule(sys.modules["__main__"])
-    result = TapResult(lambda test: test.server.logs())
-    atexit.register(sys.stdout.flush)
-    suite.run(result)
-    print("1..%d" % result.number)
-    sys.exit(1 if result.failures else 0)
+    tap.main(lambda test: test.server.logs())

@@ -1,1 +1,15 @@
-# Files and targets of tests/system.
+# Each file is a topic, and may run beside the others: `make -j4 check`. One of them alone, or a
+# single case: python3 tests/system/test_stream.py -k tail
+SYSTEM_TESTS = \
+	tests/system/test_api.py \
+	tests/system/test_clients.py \
+	tests/system/test_commands.py \
+	tests/system/test_cycles.py \
+	tests/system/test_discovery.py \
+	tests/system/test_errors.py \
+	tests/system/test_following.py \
+	tests/system/test_heartbeat.py \
+	tests/system/test_processes.py \
+	tests/system/test_resume.py \
+	tests/system/test_stream.py
+EXTRA_DIST += tests/system/harness.py $(SYSTEM_TESTS)

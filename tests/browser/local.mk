@@ -1,0 +1,1 @@
+# A real browser: playwright-core from npm drives Debian's chromium.

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Checks of the tree itself: layers, headers, pages, scripts, and what must not be in it."""
+
+import concurrent.futures
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+import tap  # noqa: E402
+
+BUILD = os.path.abspath(os.environ.get("RUNSTREAM_BUILDDIR") or os.path.join(TOP, "build"))
+
+# From the lowest up; a layer includes itself and what is below it.
+LAYERS = ["base", "model", "conf", "store", "shm", "stream"]
+# On top of them, beside one another; each may also include these headers of others.
+ROLES = {"worker": set(), "discovery": set(), "admin": set(),
+         "supervisor": {"worker/worker.h", "discovery/discovery.h"}}
+
+
+def sources(*patterns):
+    return sorted(os.path.relpath(path, TOP) for pattern in patterns
+                  for path in glob.glob(os.path.join(TOP, pattern), recursive=True))
+
+
+def read(path):
+    with open(os.path.join(TOP, path), errors="replace") as f:
+        return f.read()
+
+
+def may_include(layer, header):
+    """Whether a file of a layer ("" for a main) may include a header of src/."""
+    target = header.partition("/")[0]
+    if target == layer:
+        return True
+    if layer == "":
+        return target in LAYERS or target in ROLES
+    if layer in ROLES:
+        return target in LAYERS or header in ROLES[layer]
+    return target in LAYERS and LAYERS.index(target) < LAYERS.index(layer)
+
+
+class Layers(unittest.TestCase):
+    def test_includes_run_one_way(self):
+        wrong = []
+        for path in sources("src/**/*.[ch]"):
+            layer = os.path.dirname(path)[len("src/"):]
+            for header in re.findall(r'(?m)^\s*#\s*include\s+"([^"]+)"', read(path)):
+                if header == "config.h":
+                    continue
+                if not os.path.exists(os.path.join(TOP, "src", header)):
+                    wrong.append("%s: \"%s\" is not relative to src/" % (path, header))
+                elif not may_include(layer, header):
+                    wrong.append("%s must not include %s" % (path, header))
+        self.assertEqual(wrong, [])
+
+    def test_the_rules_refuse_what_they_should(self):
+        for layer, header in (("base", "model/run_id.h"), ("store", "shm/registry.h"),
+                              ("worker", "supervisor/supervisor.h"), ("worker", "discovery/x.h"),
+                              ("supervisor", "worker/client.h"), ("stream", "worker/worker.h")):
+            self.assertFalse(may_include(layer, header), (layer, header))
+        self.assertTrue(may_include("supervisor", "worker/worker.h"))
+        self.assertTrue(may_include("", "admin/status.h"))
+
+    def test_every_folder_of_sources_is_a_layer(self):
+        folders = {os.path.dirname(p)[len("src/"):] for p in sources("src/*/**/*.[ch]")}
+        self.assertLessEqual(folders, set(LAYERS) | set(ROLES))
+
+    def test_each_header_compiles_alone(self):
+        compile_command = os.environ.get("RUNSTREAM_COMPILE")
+        if not compile_command:
+            self.skipTest("RUNSTREAM_COMPILE is not set: run it by `make check`")
+
+        def compiled(path):
+            return path, subprocess.run(
+                shlex.split(compile_command) + ["-I" + os.path.join(TOP, "src"), "-fsyntax-only",
+                                                "-x", "c", "-Wno-unused", os.path.join(TOP, path)],
+                cwd=BUILD, capture_output=True, text=True)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for path, result in pool.map(compiled, sources("src/**/*.h")):
+                with self.subTest(path):
+                    self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_only_the_loop_uses_epoll(self):
+        users = [p for p in sources("src/**/*.c")
+                 if re.search(r"\bepoll_(create1?|ctl|wait|pwait2?)\s*\(", read(p))]
+        self.assertLessEqual(set(users), {"src/base/loop.c"})
+
+
+class Text(unittest.TestCase):
+    TEXT = ("src/**/*.[ch]", "tests/**/*.[ch]", "tests/**/*.py", "tests/**/*.sh", "tests/**/*.js",
+            "tests/**/*.mjs", "**/*.mk", "*.md", "man/*", "nginx/*", "etc/*", "configure.ac",
+            "Makefile.am", "quickstart", ".ci/run", "tests/browser/*.json")
+
+    def files(self):
+        return [p for p in sources(*self.TEXT) if os.path.isfile(os.path.join(TOP, p)) and
+                not p.startswith("build") and "node_modules" not in p]
+
+    def test_no_path_of_a_machine_and_no_registry_is_named(self):
+        # In pieces, so that this file does not find itself.
+        words = ["/wo" + "rk/", "/ho" + "me/[a-z]", "/ro" + "ot/", "/tmp/w" + "t-",
+                 "registry" + r"\.npmjs", '"resol' + 'ved":']
+        for path in self.files():
+            for number, line in enumerate(read(path).splitlines(), 1):
+                self.assertIsNone(re.search("|".join(words), line),
+                                  "%s:%d: %s" % (path, number, line))
+
+    def test_lines_end_without_blanks_and_files_with_a_newline(self):
+        for path in self.files():
+            text = read(path)
+            self.assertTrue(not text or text.endswith("\n"), path)
+            for number, line in enumerate(text.splitlines(), 1):
+                self.assertEqual(line, line.rstrip(" \t"), "%s:%d" % (path, number))
+
+
+class Pages(unittest.TestCase):
+    def test_pages_pass_mandoc(self):
+        mandoc = shutil.which("mandoc")
+        if not mandoc:
+            self.skipTest("mandoc is not installed")
+        for page in sources("man/*.[1-9]"):
+            result = subprocess.run([mandoc, "-Tlint", "-W", "warning", os.path.join(TOP, page)],
+                                    capture_output=True, text=True)
+            self.assertEqual((result.returncode, result.stdout), (0, ""), page)
+
+    def compare(self, program, page):
+        binary = os.path.join(BUILD, program)
+        if not os.access(binary, os.X_OK) or not os.path.exists(os.path.join(TOP, page)):
+            self.skipTest("not built yet: %s, %s" % (program, page))
+        text = subprocess.run([binary, "--help"], capture_output=True, text=True).stdout
+        told = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", text))
+        # mdoc writes --word as "Fl -word", with the hyphens within it escaped or not.
+        described = {w.replace("\\-", "-") for w in re.findall(
+            r"Fl (?:\\-|-)([a-z](?:\\?-?[a-z])+)", read(page))}
+        self.assertTrue(told)
+        self.assertEqual(told - described, set(), "in --help, not in the page")
+        self.assertEqual(described - told, set(), "in the page, not in --help")
+
+    def test_runstreamd_help_and_page_have_the_same_options(self):
+        self.compare("runstreamd", "man/runstreamd.8")
+
+    def test_runstreamctl_help_and_page_have_the_same_options(self):
+        self.compare("runstreamctl", "man/runstreamctl.1")
+
+
+class Scripts(unittest.TestCase):
+    def test_scripts_pass_shellcheck(self):
+        shellcheck = shutil.which("shellcheck")
+        if not shellcheck:
+            self.skipTest("shellcheck is not installed")
+        for path in sources("quickstart", "bootstrap", ".ci/run", "tests/**/*.sh"):
+            if "node_modules" in path:
+                continue
+            result = subprocess.run([shellcheck, os.path.join(TOP, path)], capture_output=True,
+                                    text=True)
+            self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_python_compiles(self):
+        for path in sources("tests/**/*.py"):
+            if "node_modules" not in path:
+                compile(read(path), path, "exec")
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,3 +1,5 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
-	src/store/run_dir.c src/store/run_dir.h
+	src/store/rfc3339.c src/store/rfc3339.h \
+	src/store/run_dir.c src/store/run_dir.h \
+	src/store/run_info.c src/store/run_info.h

@@ -23,3 +23,4 @@ endif
 
 include tests/fuzz/model.mk
 EXTRA_DIST += tests/fuzz/fastcgi.dict tests/fuzz/target.dict
+include tests/fuzz/run_info.mk

@@ -1,1 +1,25 @@
 # Sources of libadmin.a, one file a line.
+noinst_LIBRARIES += libadmin.a
+libadmin_a_SOURCES = \
+	src/admin/check_config.c \
+	src/admin/client.c src/admin/client.h \
+	src/admin/command.c src/admin/command.h \
+	src/admin/commands.c \
+	src/admin/exec.c \
+	src/admin/exec_child.c src/admin/exec_child.h \
+	src/admin/exec_record.c src/admin/exec_record.h \
+	src/admin/exec_stream.c src/admin/exec_stream.h \
+	src/admin/exec_terminal.c src/admin/exec_terminal.h \
+	src/admin/nginx_config.c \
+	src/admin/nginx_templates.c src/admin/nginx_templates.h \
+	src/admin/output.c src/admin/output.h \
+	src/admin/reload.c \
+	src/admin/run_folder.c src/admin/run_folder.h \
+	src/admin/runs.c \
+	src/admin/status.c \
+	src/admin/stop.c \
+	src/admin/view.c src/admin/view.h
+
+bin_PROGRAMS += runstreamctl
+runstreamctl_SOURCES = src/runstreamctl.c
+runstreamctl_LDADD = libadmin.a $(SHM_LIBS) $(EXTERNAL_LIBS)

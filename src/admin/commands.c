@@ -1,0 +1,60 @@
+#include "admin/command.h"
+
+/* In the order of --help: looking, doing, setting up, ending. */
+const struct command commands[] = {
+	{
+		.name = "status",
+		.arguments = "",
+		.help = "the instance: processes, uptime, restarts, counters",
+		.run = status_run,
+	},
+	{
+		.name = "runs",
+		.arguments = "[ID]",
+		.help = "the registry of runs; one run in full",
+		.most_arguments = 1,
+		.run = runs_run,
+	},
+	{
+		.name = "exec",
+		.arguments = "-- COMMAND [ARGUMENT...]",
+		.help = "run a command as a run, pass its output on, exit as it does",
+		.most_arguments = -1,
+		.options = exec_options,
+		.notes = "Exit status: the command's own; 127 if it was not found, 126 if it could not be\n"
+		         "executed; if a signal killed it, the same signal ends runstreamctl.",
+		.run = exec_run,
+	},
+	{
+		.name = "nginx-config",
+		.arguments = "[upstream|locations]",
+		.help = "the include files for nginx: one for http{}, one for server{}",
+		.most_arguments = 1,
+		.options = nginx_config_options,
+		.run = nginx_config_run,
+	},
+	{
+		.name = "check-config",
+		.arguments = "",
+		.help = "read the configuration, and say what is wrong with it",
+		.run = check_config_run,
+	},
+	{
+		.name = "reload",
+		.arguments = "",
+		.help = "have the instance read its configuration anew; no stream is cut",
+		.run = reload_run,
+	},
+	{
+		.name = "stop",
+		.arguments = "",
+		.help = "stop the instance, and wait until it is down",
+		.run = stop_run,
+	},
+};
+
+size_t
+command_count(void)
+{
+	return sizeof(commands) / sizeof(commands[0]);
+}

@@ -1,0 +1,481 @@
+#include "admin/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "model/utf8.h"
+
+enum {
+	MOST_COLUMNS = 80,   /* one for each of 64 workers, and some */
+	BATCH_ROWS = 4096,   /* rows that are aligned with one another */
+	LABEL_WIDTH = 18,    /* of fields outside rows */
+	FIELD_INDENT = 2,
+};
+
+struct column {
+	char *heading;
+	size_t width;  /* widest cell so far, in code points */
+	bool is_right; /* numbers */
+};
+
+struct output {
+	FILE *stream;
+	enum output_format format;
+	int error;
+	unsigned depth;     /* objects within the document */
+	bool in_rows, in_row;
+	bool has_members;   /* JSON: a comma is due; text: a blank line before what comes in a block */
+	uint64_t row_count;
+	/* Text: the rows of a batch, cell by cell, each ended by a NUL. */
+	char *rows_key;
+	struct column columns[MOST_COLUMNS];
+	size_t column_count, column_at;
+	bool has_headings;
+	struct buf cells;
+	size_t batched_rows;
+};
+
+static void
+put(struct output *o, const char *text)
+{
+	if (!o->error && fputs(text, o->stream) == EOF)
+		o->error = errno ? -errno : -EIO;
+}
+
+static void
+pad(struct output *o, size_t count)
+{
+	while (count-- > 0)
+		put(o, " ");
+}
+
+static char *
+copied(struct output *o, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy && !o->error)
+		o->error = -ENOMEM;
+	return copy;
+}
+
+/* The text without the bytes that a terminal or a JSON parser would not take. */
+static void
+clean(struct buf *to, const char *text, enum output_format format)
+{
+	size_t length = strlen(text);
+
+	for (size_t at = 0; at < length;) {
+		const char *from = text + at;
+		unsigned char c = (unsigned char)*from;
+		int n = utf8_next((const uint8_t *)from, length - at);
+		/* C1 controls, U+0080 to U+009F, are what some terminals obey as well. */
+		bool is_control = c < 0x20 || c == 0x7f ||
+		                  (n == 2 && c == 0xc2 && (unsigned char)from[1] < 0xa0);
+
+		if (n < 0) {
+			if (format == OUTPUT_JSON)
+				buf_puts(to, "\xef\xbf\xbd");
+			else
+				for (int i = 0; i < -n; i++)
+					buf_printf(to, "\\x%02x", (unsigned char)from[i]);
+			n = -n;
+		} else if (format == OUTPUT_TEXT && is_control) {
+			for (int i = 0; i < n; i++)
+				buf_printf(to, "\\x%02x", (unsigned char)from[i]);
+		} else {
+			buf_append(to, from, (size_t)n);
+		}
+		at += (size_t)n;
+	}
+}
+
+/* Code points: the columns that most text takes on a terminal. */
+static size_t
+width(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
+/* "start_time" -> "start time"; the unit goes where the value is written in words. */
+static char *
+label(struct output *o, const char *key)
+{
+	char *text = copied(o, key);
+	size_t length = strlen(key);
+
+	if (!text)
+		return NULL;
+	if (length > 3 && strcmp(key + length - 3, "_ms") == 0)
+		text[length - 3] = '\0';
+	for (char *c = text; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	return text;
+}
+
+/* --- text: rows ------------------------------------------------------------------------------- */
+
+static void
+cell_put(struct output *o, size_t index, const char *text)
+{
+	const struct column *column = &o->columns[index];
+	size_t space = column->width - width(text);
+	bool is_last = index + 1 == o->column_count;
+
+	if (column->is_right)
+		pad(o, space);
+	put(o, text);
+	if (!is_last)
+		pad(o, (column->is_right ? 0 : space) + 2);
+}
+
+static void
+batch_put(struct output *o)
+{
+	const char *cell = buf_string(&o->cells);
+
+	if (buf_error(&o->cells)) {
+		o->error = o->error ? o->error : buf_error(&o->cells);
+		return;
+	}
+	if (!o->has_headings && o->batched_rows > 0) {
+		for (size_t i = 0; i < o->column_count; i++)
+			if (o->columns[i].heading) {
+				pad(o, i == 0 ? o->depth * FIELD_INDENT : 0);
+				cell_put(o, i, o->columns[i].heading);
+			}
+		put(o, "\n");
+		o->has_headings = true;
+	}
+	for (size_t row = 0; row < o->batched_rows; row++) {
+		pad(o, o->depth * FIELD_INDENT);
+		for (size_t i = 0; i < o->column_count; i++) {
+			cell_put(o, i, cell);
+			cell += strlen(cell) + 1;
+		}
+		put(o, "\n");
+	}
+	buf_clear(&o->cells);
+	o->batched_rows = 0;
+}
+
+static void
+cell_add(struct output *o, const char *key, const char *text, bool is_right)
+{
+	struct column *column;
+	size_t text_width = width(text);
+
+	if (o->row_count == 0) {
+		must(o->column_count < MOST_COLUMNS);
+		column = &o->columns[o->column_count++];
+		column->heading = label(o, key);
+		column->is_right = is_right;
+		column->width = column->heading ? width(column->heading) : 0;
+		for (char *c = column->heading; c && *c; c++)
+			if (*c >= 'a' && *c <= 'z')
+				*c -= 'a' - 'A';
+	}
+	must(o->column_at < o->column_count);
+	column = &o->columns[o->column_at++];
+	if (column->width < text_width)
+		column->width = text_width;
+	buf_append(&o->cells, text, strlen(text) + 1);
+}
+
+/* --- fields of both formats ------------------------------------------------------------------- */
+
+static void
+member_begin(struct output *o, const char *key)
+{
+	if (o->has_members)
+		put(o, o->in_row ? ", " : ",");
+	if (!o->in_row) {
+		put(o, "\n");
+		pad(o, (o->depth + 1) * FIELD_INDENT);
+	}
+	put(o, "\"");
+	put(o, key); /* ours: never needs escaping */
+	put(o, "\": ");
+	o->has_members = true;
+}
+
+static void
+field_text(struct output *o, const char *key, const char *text, bool is_right)
+{
+	struct buf cleaned = BUF_INIT;
+	char *name;
+
+	if (!text || !*text)
+		text = "-";
+	clean(&cleaned, text, OUTPUT_TEXT);
+	text = buf_string(&cleaned);
+	if (o->in_row) {
+		cell_add(o, key, text, is_right);
+	} else {
+		must(!o->in_rows);
+		name = label(o, key);
+		if (name) {
+			size_t taken = o->depth * FIELD_INDENT + width(name) + 1;
+
+			pad(o, o->depth * FIELD_INDENT);
+			put(o, name);
+			put(o, ":");
+			pad(o, taken < LABEL_WIDTH ? LABEL_WIDTH - taken : 1);
+			put(o, text);
+			put(o, "\n");
+		}
+		free(name);
+		o->has_members = true;
+	}
+	if (buf_error(&cleaned) && !o->error)
+		o->error = buf_error(&cleaned);
+	buf_fini(&cleaned);
+}
+
+static void
+field_json(struct output *o, const char *key, struct json_object *value)
+{
+	must(o->in_row || !o->in_rows);
+	member_begin(o, key);
+	put(o, json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(value);
+}
+
+void
+output_string(struct output *o, const char *key, const char *value)
+{
+	if (o->format == OUTPUT_JSON) {
+		struct buf cleaned = BUF_INIT;
+
+		if (value)
+			clean(&cleaned, value, OUTPUT_JSON);
+		field_json(o, key, value ? json_object_new_string(buf_string(&cleaned)) : NULL);
+		buf_fini(&cleaned);
+		return;
+	}
+	field_text(o, key, value, false);
+}
+
+void
+output_number(struct output *o, const char *key, int64_t value)
+{
+	char text[32];
+
+	if (o->format == OUTPUT_JSON) {
+		field_json(o, key, json_object_new_int64(value));
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	field_text(o, key, text, true);
+}
+
+void
+output_count(struct output *o, const char *key, uint64_t value)
+{
+	char text[32];
+
+	if (o->format == OUTPUT_JSON) {
+		field_json(o, key, json_object_new_uint64(value));
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	field_text(o, key, text, true);
+}
+
+void
+output_boolean(struct output *o, const char *key, bool value)
+{
+	if (o->format == OUTPUT_JSON)
+		field_json(o, key, json_object_new_boolean(value));
+	else
+		field_text(o, key, value ? "yes" : "no", false);
+}
+
+void
+output_duration(struct output *o, const char *key, int64_t ms)
+{
+	int64_t s = ms / 1000;
+	char text[64];
+
+	if (o->format == OUTPUT_JSON) {
+		field_json(o, key, json_object_new_int64(ms));
+		return;
+	}
+	/* The two largest units that are not nothing: nobody reads seconds after a day. */
+	if (ms < 0)
+		snprintf(text, sizeof(text), "-");
+	else if (s >= 86400)
+		snprintf(text, sizeof(text), "%" PRId64 "d %" PRId64 "h", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		snprintf(text, sizeof(text), "%" PRId64 "h %" PRId64 "m", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		snprintf(text, sizeof(text), "%" PRId64 "m %" PRId64 "s", s / 60, s % 60);
+	else
+		snprintf(text, sizeof(text), "%" PRId64 ".%" PRId64 "s", s, ms % 1000 / 100);
+	field_text(o, key, text, true);
+}
+
+void
+output_time(struct output *o, const char *key, int64_t wall_ms)
+{
+	char text[CLOCK_RFC3339_BYTES];
+
+	if (wall_ms != 0)
+		clock_format_rfc3339(wall_ms, text);
+	output_string(o, key, wall_ms != 0 ? text : NULL);
+}
+
+/* --- structure -------------------------------------------------------------------------------- */
+
+void
+output_object_begin(struct output *o, const char *key)
+{
+	must(!o->in_rows);
+	if (o->format == OUTPUT_JSON) {
+		member_begin(o, key);
+		put(o, "{");
+		o->has_members = false;
+	} else {
+		char *name = label(o, key);
+
+		put(o, o->has_members ? "\n" : "");
+		pad(o, o->depth * FIELD_INDENT);
+		put(o, name ? name : "");
+		put(o, ":\n");
+		free(name);
+		o->has_members = false;
+	}
+	o->depth++;
+}
+
+void
+output_object_end(struct output *o)
+{
+	must(o->depth > 0 && !o->in_rows);
+	o->depth--;
+	if (o->format == OUTPUT_JSON) {
+		put(o, "\n");
+		pad(o, (o->depth + 1) * FIELD_INDENT);
+		put(o, "}");
+	}
+	o->has_members = true;
+}
+
+void
+output_rows_begin(struct output *o, const char *key)
+{
+	must(!o->in_rows);
+	if (o->format == OUTPUT_JSON) {
+		member_begin(o, key);
+		put(o, "[");
+	} else {
+		put(o, o->has_members ? "\n" : "");
+		o->rows_key = label(o, key);
+	}
+	o->in_rows = true;
+	o->row_count = 0;
+	o->column_count = 0;
+	o->has_headings = false;
+}
+
+void
+output_row_begin(struct output *o)
+{
+	must(o->in_rows && !o->in_row);
+	if (o->format == OUTPUT_JSON) {
+		put(o, o->row_count > 0 ? ",\n" : "\n");
+		pad(o, (o->depth + 2) * FIELD_INDENT);
+		put(o, "{");
+	}
+	o->in_row = true;
+	o->has_members = false;
+	o->column_at = 0;
+}
+
+void
+output_row_end(struct output *o)
+{
+	must(o->in_row);
+	o->in_row = false;
+	o->row_count++;
+	if (o->format == OUTPUT_JSON) {
+		put(o, "}");
+		return;
+	}
+	must(o->column_at == o->column_count);
+	if (++o->batched_rows == BATCH_ROWS)
+		batch_put(o);
+}
+
+void
+output_rows_end(struct output *o)
+{
+	must(o->in_rows && !o->in_row);
+	o->in_rows = false;
+	o->has_members = true;
+	if (o->format == OUTPUT_JSON) {
+		if (o->row_count > 0) {
+			put(o, "\n");
+			pad(o, (o->depth + 1) * FIELD_INDENT);
+		}
+		put(o, "]");
+		return;
+	}
+	if (o->row_count == 0) {
+		pad(o, o->depth * FIELD_INDENT);
+		put(o, o->rows_key ? o->rows_key : "");
+		put(o, ": none\n");
+	}
+	batch_put(o);
+	for (size_t i = 0; i < o->column_count; i++) {
+		free(o->columns[i].heading);
+		o->columns[i] = (struct column){ 0 };
+	}
+	o->column_count = 0;
+	free(o->rows_key);
+	o->rows_key = NULL;
+}
+
+int
+output_new(FILE *stream, enum output_format format, struct output **ret_output)
+{
+	struct output *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->stream = stream;
+	o->format = format;
+	if (format == OUTPUT_JSON)
+		put(o, "{");
+	*ret_output = o;
+	return 0;
+}
+
+int
+output_finish(struct output **output)
+{
+	struct output *o = *output;
+	int r;
+
+	must(o->depth == 0 && !o->in_rows);
+	if (o->format == OUTPUT_JSON)
+		put(o, o->has_members ? "\n}\n" : "}\n");
+	if (fflush(o->stream) == EOF && !o->error)
+		o->error = -errno;
+	r = o->error;
+	buf_fini(&o->cells);
+	free(o);
+	*output = NULL;
+	return r;
+}

@@ -1,0 +1,182 @@
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/command.h"
+#include "admin/view.h"
+#include "shm/control.h"
+
+enum { MOST_STATUSES = 64 };
+
+static const char *
+text_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+static int64_t
+number_of(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
+}
+
+static void
+put_process(struct output *output, const char *name, struct json_object *process)
+{
+	output_row_begin(output);
+	output_string(output, "process", name);
+	output_number(output, "pid", number_of(process, CONTROL_PID));
+	output_number(output, "restarts", number_of(process, CONTROL_RESTARTS));
+	output_string(output, "state", text_of(process, CONTROL_STATE));
+	output_row_end(output);
+}
+
+static void
+put_processes(struct output *output, struct json_object *body)
+{
+	struct json_object *discovery, *workers;
+	char name[32];
+
+	output_rows_begin(output, "processes");
+	if (json_object_object_get_ex(body, CONTROL_DISCOVERY, &discovery))
+		put_process(output, "discovery", discovery);
+	if (json_object_object_get_ex(body, CONTROL_WORKERS, &workers) &&
+	    json_object_is_type(workers, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(workers); i++) {
+			snprintf(name, sizeof(name), "worker-%zu", i + 1);
+			put_process(output, name, json_object_array_get_idx(workers, i));
+		}
+	output_rows_end(output);
+}
+
+/* Runs by status, in the order in which a status is first met. */
+static void
+put_runs(struct output *output, const struct registry *registry)
+{
+	struct {
+		char status[REGISTRY_STATUS_BYTES + 1];
+		uint64_t count;
+	} statuses[MOST_STATUSES] = { 0 };
+	uint32_t slots = registry_count(registry);
+	uint64_t total = 0, others = 0;
+	size_t known = 0;
+
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		struct registry_run run;
+		size_t i = 0;
+
+		if (registry_at(registry, slot, &run) < 0 || run.is_deleted)
+			continue;
+		total++;
+		while (i < known && strcmp(statuses[i].status, run.status) != 0)
+			i++;
+		/* Statuses are words that others chose: there is no end to them. */
+		if (i == MOST_STATUSES) {
+			others++;
+			continue;
+		}
+		if (i == known)
+			memcpy(statuses[known++].status, run.status, sizeof(run.status));
+		statuses[i].count++;
+	}
+	output_object_begin(output, "runs");
+	output_count(output, "total", total);
+	output_count(output, "capacity", registry_capacity(registry));
+	output_rows_begin(output, "by_status");
+	for (size_t i = 0; i < known; i++) {
+		output_row_begin(output);
+		output_string(output, "status", statuses[i].status);
+		output_count(output, "count", statuses[i].count);
+		output_row_end(output);
+	}
+	if (others > 0) {
+		output_row_begin(output);
+		output_string(output, "status", NULL);
+		output_count(output, "count", others);
+		output_row_end(output);
+	}
+	output_rows_end(output);
+	output_object_end(output);
+}
+
+/*
+ * One row a counter, one column a worker, and the sum. What a dead worker counted does not count:
+ * its streams are gone.
+ */
+static void
+put_counters(struct output *output, const struct view *view)
+{
+	static const struct {
+		const char *name, *kind;
+		size_t offset;
+	} rows[] = {
+#define ROW(member, what, help) { #member, #what, offsetof(struct counters_values, member) },
+		COUNTERS(ROW)
+#undef ROW
+	};
+	struct counters_values values[INSTANCE_WORKERS_MAX];
+
+	memset(values, 0, sizeof(values));
+	for (uint32_t i = 0; i < view->worker_count; i++)
+		if (view_worker_lives(view, i))
+			counters_read(view->workers[i].counters, &values[i]);
+	output_rows_begin(output, "counters");
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		uint64_t value[INSTANCE_WORKERS_MAX], sum = 0;
+
+		for (uint32_t i = 0; i < view->worker_count; i++) {
+			memcpy(&value[i], (const char *)&values[i] + rows[row].offset, sizeof(value[i]));
+			sum += value[i];
+		}
+		output_row_begin(output);
+		output_string(output, "counter", rows[row].name);
+		output_string(output, "kind", rows[row].kind);
+		output_count(output, "sum", sum);
+		for (uint32_t i = 0; i < view->worker_count; i++) {
+			char key[32];
+
+			snprintf(key, sizeof(key), "worker_%u", i + 1);
+			output_count(output, key, value[i]);
+		}
+		output_row_end(output);
+	}
+	output_rows_end(output);
+}
+
+int
+status_run(struct call *call)
+{
+	struct settings settings;
+	struct output *output;
+	struct view *view;
+	int status;
+
+	if (call_settings(call, &settings) < 0)
+		return COMMAND_FAILED;
+	status = view_new(settings.server.runtime_dir, &view);
+	settings_fini(&settings);
+	if (status != 0)
+		return status;
+	output = call_output(call);
+	if (output) {
+		struct json_object *body = view->answer.body;
+
+		output_string(output, "version", text_of(body, CONTROL_VERSION));
+		output_number(output, "pid", number_of(body, CONTROL_PID));
+		output_duration(output, "uptime_ms", number_of(body, CONTROL_UPTIME_MS));
+		output_string(output, "runtime_dir", text_of(body, CONTROL_RUNTIME_DIR));
+		output_string(output, "runs_dir", text_of(body, CONTROL_RUNS_DIR));
+		put_processes(output, body);
+		put_runs(output, view->registry);
+		put_counters(output, view);
+		status = call_output_end(&output);
+	} else {
+		status = COMMAND_FAILED;
+	}
+	view_free(&view);
+	return status;
+}

@@ -1,0 +1,91 @@
+#include "admin/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/command.h"
+#include "shm/control.h"
+
+static int
+map_workers(struct view *view)
+{
+	const struct client_answer *answer = &view->answer;
+	int r = 0;
+
+	for (size_t at = CONTROL_FD_WORKERS; r == 0 && at + 1 < answer->fd_count &&
+	                                     view->worker_count < INSTANCE_WORKERS_MAX; at += 2) {
+		uint32_t worker = view->worker_count++;
+
+		r = occupancy_open(answer->fds[at], false, &view->workers[worker].occupancy);
+		if (r == 0)
+			r = counters_open(answer->fds[at + 1], false, &view->workers[worker].counters);
+	}
+	return r;
+}
+
+int
+view_new(const char *runtime_dir, struct view **ret_view)
+{
+	struct view *view = calloc(1, sizeof(*view));
+	int r;
+
+	if (!view)
+		return command_failed("out of memory");
+	if (client_ask(runtime_dir, CONTROL_COMMAND_STATUS, NULL, &view->answer) != 0) {
+		free(view);
+		return COMMAND_FAILED;
+	}
+	r = view->answer.fd_count < CONTROL_FD_WORKERS ? -EPROTO : 0;
+	if (r == 0)
+		r = registry_open(view->answer.fds[CONTROL_FD_REGISTRY], &view->registry);
+	if (r == 0)
+		r = board_open(view->answer.fds[CONTROL_FD_BOARD], false, &view->board);
+	if (r == 0)
+		r = map_workers(view);
+	if (r < 0) {
+		view_free(&view);
+		if (r == -EPROTO || r == -EPROTONOSUPPORT)
+			return command_failed("the instance at %s is of another version: its shared memory has "
+			                      "a layout that this runstreamctl does not know", runtime_dir);
+		return command_failed("cannot map the shared memory of the instance at %s: %s", runtime_dir,
+		                      strerror(-r));
+	}
+	*ret_view = view;
+	return 0;
+}
+
+void
+view_free(struct view **view)
+{
+	struct view *v = *view;
+
+	if (!v)
+		return;
+	for (uint32_t i = 0; i < v->worker_count; i++) {
+		occupancy_close(&v->workers[i].occupancy);
+		counters_close(&v->workers[i].counters);
+	}
+	board_close(&v->board);
+	registry_close(&v->registry);
+	client_answer_fini(&v->answer);
+	free(v);
+	*view = NULL;
+}
+
+bool
+view_worker_lives(const struct view *view, uint32_t worker)
+{
+	return worker < view->worker_count && board_pid(view->board, worker + 1) != 0;
+}
+
+uint64_t
+view_clients(const struct view *view, uint32_t slot)
+{
+	uint64_t clients = 0;
+
+	for (uint32_t i = 0; i < view->worker_count; i++)
+		if (view_worker_lives(view, i))
+			clients += occupancy_of_run(view->workers[i].occupancy, slot);
+	return clients;
+}

@@ -20,3 +20,4 @@ tests_bench_null_peer_SOURCES = tests/bench/null_peer.c $(BENCH_LINE)
 tests_bench_null_peer_LDADD = $(BASE_LIBS)
 TESTS += tests/bench/test_sse_load.py
 EXTRA_DIST += tests/bench/test_sse_load.py
+include tests/bench/escape.mk

@@ -9,3 +9,9 @@ tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz_target.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_target_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_target_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_target
+
+check_PROGRAMS += tests/fuzz/fuzz_json_text
+tests_fuzz_fuzz_json_text_SOURCES = tests/fuzz/fuzz_json_text.c tests/unit/json_reference.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_json_text_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_json_text_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_json_text

@@ -19,3 +19,21 @@ check_PROGRAMS += tests/unit/test_target
 TESTS += tests/unit/test_target
 tests_unit_test_target_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_target_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_utf8
+TESTS += tests/unit/test_utf8
+tests_unit_test_utf8_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_utf8_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_json_text
+TESTS += tests/unit/test_json_text
+tests_unit_test_json_text_SOURCES = tests/unit/test_json_text.c tests/unit/json_reference.h
+tests_unit_test_json_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_json_text_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+# The same for machines without SSE2, on those that have it.
+check_PROGRAMS += tests/unit/test_json_text_portable
+TESTS += tests/unit/test_json_text_portable
+tests_unit_test_json_text_portable_SOURCES = $(tests_unit_test_json_text_SOURCES) src/model/json_text.c
+tests_unit_test_json_text_portable_CFLAGS = $(UNIT_CFLAGS) -U__SSE2__
+tests_unit_test_json_text_portable_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -127,8 +127,13 @@ fd_send(int socket, const void *bytes, size_t length, const int *fds, size_t cou
 	if (n < 0)
 		return -errno;
 	/* A stream socket may take a part; the descriptors went with its first byte. */
-	if ((size_t)n < length)
-		return fd_write_all(socket, (const char *)bytes + n, length - (size_t)n);
+	for (size_t sent = (size_t)n; sent < length; sent += (size_t)n) {
+		do
+			n = send(socket, (const char *)bytes + sent, length - sent, MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -errno;
+	}
 	return 0;
 }
 

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -45,6 +47,20 @@ log_parse_level(const char *name, enum log_level *ret_level)
 	return -EINVAL;
 }
 
+/* The variable alone says nothing: every process in a desktop session or a CI job inherits one. */
+static bool
+stderr_is_the_journals(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
+}
+
 void
 log_line(enum log_level level, const char *event, const char *format, ...)
 {
@@ -55,7 +71,7 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 
 	if (level > highest)
 		return;
-	if (getenv("JOURNAL_STREAM")) {
+	if (stderr_is_the_journals()) {
 		n = snprintf(text, sizeof(text), "<%c>%s %s ", levels[level].journal_priority,
 		             process_name, event);
 	} else {

@@ -1,6 +1,7 @@
 /*
  * One line an event, on stderr: "<time> <level> <process> event key=value …", or with the
- * journal's priority prefix (sd-daemon(3)) and without the time when JOURNAL_STREAM is set.
+ * journal's priority prefix (sd-daemon(3)) and without the time when stderr is the journal's, as
+ * JOURNAL_STREAM says by its device and inode (systemd.exec(5)).
  * Only the roles and the mains log; lower layers return errors. Control characters and bytes
  * above ASCII in a line are written as \xHH, so that input cannot forge a line.
  */

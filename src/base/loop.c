@@ -345,12 +345,12 @@ loop_turn(struct loop *loop, int timeout_ms)
 int
 loop_run(struct loop *loop)
 {
-	loop->stopping = false;
 	while (!loop->stopping) {
 		int error = loop_turn(loop, -1);
 
 		if (error)
 			return error;
 	}
+	loop->stopping = false;
 	return 0;
 }

@@ -3,7 +3,8 @@
  * timers, signals, and work put off to the next turn. One thread; no call here is thread-safe.
  *
  * A turn: wait (not at all while deferred work is queued), dispatch at most LOOP_BATCH
- * descriptor events, run due timers, then run what was deferred before this turn began.
+ * descriptor events, run due timers, then run what was deferred so far. What deferred work
+ * defers waits for the next turn.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -24,7 +25,7 @@ void loop_free(struct loop **loop);
 
 /* Runs until loop_stop(). Returns 0, or -errno if epoll fails. */
 int loop_run(struct loop *loop);
-/* Makes loop_run() return at the end of this turn. */
+/* Makes loop_run() return at the end of this turn; at once, if it has yet to be called. */
 void loop_stop(struct loop *loop);
 /* One turn; waits at most timeout_ms for it (-1: without end). For tests and small tools. */
 int loop_turn(struct loop *loop, int timeout_ms);
@@ -63,7 +64,7 @@ struct loop_timer {
 	size_t place; /* 1-based index in the heap; 0: not set */
 };
 
-/* Sets (or sets anew) the timer to fire in delay_ms. 0 or -ENOMEM. */
+/* Sets (or sets anew) the timer to fire delay_ms after loop_now_ms(). 0 or -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
                    void *arg);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
@@ -80,7 +81,8 @@ struct loop_task {
 	TAILQ_ENTRY(loop_task) entry;
 };
 
-/* Runs fn(arg) once, in the next turn; does nothing if it is queued already. */
+/* Runs fn(arg) once, at the end of this turn, or of the next one if that has begun; does nothing if
+ * it is queued already. */
 void loop_defer(struct loop *loop, struct loop_task *task, loop_task_fn *fn, void *arg);
 void loop_defer_cancel(struct loop *loop, struct loop_task *task);
 

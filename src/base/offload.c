@@ -46,7 +46,8 @@ run_thread(void *arg)
 			o->idle++;
 			timed_out = pthread_cond_timedwait(&o->work_waiting, &o->mutex, &until);
 			o->idle--;
-			if (timed_out == ETIMEDOUT && TAILQ_EMPTY(&o->waiting))
+			/* One always stays to wait: no more may be startable when a job comes. */
+			if (timed_out == ETIMEDOUT && TAILQ_EMPTY(&o->waiting) && o->idle > 0)
 				goto end;
 		}
 		if (o->ending)
@@ -86,6 +87,29 @@ hand_back(void *arg, uint32_t events)
 	}
 }
 
+/* With the mutex held. Returns 0 or -errno. */
+static int
+start_thread(struct offload *o)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
+
+	/* Signals are the loop's: a helper must not take one. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, 256 * 1024);
+	error = pthread_create(&thread, &attributes, run_thread, o);
+	if (error == 0)
+		o->threads++;
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -error;
+}
+
 int
 offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload)
 {
@@ -118,6 +142,13 @@ offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload
 	pthread_cond_init(&o->work_waiting, &monotonic);
 	pthread_cond_init(&o->thread_ended, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_lock(&o->mutex);
+	error = start_thread(o);
+	pthread_mutex_unlock(&o->mutex);
+	if (error) {
+		offload_free(&o);
+		return error;
+	}
 	*ret_offload = o;
 	return 0;
 }
@@ -152,25 +183,6 @@ offload_free(struct offload **offload)
 	free(o);
 }
 
-static void
-start_thread(struct offload *o)
-{
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	pthread_t thread;
-
-	/* Signals are the loop's: a helper must not take one. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, 256 * 1024);
-	if (pthread_create(&thread, &attributes, run_thread, o) == 0)
-		o->threads++;
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void
 offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn *work,
                offload_done_fn *done)
@@ -180,8 +192,9 @@ offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn
 	pthread_mutex_lock(&offload->mutex);
 	TAILQ_INSERT_TAIL(&offload->waiting, job, entry);
 	offload->waiting_count++;
+	/* If none can be started now, one that runs takes the job when it is free. */
 	if (offload->waiting_count > offload->idle && offload->threads < offload->most_threads)
-		start_thread(offload);
+		(void)start_thread(offload);
 	pthread_cond_signal(&offload->work_waiting);
 	pthread_mutex_unlock(&offload->mutex);
 }

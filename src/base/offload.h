@@ -3,7 +3,7 @@
  * mount that may hang. A job does its work in a thread and is then handed back to the loop.
  *
  * A stuck job must delay nobody else, so threads are added (up to the limit) while all are
- * busy and jobs wait, and surplus ones end after some idle seconds.
+ * busy and jobs wait, and all idle ones but one end after some seconds.
  */
 #ifndef BASE_OFFLOAD_H
 #define BASE_OFFLOAD_H
@@ -29,7 +29,10 @@ struct offload_job {
 	TAILQ_ENTRY(offload_job) entry;
 };
 
-/* Threads start as jobs come, at most most_threads. Returns 0 or -errno; returns owned. */
+/*
+ * Starts one thread, so that jobs are done also where no more can be started; others start as
+ * jobs come, at most most_threads in all. Returns 0 or -errno; returns owned.
+ */
 int offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload);
 
 /*

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -177,6 +178,38 @@ START_TEST(sending_to_a_closed_or_full_peer_is_an_error_and_no_signal)
 }
 END_TEST
 
+struct long_message {
+	int socket, error;
+};
+
+static void *
+send_long_message(void *arg)
+{
+	static char bytes[4 << 20];
+	struct long_message *m = arg;
+
+	m->error = fd_send(m->socket, bytes, sizeof(bytes), NULL, 0);
+	return NULL;
+}
+
+START_TEST(a_peer_that_leaves_in_the_middle_of_a_message_is_no_signal)
+{
+	struct long_message m = { .error = 1 };
+	pthread_t sender;
+	int pair[2];
+	char byte;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	m.socket = pair[0];
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_long_message, &m), 0);
+	ck_assert_int_eq((int)read(pair[1], &byte, 1), 1);
+	fd_close(&pair[1]);
+	pthread_join(sender, NULL);
+	ck_assert(m.error == -EPIPE || m.error == -ECONNRESET);
+	fd_close(&pair[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -192,6 +225,7 @@ main(void)
 	tcase_add_test(tc, passes_a_message_with_its_descriptors_in_order);
 	tcase_add_test(tc, surplus_descriptors_and_those_of_a_cut_message_are_closed);
 	tcase_add_test(tc, sending_to_a_closed_or_full_peer_is_an_error_and_no_signal);
+	tcase_add_test(tc, a_peer_that_leaves_in_the_middle_of_a_message_is_no_signal);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

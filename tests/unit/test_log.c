@@ -2,9 +2,12 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -53,13 +56,32 @@ START_TEST(under_the_journal_a_line_has_its_priority_and_no_time)
 {
 	char *text;
 
+	char stream[64];
+	struct stat st;
+
 	capture();
-	setenv("JOURNAL_STREAM", "8:1", 1);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
 	log_set_process("supervisor");
 	log_error("a", "x");
 	log_info("b", "y");
 	text = logged();
 	ck_assert_str_eq(text, "<3>supervisor a x\n<6>supervisor b y\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(the_journal_of_another_stderr_changes_nothing)
+{
+	char *text;
+
+	capture();
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	log_set_process("p");
+	log_info("a", "x");
+	text = logged();
+	ck_assert_str_eq(text + 24, " info p a x\n");
 	free(text);
 }
 END_TEST
@@ -152,6 +174,7 @@ main(void)
 
 	tcase_add_test(tc, a_line_names_time_level_process_and_event);
 	tcase_add_test(tc, under_the_journal_a_line_has_its_priority_and_no_time);
+	tcase_add_test(tc, the_journal_of_another_stderr_changes_nothing);
 	tcase_add_test(tc, lines_above_the_level_are_left_out);
 	tcase_add_test(tc, input_cannot_forge_a_line_or_send_escapes_to_a_terminal);
 	tcase_add_test(tc, a_line_of_any_length_is_bounded_and_ends);

@@ -217,6 +217,18 @@ stop_at_signal(void *arg, int signal_number)
 		loop_stop(arg);
 }
 
+static struct deferring {
+	struct loop_task *task;
+	int *arg;
+} deferring;
+
+static void
+defer_from_timer(void *arg)
+{
+	(void)arg;
+	loop_defer(loop, deferring.task, note, deferring.arg);
+}
+
 START_TEST(signals_come_through_the_loop)
 {
 	ck_assert_int_eq(loop_signal_add(loop, SIGTERM, stop_at_signal, loop), 0);
@@ -227,6 +239,34 @@ START_TEST(signals_come_through_the_loop)
 	ck_assert_int_eq(loop_run(loop), 0);
 	ck_assert_int_eq(calls, 2);
 	ck_assert_int_eq(order[0] + order[1], SIGTERM + SIGHUP);
+}
+END_TEST
+
+START_TEST(a_loop_that_was_stopped_before_it_ran_does_not_run)
+{
+	struct loop_timer timer = { 0 };
+	int one = 1;
+
+	loop_timer_set(loop, &timer, 0, note, &one);
+	loop_stop(loop);
+	ck_assert_int_eq(loop_run(loop), 0);
+	ck_assert_int_eq(calls, 0);
+	/* That was for once. */
+	loop_turn(loop, 1000);
+	ck_assert_int_eq(calls, 1);
+}
+END_TEST
+
+START_TEST(work_deferred_by_a_timer_runs_in_the_same_turn)
+{
+	struct loop_task task = { 0 };
+	struct loop_timer timer = { 0 };
+	int one = 1;
+
+	deferring = (struct deferring){ .task = &task, .arg = &one };
+	loop_timer_set(loop, &timer, 0, defer_from_timer, NULL);
+	loop_turn(loop, 1000);
+	ck_assert_int_eq(calls, 1);
 }
 END_TEST
 
@@ -260,6 +300,8 @@ main(void)
 	tcase_add_test(tc, deferred_work_runs_once_in_the_next_turn_and_may_be_cancelled);
 	tcase_add_test(tc, work_that_defers_itself_leaves_room_for_descriptors);
 	tcase_add_test(tc, signals_come_through_the_loop);
+	tcase_add_test(tc, a_loop_that_was_stopped_before_it_ran_does_not_run);
+	tcase_add_test(tc, work_deferred_by_a_timer_runs_in_the_same_turn);
 	tcase_add_test(tc, a_turn_waits_no_longer_than_it_is_told);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

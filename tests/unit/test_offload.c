@@ -1,6 +1,7 @@
 #include "base/offload.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -80,6 +81,25 @@ START_TEST(work_is_done_in_a_thread_and_handed_back_to_the_loop)
 	turn_until(&done_count, 1);
 	ck_assert(w.is_done);
 	ck_assert(!pthread_equal(w.in, pthread_self()));
+}
+END_TEST
+
+static int
+count_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int count = -2; /* "." and ".." */
+
+	ck_assert_ptr_nonnull(tasks);
+	while (readdir(tasks))
+		count++;
+	closedir(tasks);
+	return count;
+}
+
+START_TEST(a_thread_waits_before_the_first_job_comes)
+{
+	ck_assert_int_ge(count_threads(), 2);
 }
 END_TEST
 
@@ -201,6 +221,7 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, work_is_done_in_a_thread_and_handed_back_to_the_loop);
+	tcase_add_test(tc, a_thread_waits_before_the_first_job_comes);
 	tcase_add_test(tc, many_jobs_over_few_threads_are_all_done);
 	tcase_add_test(tc, stuck_jobs_delay_no_other_while_a_thread_is_left);
 	tcase_add_test(tc, a_job_may_be_submitted_again_when_it_is_done);

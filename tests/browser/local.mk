@@ -1,1 +1,16 @@
-# A real browser: playwright-core from npm drives Debian's chromium.
+# A real browser: playwright-core from npm drives Debian's chromium. The modules are installed
+# in the build, by a target of its own since it needs the network.
+BROWSER_FILES = tests/browser/package.json tests/browser/package-lock.json
+EXTRA_DIST += $(BROWSER_FILES) tests/browser/browser.mjs tests/browser/test_browser.py
+
+browser-modules: tests/browser/node_modules/.stamp
+tests/browser/node_modules/.stamp: $(BROWSER_FILES)
+	$(AM_V_GEN)$(MKDIR_P) tests/browser
+	$(AM_V_at)test $(srcdir) = . || cp $(srcdir)/tests/browser/package*.json tests/browser/
+	$(AM_V_at)cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts
+	$(AM_V_at)touch $@
+clean-browser-modules:
+	-rm -rf tests/browser/node_modules
+	-test $(srcdir) = . || rm -f tests/browser/package.json tests/browser/package-lock.json
+distclean-local: clean-browser-modules
+.PHONY: browser-modules clean-browser-modules

@@ -25,7 +25,7 @@ struct loop {
 	size_t heap_length, heap_capacity;
 	bool running_timers;
 
-	TAILQ_HEAD(, loop_task) tasks;
+	TAILQ_HEAD(loop_task_list, loop_task) tasks;
 	struct loop_task turn_end; /* a mark in tasks while they run */
 
 	int signal_fd;

@@ -304,15 +304,17 @@ class Server:
         return json.loads(self.ctl(*args, json_output=True).stdout)
 
     def status(self):
-        return self.ctl_json("status")
+        """What status --json tells; workers and discovery by name, counters by worker."""
+        told = self.ctl_json("status")
+        discovery, *workers = told["processes"]
+        for n, worker in enumerate(workers, 1):
+            worker["counters"] = {row["counter"]: row["worker_%d" % n]
+                                  for row in told["counters"]}
+        return dict(told, discovery=discovery, workers=workers)
 
     def counters(self):
         """The counters, summed over the workers."""
-        total = {}
-        for worker in self.status()["workers"]:
-            for name, value in (worker.get("counters") or {}).items():
-                total[name] = total.get(name, 0) + value
-        return total
+        return {row["counter"]: row["sum"] for row in self.ctl_json("status")["counters"]}
 
     def worker_pids(self):
         return [worker["pid"] for worker in self.status()["workers"]]

@@ -91,7 +91,7 @@ class Commands(harness.TestCase):
 
     def test_commands_without_an_instance_fail_with_a_sentence(self):
         nowhere = os.path.join(self.server.dir, "nowhere")
-        for command in ("status", "reload", "stop"):
+        for command in ("status", "runs", "reload", "stop"):
             answer = run_program(harness.RUNSTREAMCTL, "--runtime-dir", nowhere, command)
             self.assertEqual(answer.returncode, 1, command)
             self.assertIn("nowhere", answer.stderr)
@@ -212,14 +212,6 @@ class Exec(harness.TestCase):
         self.assertEqual(self.exec("--run-id", "../up", "--", "true", check=False).returncode, 2)
         self.exec("--run-id", "taken", "--", "true")
         self.assertNotEqual(self.exec("--run-id", "taken", "--", "true", check=False).returncode, 0)
-
-    def test_a_pty_makes_it_a_terminal(self):
-        answer = self.exec("--pty", "--run-id", "exec-pty", "--", "sh", "-c",
-                           "test -t 1 && echo terminal")
-        self.assertEqual(answer.stdout.replace("\r", ""), "terminal\n")
-        stream = self.stream("exec-pty")
-        stream.read_until_complete()
-        self.assertEqual(stream.lines(), ["terminal"])
 
     def test_large_output_arrives_whole(self):
         answer = self.exec("--run-id", "exec-large", "--", "seq", "1", "100000")

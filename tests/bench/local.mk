@@ -1,13 +1,10 @@
-# Benchmarks: `make bench`, or `make bench BENCH="latency burst"` for some of them.
-# `make check` only tests that the load generator notices what it is there to notice.
+# Benchmarks: `make bench`, or `make bench BENCH="latency burst"` for some of them; BENCHFLAGS
+# has options of bench.py. `make check` only tests that the load generator notices what it is
+# there to notice.
 check_PROGRAMS += \
 	tests/bench/sse_load \
 	tests/bench/log_writer \
 	tests/bench/null_peer
-BENCH_NEEDS = \
-	tests/bench/sse_load$(EXEEXT) \
-	tests/bench/log_writer$(EXEEXT) \
-	tests/bench/null_peer$(EXEEXT)
 BENCH_LINE = tests/bench/line.c tests/bench/line.h
 tests_bench_sse_load_SOURCES = tests/bench/sse_load.c $(BENCH_LINE) \
 	tests/bench/histogram.c tests/bench/histogram.h \
@@ -19,5 +16,25 @@ tests_bench_log_writer_LDADD = $(BASE_LIBS)
 tests_bench_null_peer_SOURCES = tests/bench/null_peer.c $(BENCH_LINE)
 tests_bench_null_peer_LDADD = $(BASE_LIBS)
 TESTS += tests/bench/test_sse_load.py
-EXTRA_DIST += tests/bench/test_sse_load.py
+EXTRA_DIST += \
+	tests/bench/bench.py \
+	tests/bench/procfs.py \
+	tests/bench/servers.py \
+	tests/bench/test_sse_load.py
+
+# Of single modules, by hand.
 include tests/bench/escape.mk
+
+BENCH =
+BENCHFLAGS =
+BENCH_NEEDS = \
+	runstreamd$(EXEEXT) \
+	runstreamctl$(EXEEXT) \
+	tests/bench/sse_load$(EXEEXT) \
+	tests/bench/log_writer$(EXEEXT) \
+	tests/bench/null_peer$(EXEEXT)
+.PHONY: bench
+bench: $(BENCH_NEEDS)
+	PYTHONDONTWRITEBYTECODE=1 python3 $(srcdir)/tests/bench/bench.py --builddir=. \
+		--json=bench.json $(BENCHFLAGS) $(BENCH)
+CLEANFILES += bench.json

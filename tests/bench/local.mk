@@ -35,6 +35,6 @@ BENCH_NEEDS = \
 	tests/bench/null_peer$(EXEEXT)
 .PHONY: bench
 bench: $(BENCH_NEEDS)
-	PYTHONDONTWRITEBYTECODE=1 python3 $(srcdir)/tests/bench/bench.py --builddir=. \
+	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(srcdir)/tests/bench/bench.py --builddir=. \
 		--json=bench.json $(BENCHFLAGS) $(BENCH)
 CLEANFILES += bench.json

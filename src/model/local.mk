@@ -1,8 +1,11 @@
 # Sources of libmodel.a, one file a line.
 noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
+	src/model/cursor.c src/model/cursor.h \
+	src/model/event.c src/model/event.h \
 	src/model/fastcgi.c src/model/fastcgi.h \
 	src/model/json_text.c src/model/json_text.h \
+	src/model/fingerprint.c src/model/fingerprint.h \
 	src/model/run_id.c src/model/run_id.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h

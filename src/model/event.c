@@ -1,0 +1,164 @@
+#include "model/event.h"
+
+#include <string.h>
+
+#include "model/json_text.h"
+
+void
+event_put_json_string(struct buf *to, const char *text, size_t length)
+{
+	char *room = buf_reserve(to, length * JSON_ESCAPE_MOST + 2);
+	bool lossy;
+	size_t written;
+
+	if (!room)
+		return;
+	room[0] = '"';
+	written = json_escape((const uint8_t *)text, length, room + 1, &lossy);
+	room[written + 1] = '"';
+	to->length_bytes += written + 2;
+}
+
+static void
+put_string(struct buf *to, const char *text)
+{
+	event_put_json_string(to, text, strlen(text));
+}
+
+static void
+put_signed(struct buf *to, int64_t value)
+{
+	if (value < 0)
+		buf_putc(to, '-');
+	buf_put_u64(to, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void
+event_put_run(struct buf *to, const struct event_run *run)
+{
+	buf_puts(to, "{\"run_id\":");
+	put_string(to, run->run_id);
+	if (*run->project_id) {
+		buf_puts(to, ",\"project_id\":");
+		put_string(to, run->project_id);
+	}
+	if (*run->task_id) {
+		buf_puts(to, ",\"task_id\":");
+		put_string(to, run->task_id);
+	}
+}
+
+static void
+begin(struct buf *to, const struct event_id *id, const char *name)
+{
+	if (id) {
+		buf_puts(to, "id: ");
+		buf_append(to, id->text, id->length);
+		buf_putc(to, '\n');
+	}
+	buf_puts(to, "event: ");
+	buf_puts(to, name);
+	buf_puts(to, "\ndata: ");
+}
+
+static void
+end(struct buf *to)
+{
+	buf_puts(to, "}\n\n");
+}
+
+void
+event_put_opening(struct buf *to, int64_t retry_ms)
+{
+	buf_puts(to, ": runstream\nretry: ");
+	put_signed(to, retry_ms);
+	buf_puts(to, "\n\n");
+}
+
+void
+event_put_heartbeat(struct buf *to)
+{
+	begin(to, NULL, "heartbeat");
+	buf_putc(to, '{');
+	end(to);
+}
+
+static void
+put_status(struct buf *to, const char *status, int32_t exit_code)
+{
+	buf_puts(to, ",\"status\":");
+	put_string(to, status);
+	buf_puts(to, ",\"exit_code\":");
+	put_signed(to, exit_code);
+	end(to);
+}
+
+void
+event_put_status(struct buf *to, const struct event_id *id, const struct event_run *run,
+                 const char *status, int32_t exit_code)
+{
+	begin(to, id, "status");
+	event_put_run(to, run);
+	put_status(to, status, exit_code);
+}
+
+void
+event_put_complete(struct buf *to, const struct event_id *id, const struct event_run *run,
+                   const char *status, int32_t exit_code)
+{
+	begin(to, id, "complete");
+	buf_puts(to, "{\"id\":");
+	put_string(to, run->run_id);
+	buf_puts(to, ",\"run_id\":");
+	put_string(to, run->run_id);
+	put_status(to, status, exit_code);
+}
+
+void
+event_put_gap(struct buf *to, const struct event_id *id, const struct event_run *run,
+              const struct event_gap *gap)
+{
+	begin(to, id, "gap");
+	buf_puts(to, "{\"run_id\":");
+	put_string(to, run->run_id);
+	if (gap->stream) {
+		buf_puts(to, ",\"stream\":");
+		put_string(to, gap->stream);
+	}
+	buf_puts(to, ",\"reason\":");
+	put_string(to, gap->reason);
+	if (gap->has_from) {
+		buf_puts(to, ",\"from\":");
+		buf_put_u64(to, gap->from);
+	}
+	if (gap->has_to) {
+		buf_puts(to, ",\"to\":");
+		buf_put_u64(to, gap->to);
+	}
+	end(to);
+}
+
+void
+event_put_gone(struct buf *to, const struct event_run *run)
+{
+	begin(to, NULL, "gone");
+	buf_puts(to, "{\"run_id\":");
+	put_string(to, run->run_id);
+	end(to);
+}
+
+void
+event_put_refused(struct buf *to, const char *code, const char *message, int64_t retry_after_s)
+{
+	buf_puts(to, "retry: ");
+	put_signed(to, retry_after_s * 1000);
+	buf_putc(to, '\n');
+	begin(to, NULL, "refused");
+	buf_puts(to, "{\"code\":");
+	put_string(to, code);
+	buf_puts(to, ",\"message\":");
+	put_string(to, message);
+	buf_puts(to, ",\"retry_after_s\":");
+	put_signed(to, retry_after_s);
+	end(to);
+}

@@ -1,0 +1,58 @@
+/*
+ * Events other than log lines, as text of the wire format (WHATWG HTML, section 9.2.6
+ * "Interpreting an event stream"): appended to a buffer, ready to be sent. Strings may hold
+ * anything; they are escaped. id may be NULL: an event without one.
+ */
+#ifndef MODEL_EVENT_H
+#define MODEL_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct event_id {
+	const char *text;
+	size_t length;
+};
+
+/* Whose events they are. project_id and task_id are left out when "". Borrowed. */
+struct event_run {
+	const char *run_id, *project_id, *task_id;
+};
+
+/* Appends text as a JSON string, with its quotes (RFC 8259, section 7). */
+void event_put_json_string(struct buf *to, const char *text, size_t length);
+
+/* Appends {"run_id":…,"project_id":…,"task_id":… without the closing brace. */
+void event_put_run(struct buf *to, const struct event_run *run);
+
+/* A comment, and retry: (9.2.6: the reconnection time in milliseconds). */
+void event_put_opening(struct buf *to, int64_t retry_ms);
+
+void event_put_heartbeat(struct buf *to);
+
+void event_put_status(struct buf *to, const struct event_id *id, const struct event_run *run,
+                      const char *status, int32_t exit_code);
+
+void event_put_complete(struct buf *to, const struct event_id *id, const struct event_run *run,
+                        const char *status, int32_t exit_code);
+
+/* What is not known is left out. */
+struct event_gap {
+	const char *stream; /* "stdout", "stderr"; NULL: of no one file */
+	const char *reason; /* "truncated", "replaced", "cursor_invalid", "hole" */
+	bool has_from, has_to;
+	uint64_t from, to;  /* bytes: what is missing is [from, to) */
+};
+
+void event_put_gap(struct buf *to, const struct event_id *id, const struct event_run *run,
+                   const struct event_gap *gap);
+
+void event_put_gone(struct buf *to, const struct event_run *run);
+
+/* A long retry: goes before it, since the client would be back at once otherwise. */
+void event_put_refused(struct buf *to, const char *code, const char *message, int64_t retry_after_s);
+
+#endif

@@ -1,0 +1,94 @@
+#include "stream/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+
+struct block *
+block_new(const char *text, size_t length)
+{
+	struct block *block = malloc(sizeof(*block) + length);
+
+	if (!block)
+		return NULL;
+	memset(block, 0, sizeof(*block));
+	block->references = 1;
+	block->length_bytes = length;
+	memcpy(block->text, text, length);
+	return block;
+}
+
+struct block *
+block_ref(struct block *block)
+{
+	block->references++;
+	return block;
+}
+
+void
+block_unref(struct block **block)
+{
+	struct block *b = *block;
+
+	*block = NULL;
+	if (!b)
+		return;
+	must(b->references > 0);
+	if (--b->references == 0)
+		free(b);
+}
+
+void
+block_cache_init(struct block_cache *cache, size_t most_bytes)
+{
+	cache->most_bytes = most_bytes;
+	cache->bytes = 0;
+	TAILQ_INIT(&cache->blocks);
+}
+
+struct block *
+block_cache_find(struct block_cache *cache, struct block_table *table, const struct block_key *key)
+{
+	struct block *block;
+
+	HASH_FIND(hh, table->blocks, key, sizeof(*key), block);
+	if (block) {
+		TAILQ_REMOVE(&cache->blocks, block, entry);
+		TAILQ_INSERT_TAIL(&cache->blocks, block, entry);
+	}
+	return block;
+}
+
+static void
+drop(struct block *block)
+{
+	HASH_DELETE(hh, block->table->blocks, block);
+	TAILQ_REMOVE(&block->cache->blocks, block, entry);
+	block->cache->bytes -= block->length_bytes;
+	block->table = NULL;
+	block_unref(&block);
+}
+
+void
+block_cache_keep(struct block_cache *cache, struct block_table *table, const struct block_key *key,
+                 struct block *block)
+{
+	must(!block->table);
+	block->key = *key;
+	block->cache = cache;
+	block->table = table;
+	HASH_ADD(hh, table->blocks, key, sizeof(block->key), block);
+	TAILQ_INSERT_TAIL(&cache->blocks, block, entry);
+	cache->bytes += block->length_bytes;
+	block_ref(block);
+	while (cache->bytes > cache->most_bytes && TAILQ_FIRST(&cache->blocks) != block)
+		drop(TAILQ_FIRST(&cache->blocks));
+}
+
+void
+block_cache_purge(struct block_table *table)
+{
+	while (table->blocks)
+		drop(table->blocks);
+}

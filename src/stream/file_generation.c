@@ -1,0 +1,275 @@
+#include "stream/file_generation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/must.h"
+
+enum {
+	FETCH_BYTES = 256 * 1024, /* what a helper reads at once */
+	STAGED = 4,               /* fetched ranges kept, for readers at different places */
+	STAGED_MS = 1000,         /* for so long */
+};
+
+struct staged {
+	uint8_t *bytes; /* owned, or NULL */
+	uint64_t offset;
+	size_t length;
+	int64_t fetched_ms;
+};
+
+struct staging {
+	struct offload_job job;
+	struct generation *reading; /* owned reference while the job runs */
+	uint64_t offset;
+	size_t length;
+	uint8_t *bytes;
+	int64_t result; /* bytes, or -errno */
+	int error;      /* of the last fetch, told once */
+	size_t next;    /* slot to fill */
+	struct staged slots[STAGED];
+};
+
+struct file_generation *
+file_generation_of(struct generation *generation)
+{
+	return (struct file_generation *)generation;
+}
+
+uint32_t
+file_generation_identity(int fd)
+{
+	struct {
+		uint64_t inode;
+		int64_t birth_s;
+		uint64_t birth_ns;
+	} what = { 0 };
+	struct statx s;
+	uint32_t identity;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &s) == 0) {
+		what.inode = s.stx_ino;
+		if (s.stx_mask & STATX_BTIME) {
+			what.birth_s = s.stx_btime.tv_sec;
+			what.birth_ns = s.stx_btime.tv_nsec;
+		}
+	}
+	identity = (uint32_t)XXH3_64bits(&what, sizeof(what));
+	return identity ? identity : 1;
+}
+
+static int64_t
+stat_wall_ms(const struct stat *stat)
+{
+	return (int64_t)stat->st_mtim.tv_sec * 1000 + stat->st_mtim.tv_nsec / 1000000;
+}
+
+int
+file_generation_new(struct source *source, struct offload *offload, int fd, const struct stat *stat,
+                    enum file_system file_system, int64_t now_ms,
+                    struct file_generation **ret_generation)
+{
+	static uint32_t serials;
+	struct file_generation *g = calloc(1, sizeof(*g));
+	int64_t age_ms;
+
+	if (!g)
+		return -ENOMEM;
+	g->generation.source = source;
+	g->generation.references = 1;
+	g->generation.serial = ++serials;
+	g->offload = offload;
+	g->fd = fd;
+	g->file_system = file_system;
+	g->generation.changed_ms = now_ms;
+	if (fd >= 0) {
+		g->device = stat->st_dev;
+		g->inode = stat->st_ino;
+		g->generation.identity = file_generation_identity(fd);
+		g->generation.size_bytes = (uint64_t)stat->st_size;
+		g->generation.opened_size_bytes = (uint64_t)stat->st_size;
+		g->generation.opened_wall_ms = stat_wall_ms(stat);
+		g->generation.grown_wall_ms = g->generation.opened_wall_ms;
+		/* A file from long ago has rested for long; one from the future, not at all. */
+		age_ms = clock_wall_ms() - g->generation.opened_wall_ms;
+		if (age_ms > 0)
+			g->generation.changed_ms = now_ms - age_ms;
+	}
+	*ret_generation = g;
+	return 0;
+}
+
+int
+file_generation_again(struct file_generation *old, const struct stat *stat, int64_t now_ms,
+                      struct file_generation **ret_generation)
+{
+	int fd = fcntl(old->fd, F_DUPFD_CLOEXEC, 0), error;
+
+	if (fd < 0)
+		return -errno;
+	error = file_generation_new(old->generation.source, old->offload, fd, stat,
+	                            old->file_system, now_ms, ret_generation);
+	if (error)
+		fd_close(&fd);
+	return error;
+}
+
+void
+file_generation_free(struct generation *generation)
+{
+	struct file_generation *g = file_generation_of(generation);
+
+	if (g->staging) {
+		must(!g->staging->reading); /* it would hold a reference */
+		for (size_t i = 0; i < STAGED; i++)
+			free(g->staging->slots[i].bytes);
+		free(g->staging);
+	}
+	fd_close(&g->fd);
+	free(g);
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+int64_t
+file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to, size_t length)
+{
+	ssize_t n;
+
+	do
+		n = pread(file_generation_of(generation)->fd, to, length, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void
+fetch(struct offload_job *job)
+{
+	struct staging *s = (struct staging *)job;
+
+	s->result = file_generation_read_waiting(s->reading, s->offset, s->bytes, s->length);
+}
+
+static void
+fetched(struct offload_job *job)
+{
+	struct staging *s = (struct staging *)job;
+	struct generation *generation = s->reading;
+	struct source *source = generation->source;
+
+	s->reading = NULL;
+	if (s->result > 0) {
+		struct staged *slot = &s->slots[s->next++ % STAGED];
+
+		free(slot->bytes);
+		*slot = (struct staged){ .bytes = s->bytes, .offset = s->offset,
+			                 .length = (size_t)s->result, .fetched_ms = clock_now_ms() };
+	} else {
+		free(s->bytes);
+		s->error = (int)s->result;
+	}
+	s->bytes = NULL;
+	source_notify(source);
+	generation_unref(&generation);
+	source->ops->release(source);
+}
+
+/* Has a helper read at offset. Returns -EAGAIN, or -errno when that cannot be. */
+static int
+begin_fetch(struct file_generation *g, uint64_t offset, size_t length)
+{
+	struct staging *s = g->staging;
+
+	if (!s) {
+		s = g->staging = calloc(1, sizeof(*s));
+		if (!s)
+			return -ENOMEM;
+	}
+	if (s->reading)
+		return -EAGAIN; /* one at a time; all are told when it ends, and ask again */
+	if (s->error) {
+		int error = s->error;
+
+		s->error = 0;
+		return error;
+	}
+	s->length = length > FETCH_BYTES ? length : FETCH_BYTES;
+	s->bytes = malloc(s->length);
+	if (!s->bytes)
+		return -ENOMEM;
+	s->offset = offset;
+	s->reading = generation_ref(&g->generation);
+	g->generation.source->ops->hold(g->generation.source);
+	offload_submit(g->offload, &s->job, fetch, fetched);
+	return -EAGAIN;
+}
+
+static size_t
+take_staged(struct file_generation *g, uint64_t offset, void *to, size_t length)
+{
+	for (size_t i = 0; g->staging && i < STAGED; i++) {
+		struct staged *slot = &g->staging->slots[i];
+
+		if (slot->bytes && offset >= slot->offset && offset < slot->offset + slot->length) {
+			size_t skip = (size_t)(offset - slot->offset), n = slot->length - skip;
+
+			if (n > length)
+				n = length;
+			memcpy(to, slot->bytes + skip, n);
+			return n;
+		}
+	}
+	return 0;
+}
+
+int64_t
+file_generation_read(struct generation *generation, uint64_t offset, void *to, size_t length)
+{
+	struct file_generation *g = file_generation_of(generation);
+	struct iovec iov = { .iov_base = to, .iov_len = length };
+	ssize_t n;
+
+	if (generation->state == GENERATION_LOST)
+		return -ESTALE;
+	if (offset >= generation->size_bytes)
+		return 0;
+	if (length > generation->size_bytes - offset)
+		iov.iov_len = length = (size_t)(generation->size_bytes - offset);
+	if (g->file_system != FILE_SYSTEM_REMOTE) {
+		int flags = g->file_system == FILE_SYSTEM_MEMORY ? 0 : RWF_NOWAIT;
+
+		n = preadv2(g->fd, &iov, 1, (off_t)offset, flags);
+		if (n > 0)
+			return n;
+		if (n == 0) {
+			/* Shorter than the last look said. */
+			return 0;
+		}
+		if (errno != EAGAIN && errno != EOPNOTSUPP && errno != EINTR)
+			return -errno;
+	}
+	/* Not in memory, or nobody can say: what a helper fetched, or have it fetched. */
+	n = (ssize_t)take_staged(g, offset, to, length);
+	return n > 0 ? n : begin_fetch(g, offset, length);
+}
+
+void
+file_generation_relax(struct file_generation *g, int64_t now_ms)
+{
+	for (size_t i = 0; g->staging && i < STAGED; i++) {
+		struct staged *slot = &g->staging->slots[i];
+
+		if (slot->bytes && now_ms - slot->fetched_ms > STAGED_MS) {
+			free(slot->bytes);
+			slot->bytes = NULL;
+		}
+	}
+}

@@ -1,0 +1,154 @@
+#include "stream/start.h"
+
+#include <errno.h>
+
+#include "stream/indexer.h"
+
+static int
+begin_at(struct generation *g, uint64_t offset, uint64_t lines, struct place *ret_place)
+{
+	uint64_t fingerprint;
+	bool is_open;
+	int error;
+
+	error = place_fingerprint(g, offset, &fingerprint, &is_open);
+	if (error)
+		return error;
+	place_init(ret_place, g);
+	ret_place->offset = offset;
+	ret_place->lines = lines;
+	ret_place->fingerprint = fingerprint;
+	ret_place->is_open = is_open;
+	return 0;
+}
+
+/* The size when the client came, with all lines before it counted. */
+static int
+reach_goal(struct generation *g, struct offload *offload, struct start_progress *progress,
+           uint64_t *ret_lines)
+{
+	int error;
+
+	if (!progress->has_goal) {
+		progress->has_goal = true;
+		progress->generation = g->serial;
+		progress->goal_bytes = g->size_bytes;
+	} else if (progress->generation != g->serial) {
+		/* The file is another one by now: all in it is later than the client. */
+		progress->generation = g->serial;
+		progress->goal_bytes = 0;
+	}
+	error = indexer_reach(offload, g, progress->goal_bytes);
+	return error ? error : indexer_lines_before(g, progress->goal_bytes, ret_lines);
+}
+
+static int
+begin_behind_lines(struct generation *g, uint64_t lines, struct place *ret_place)
+{
+	uint64_t offset;
+	int error = indexer_offset_of(g, lines, &offset);
+
+	return error ? error : begin_at(g, offset, lines, ret_place);
+}
+
+static int
+begin_before_end(const struct start *start, struct generation *g, struct offload *offload,
+                 struct start_progress *progress, struct place *ret_place)
+{
+	uint64_t lines, fingerprint, wanted = start->kind == START_TAIL ? start->tail_lines : 0;
+	bool is_open;
+	int error;
+
+	error = reach_goal(g, offload, progress, &lines);
+	if (!error)
+		error = place_fingerprint(g, progress->goal_bytes, &fingerprint, &is_open);
+	if (error)
+		return error;
+	if (is_open && wanted > 0)
+		wanted--; /* the unfinished line is one of the last */
+	return begin_behind_lines(g, lines > wanted ? lines - wanted : 0, ret_place);
+}
+
+static int
+begin_at_lines(uint64_t wanted, bool clamp, struct generation *g, struct offload *offload,
+               struct start_progress *progress, struct place *ret_place, struct event_gap *ret_gap)
+{
+	uint64_t lines;
+	int error;
+
+	if (wanted == 0)
+		return begin_at(g, 0, 0, ret_place);
+	error = reach_goal(g, offload, progress, &lines);
+	if (error)
+		return error;
+	if (wanted <= lines)
+		return begin_behind_lines(g, wanted, ret_place);
+	if (clamp) /* the end is the file's, an unfinished line seen included */
+		return begin_at(g, progress->goal_bytes, lines, ret_place);
+	ret_gap->reason = "cursor_invalid";
+	return begin_at(g, 0, 0, ret_place);
+}
+
+static int
+begin_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generation *g,
+              struct place *ret_place, struct event_gap *ret_gap)
+{
+	int error;
+
+	if (mark->identity != g->identity) {
+		ret_gap->reason = "replaced";
+	} else if (mark->offset > g->size_bytes) {
+		ret_gap->reason = "truncated";
+	} else if (lines_seen < mark->is_finished) {
+		ret_gap->reason = "cursor_invalid";
+	} else {
+		error = begin_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
+		if (error)
+			return error;
+		if (ret_place->fingerprint == mark->fingerprint) {
+			ret_place->is_finished = mark->is_finished && ret_place->is_open;
+			ret_place->is_open = ret_place->is_open && !mark->is_finished;
+			return 0;
+		}
+		place_fini(ret_place);
+		ret_gap->reason = "truncated";
+	}
+	ret_gap->has_from = true;
+	ret_gap->from = mark->offset;
+	return begin_at(g, 0, 0, ret_place);
+}
+
+int
+start_resolve(const struct start *start, enum cursor_file file, struct source *source,
+              struct offload *offload, struct start_progress *progress,
+              struct place *ret_place, struct event_gap *ret_gap)
+{
+	struct generation *g = source->current;
+	struct event_gap gap = { 0 };
+	int error = -EINVAL;
+
+	if (!source->is_ready)
+		return -EAGAIN;
+	switch (start->kind) {
+	case START_BEGINNING:
+		if (start->is_cursor_invalid)
+			gap.reason = "cursor_invalid";
+		error = begin_at(g, 0, 0, ret_place);
+		break;
+	case START_END:
+	case START_TAIL:
+		error = begin_before_end(start, g, offload, progress, ret_place);
+		break;
+	case START_CURSOR:
+		if (start->cursor.files[file].has_mark)
+			error = begin_at_mark(&start->cursor.files[file].mark,
+			                      start->cursor.files[file].lines, g, ret_place, &gap);
+		else
+			error = begin_at_lines(start->cursor.files[file].lines, start->cursor.is_number, g,
+			                       offload, progress, ret_place, &gap);
+		break;
+	}
+	if (!error)
+		*ret_gap = gap;
+	return error;
+}

@@ -1,0 +1,43 @@
+/* Where a reader begins: from what a client asked for to a place in a source. */
+#ifndef STREAM_START_H
+#define STREAM_START_H
+
+#include "base/offload.h"
+#include "model/cursor.h"
+#include "model/event.h"
+#include "stream/place.h"
+
+enum start_kind {
+	START_BEGINNING, /* of the current file */
+	START_END,       /* what comes from now on; an unfinished last line is shown whole */
+	START_TAIL,      /* the last `tail_lines` lines */
+	START_CURSOR,
+};
+
+struct start {
+	enum start_kind kind;
+	uint64_t tail_lines;
+	struct cursor cursor;
+	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
+};
+
+/* What is known of one file's start between two tries; zero-initialised. */
+struct start_progress {
+	bool has_goal;
+	uint32_t generation; /* serial */
+	uint64_t goal_bytes; /* the size when the client came: "the end" is there */
+};
+
+/*
+ * Finds the place for one file. Returns
+ *   0        *ret_place is set (an owned reference in it), and *ret_gap is what the client must
+ *            be told first; ret_gap->reason is NULL if nothing;
+ *   -EAGAIN  something is being read or counted: come again when the source's listeners are
+ *            called, with the same progress;
+ *   other    -errno of reading.
+ */
+int start_resolve(const struct start *start, enum cursor_file file, struct source *source,
+                  struct offload *offload, struct start_progress *progress,
+                  struct place *ret_place, struct event_gap *ret_gap);
+
+#endif

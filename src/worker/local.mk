@@ -1,1 +1,13 @@
-# Sources of libworker.a, one file a line.
+noinst_LIBRARIES += libworker.a
+libworker_a_SOURCES = \
+	src/worker/answer.c src/worker/answer.h \
+	src/worker/connection.c src/worker/connection.h \
+	src/worker/output.c src/worker/output.h \
+	src/worker/parameters.c src/worker/parameters.h \
+	src/worker/pool.c src/worker/pool.h \
+	src/worker/request.c src/worker/request.h \
+	src/worker/routes.c src/worker/routes.h \
+	src/worker/run_answer.c src/worker/run_answer.h \
+	src/worker/run_wait.c src/worker/run_wait.h \
+	src/worker/runs_listing.c src/worker/runs_listing.h \
+	src/worker/worker.c src/worker/worker.h src/worker/worker_state.h

@@ -1,0 +1,414 @@
+#include "worker/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/must.h"
+#include "model/event.h"
+#include "worker/routes.h"
+#include "worker/run_wait.h"
+#include "worker/runs_listing.h"
+#include "worker/worker_state.h"
+
+enum {
+	/* What one connection may send before others have their turn. */
+	SERVE_BYTES = 256 * 1024,
+	/* The kernel's share of what is on its way: enough for nginx to have work, little enough
+	 * that thousands of stuck clients fit. */
+	SOCKET_BYTES = 64 * 1024,
+};
+
+static void set_timer(struct connection *c);
+
+static const struct settings *
+settings_of(const struct connection *c)
+{
+	return &c->worker->settings;
+}
+
+/* --- input ------------------------------------------------------------------------------------------ */
+
+static void
+head_failed(struct connection *c, int error)
+{
+	if (error != -ECONNRESET && error != -ECANCELED)
+		pool_counters(c->worker->pool)->requests_bad++;
+	if (error == -EOPNOTSUPP) {
+		uint8_t end[FASTCGI_END_BYTES];
+
+		/* FastCGI 1.0, section 5.5. A peer that cannot take 16 bytes gets none. */
+		fastcgi_put_end(end, c->request->fastcgi.request_id, 0, FCGI_UNKNOWN_ROLE);
+		if (send(c->watch.fd, end, sizeof(end), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			error = -errno;
+	}
+	connection_free(c);
+}
+
+static void
+read_head(struct connection *c)
+{
+	int error = request_read(c->request, c->watch.fd, settings_of(c)->api.prefix);
+
+	if (error == -EAGAIN)
+		return;
+	if (error) {
+		head_failed(c, error);
+		return;
+	}
+	pool_counters(c->worker->pool)->requests++;
+	c->output.request_id = c->request->fastcgi.request_id;
+	c->sent_ms = loop_now_ms(c->worker->loop);
+	loop_timer_stop(c->worker->loop, &c->timer);
+	routes_dispatch(c);
+}
+
+/* After the head only STDIN may come, which no route asks for, and the end. */
+static bool
+is_peer_gone(struct connection *c)
+{
+	char bytes[4096];
+	ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static void
+on_events(void *arg, uint32_t events)
+{
+	struct connection *c = arg;
+
+	if (c->request) {
+		read_head(c);
+		return;
+	}
+	if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
+		connection_free(c);
+		return;
+	}
+	if (events & EPOLLIN && is_peer_gone(c)) {
+		connection_free(c);
+		return;
+	}
+	if (events & EPOLLOUT) {
+		if (c->is_blocked) {
+			c->is_blocked = false;
+			connection_ready(c);
+		} else {
+			/* Disarmed only once it fires for nothing: a busy stream keeps it. */
+			if (!c->is_ready)
+				loop_fd_change(c->worker->loop, &c->watch, EPOLLIN | EPOLLRDHUP);
+		}
+	}
+}
+
+/* --- life --------------------------------------------------------------------------------------------- */
+
+struct connection *
+connection_new(struct worker *worker, int fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	int size = SOCKET_BYTES;
+
+	if (c)
+		c->request = request_new();
+	if (!c || !c->request ||
+	    loop_fd_add(worker->loop, &c->watch, fd, EPOLLIN | EPOLLRDHUP, on_events, c) < 0) {
+		if (c)
+			request_free(&c->request);
+		free(c);
+		fd_close(&fd);
+		return NULL;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	c->worker = worker;
+	TAILQ_INSERT_TAIL(&worker->connections, c, entry);
+	worker->connection_count++;
+	set_timer(c);
+	return c;
+}
+
+static void
+unsubscribe(struct connection *c)
+{
+	if (c->subscriber) {
+		subscriber_fini(c->subscriber);
+		free(c->subscriber);
+		c->subscriber = NULL;
+	}
+	run_wait_free(&c->run_wait);
+	runs_listing_free(&c->listing);
+	if (c->is_counted)
+		pool_change(c->worker->pool, c->run_slot, -1);
+	c->is_counted = false;
+}
+
+void
+connection_free(struct connection *c)
+{
+	struct worker *worker = c->worker;
+	int fd = c->watch.fd;
+
+	output_fini(&c->output);
+	unsubscribe(c);
+	request_free(&c->request);
+	loop_timer_stop(worker->loop, &c->timer);
+	loop_fd_remove(worker->loop, &c->watch);
+	fd_close(&fd);
+	if (c->is_ready)
+		TAILQ_REMOVE(&worker->ready, c, ready_entry);
+	TAILQ_REMOVE(&worker->connections, c, entry);
+	worker->connection_count--;
+	free(c);
+	worker_connection_closed(worker);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------- */
+
+static void
+end_stream(struct connection *c)
+{
+	unsubscribe(c);
+	c->is_ending = true;
+	output_finish(&c->output);
+	connection_ready(c);
+}
+
+static void
+send_heartbeat(struct connection *c)
+{
+	struct buf text = BUF_INIT;
+	struct block *block;
+
+	event_put_heartbeat(&text);
+	block = buf_error(&text) ? NULL : block_new(text.data, text.length_bytes);
+	buf_fini(&text);
+	if (block && output_has_room(&c->output))
+		output_add(&c->output, block);
+	else
+		block_unref(&block);
+	connection_ready(c);
+}
+
+static int64_t
+due_ms(const struct connection *c)
+{
+	int64_t due;
+
+	if (c->request)
+		return c->sent_ms + settings_of(c)->server.request_timeout_ms;
+	if (c->is_blocked || c->is_ending || !c->is_opened)
+		due = c->sent_ms + settings_of(c)->api.sse.client_timeout_s * 1000;
+	else
+		due = c->sent_ms + settings_of(c)->api.sse.heartbeat_interval_s * 1000;
+	return c->ends_ms > 0 && c->ends_ms < due ? c->ends_ms : due;
+}
+
+static void
+on_time(void *arg)
+{
+	struct connection *c = arg;
+	int64_t now_ms = loop_now_ms(c->worker->loop);
+
+	if (now_ms >= due_ms(c)) {
+		if (c->ends_ms > 0 && now_ms >= c->ends_ms) {
+			c->ends_ms = 0;
+			end_stream(c);
+		} else if (c->request) {
+			pool_counters(c->worker->pool)->requests_bad++;
+			connection_free(c);
+			return;
+		} else if (c->is_blocked || c->is_ending || !c->is_opened) {
+			pool_counters(c->worker->pool)->clients_timed_out++;
+			connection_free(c);
+			return;
+		} else {
+			send_heartbeat(c);
+			c->sent_ms = now_ms;
+		}
+	}
+	set_timer(c);
+}
+
+/* Sending does not touch the timer: when it fires, it looks whether it is really time. */
+static void
+set_timer(struct connection *c)
+{
+	if (c->sent_ms == 0)
+		c->sent_ms = loop_now_ms(c->worker->loop);
+	loop_timer_set(c->worker->loop, &c->timer, due_ms(c) - loop_now_ms(c->worker->loop), on_time,
+	               c);
+}
+
+void
+connection_settings_changed(struct connection *c)
+{
+	set_timer(c);
+}
+
+void
+connection_drain(struct connection *c, int64_t delay_ms)
+{
+	if (c->is_ending)
+		return;
+	if (c->request)
+		return; /* still asking: it is told then */
+	c->ends_ms = loop_now_ms(c->worker->loop) + (delay_ms > 0 ? delay_ms : 0);
+	set_timer(c);
+}
+
+/* --- output -------------------------------------------------------------------------------------------------- */
+
+void
+connection_ready(struct connection *c)
+{
+	if (c->is_ready || c->is_blocked)
+		return;
+	c->is_ready = true;
+	TAILQ_INSERT_TAIL(&c->worker->ready, c, ready_entry);
+	worker_serve_soon(c->worker);
+}
+
+void
+connection_answer(struct connection *c, struct block *block)
+{
+	if (!block) {
+		connection_free(c);
+		return;
+	}
+	unsubscribe(c);
+	request_free(&c->request);
+	c->is_opened = true;
+	c->is_ending = true;
+	output_add(&c->output, block);
+	output_finish(&c->output);
+	connection_ready(c);
+	set_timer(c);
+}
+
+static bool
+open_now(struct connection *c)
+{
+	int64_t retry_ms = settings_of(c)->api.sse.retry_ms;
+	struct block *block;
+	uint32_t jitter = 0;
+
+	/* Between half and one and a half of it: clients that were cut off together come back apart.
+	 * Without randomness they just come together. */
+	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) != (ssize_t)sizeof(jitter))
+		jitter = UINT32_MAX / 2;
+	retry_ms = retry_ms / 2 + (int64_t)(jitter % (uint64_t)(retry_ms + 1));
+	block = answer_stream(&c->style, retry_ms);
+	if (!block)
+		return false;
+	c->is_opened = true;
+	output_add(&c->output, block);
+	return true;
+}
+
+void
+connection_open_stream(struct connection *c, bool may_be_over)
+{
+	request_free(&c->request);
+	if (!may_be_over && !open_now(c)) {
+		connection_free(c);
+		return;
+	}
+	set_timer(c);
+	connection_ready(c);
+}
+
+static void
+wake(void *arg)
+{
+	connection_ready(arg);
+}
+
+void
+connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
+                     const struct start *start)
+{
+	c->subscriber = malloc(sizeof(*c->subscriber));
+	if (!c->subscriber || subscriber_init(c->subscriber, c->worker->hub, run, files, start, wake, c) < 0) {
+		free(c->subscriber);
+		c->subscriber = NULL;
+		end_stream(c);
+		return;
+	}
+	connection_ready(c);
+}
+
+/* Asks the subscriber until enough is queued. */
+static bool
+fill(struct connection *c)
+{
+	while (c->subscriber && !c->subscriber->is_parked && output_has_room(&c->output)) {
+		struct block *block = NULL;
+
+		switch (subscriber_next(c->subscriber, &block)) {
+		case SUBSCRIBER_BLOCK:
+			/* Where the headers had to wait, nothing is queued yet. */
+			if (!c->is_opened && !open_now(c)) {
+				block_unref(&block);
+				return false;
+			}
+			output_add(&c->output, block);
+			break;
+		case SUBSCRIBER_WAIT:
+			return true;
+		case SUBSCRIBER_NOTHING_MORE:
+			block = answer_nothing_more();
+			if (!block)
+				return false;
+			output_add(&c->output, block);
+			c->is_opened = true;
+			end_stream(c);
+			return true;
+		case SUBSCRIBER_END:
+			end_stream(c);
+			return true;
+		}
+	}
+	return true;
+}
+
+void
+connection_serve(struct connection *c)
+{
+	struct counters_values *counters = pool_counters(c->worker->pool);
+	int64_t total = 0;
+
+	while (total < SERVE_BYTES) {
+		int64_t n;
+
+		if (!fill(c)) {
+			connection_free(c);
+			return;
+		}
+		if (output_is_empty(&c->output)) {
+			if (c->is_ending)
+				connection_free(c);
+			return;
+		}
+		n = output_send(&c->output, c->watch.fd, &counters->lines_sent);
+		if (n < 0) {
+			connection_free(c);
+			return;
+		}
+		if (n > 0)
+			c->sent_ms = loop_now_ms(c->worker->loop);
+		counters->bytes_sent += (uint64_t)n;
+		total += n;
+		if (c->output.is_full) {
+			c->is_blocked = true;
+			/* Edge-triggered: told once when there is room, not at each turn until served. */
+			if (loop_fd_change(c->worker->loop, &c->watch,
+			                   EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET) < 0)
+				connection_free(c);
+			return;
+		}
+	}
+	connection_ready(c);
+}

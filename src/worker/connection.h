@@ -1,0 +1,74 @@
+/*
+ * A connection from the web server: one FastCGI request (nginx does not multiplex), then its
+ * answer, then its end. It knows how bytes come and go; what is answered is decided in
+ * routes.c, and what a stream says comes from its subscriber.
+ *
+ * States: reading the head → (waiting for a run) → streaming or answering → closed.
+ */
+#ifndef WORKER_CONNECTION_H
+#define WORKER_CONNECTION_H
+
+#include "base/loop.h"
+#include "stream/subscriber.h"
+#include "worker/answer.h"
+#include "worker/output.h"
+#include "worker/request.h"
+
+struct worker;
+struct run_wait;
+struct runs_listing;
+
+struct connection {
+	struct worker *worker;
+	struct loop_fd watch; /* its fd is owned */
+	struct loop_timer timer;
+	TAILQ_ENTRY(connection) entry; /* among all */
+	TAILQ_ENTRY(connection) ready_entry;
+
+	struct request *request;      /* while the head is read and routed */
+	struct run_wait *run_wait;    /* while its run is looked for */
+	struct runs_listing *listing; /* while the registry is gone through */
+	struct subscriber *subscriber; /* of a stream */
+	uint32_t run_slot;            /* counted in the pool for this run */
+	struct output output;
+
+	struct answer_style style;
+	bool is_ready;     /* queued to be served */
+	bool is_blocked;   /* the kernel's buffer is full: waits for EPOLLOUT */
+	bool is_counted;   /* in the pool */
+	bool is_opened;    /* its headers are on their way */
+	bool is_ending;    /* nothing follows what is queued */
+	int64_t sent_ms;   /* when bytes were last taken, or the stream began */
+	int64_t ends_ms;   /* when a drain ends it; 0: not draining */
+};
+
+/* Takes fd; NULL (and fd closed) without memory. It frees itself when it is over. */
+struct connection *connection_new(struct worker *worker, int fd);
+
+/* Closes and frees it at once. */
+void connection_free(struct connection *c);
+
+/* Queues it to be served (connection_serve) in one of the next turns. */
+void connection_ready(struct connection *c);
+
+/* Serves it: asks its subscriber for more and sends, a bounded amount; may free it. */
+void connection_serve(struct connection *c);
+
+/* Sends one block (takes it; NULL: out of memory, the connection closes) and then the end. */
+void connection_answer(struct connection *c, struct block *block);
+
+/* Begins a stream: counts it, sends headers and first bytes (later for the id of an end, which may
+ * be answered with 204). run may be NULL: one that is waited for; connection_subscribe()
+ * follows. */
+void connection_open_stream(struct connection *c, bool may_be_over);
+/* Subscribes to a run. Ends the connection on failure. */
+void connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
+                          const struct start *start);
+
+/* Sets its timer anew after settings changed. */
+void connection_settings_changed(struct connection *c);
+
+/* Ends its stream (or its waiting) cleanly, in delay_ms. */
+void connection_drain(struct connection *c, int64_t delay_ms);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * What is on its way to one peer: blocks of text, wrapped into FastCGI STDOUT records (FastCGI 1.0,
+ * sections 3.3 and 5.3) as they are handed to the kernel, so that one block serves clients
+ * with different request ids and places. Holds a few references, no copy.
+ */
+#ifndef WORKER_OUTPUT_H
+#define WORKER_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/fastcgi.h"
+#include "stream/block.h"
+
+enum {
+	OUTPUT_BLOCKS = 8,
+	OUTPUT_ENOUGH_BYTES = 32 * 1024, /* no more is asked for while so much is queued */
+};
+
+/* Zero-initialised, but for request_id. */
+struct output {
+	struct block *blocks[OUTPUT_BLOCKS]; /* owned references, in order */
+	uint8_t block_count;
+	uint8_t header_left;         /* of the record begun: bytes of its header not sent */
+	uint8_t finish_left;         /* of the end of the answer */
+	bool is_full;                /* the kernel did not take all at the last try */
+	uint16_t request_id;
+	uint16_t record_left;        /* of the record begun: bytes of its content not sent */
+	uint32_t sent_bytes;         /* of the first block */
+	uint32_t queued_bytes;       /* of all blocks, not sent */
+	uint8_t header[FCGI_HEADER_LEN];
+};
+
+void output_fini(struct output *output);
+
+bool output_is_empty(const struct output *output);
+/* Whether another block should be added before sending. */
+bool output_has_room(const struct output *output);
+
+/* Takes the block; output_has_room(). */
+void output_add(struct output *output, struct block *block);
+
+/* What follows the blocks is the end of the answer: empty STDOUT, END_REQUEST. */
+void output_finish(struct output *output);
+
+/*
+ * Sends what the kernel takes, without waiting, and sets is_full. Returns the bytes sent, or
+ * -errno: the peer is gone. *ret_events grows by the log events sent whole.
+ */
+int64_t output_send(struct output *output, int fd, uint64_t *ret_events);
+
+#endif

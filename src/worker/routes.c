@@ -1,0 +1,269 @@
+#include "worker/routes.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "model/run_id.h"
+#include "worker/parameters.h"
+#include "worker/run_answer.h"
+#include "worker/runs_listing.h"
+#include "worker/worker_state.h"
+
+/* Longest number of lines that ?tail= may ask for: more than any file has. */
+#define MOST_TAIL_LINES UINT64_C(1000000000000)
+
+static const char *
+segment(const struct connection *c, size_t index)
+{
+	return c->request->target.segments[index].text;
+}
+
+/* --- a run's stream ---------------------------------------------------------------------------------- */
+
+/* False: answered. */
+static bool
+take_run_id(struct connection *c, size_t index, struct run_query *query)
+{
+	const struct target_text *id = &c->request->target.segments[index];
+
+	if (!run_id_valid(id->text, id->length)) {
+		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
+		                                  "this cannot be the id of a run", NULL, NULL, 0));
+		return false;
+	}
+	memcpy(query->run_id, id->text, id->length + 1);
+	return true;
+}
+
+static bool
+take_files(struct connection *c, struct run_query *query)
+{
+	struct target_text text;
+	int found = parameters_text(c, "streams", &text);
+	const char *at = text.text;
+
+	query->files = CHANNEL_BOTH;
+	if (found <= 0)
+		return found == 0;
+	query->files = 0;
+	for (;;) {
+		size_t length = strcspn(at, ",");
+
+		if (length == 6 && memcmp(at, "stdout", 6) == 0)
+			query->files |= CHANNEL_STDOUT;
+		else if (length == 6 && memcmp(at, "stderr", 6) == 0)
+			query->files |= CHANNEL_STDERR;
+		else {
+			parameters_refuse(c, "streams", "must be stdout, stderr, or both with a comma");
+			return false;
+		}
+		if (at[length] == '\0')
+			return true;
+		at += length + 1;
+	}
+}
+
+static bool
+take_from(struct connection *c, struct run_query *query)
+{
+	struct target_text text;
+	int found = parameters_text(c, "from", &text);
+
+	if (found <= 0)
+		return found == 0;
+	if (strcmp(text.text, "end") == 0)
+		query->start.kind = START_END;
+	else if (strcmp(text.text, "start") != 0) {
+		parameters_refuse(c, "from", "must be start or end");
+		return false;
+	}
+	return true;
+}
+
+/* The header wins over the parameter, which is there for those who cannot set headers, and an id
+ * over everything else: it says where the client is. */
+static bool
+take_cursor(struct connection *c, struct run_query *query)
+{
+	const char *id = request_variable(c->request, "HTTP_LAST_EVENT_ID");
+	size_t length = strlen(id);
+
+	if (length == 0) {
+		struct target_text text;
+		int found = target_query(&c->request->target, "last_event_id", &text);
+
+		if (found == -EINVAL) {
+			query->start = (struct start){ .is_cursor_invalid = true };
+			return true;
+		}
+		if (found == 0) {
+			id = text.text;
+			length = text.length;
+		}
+	}
+	if (length == 0)
+		return true;
+	query->start = (struct start){ .kind = START_CURSOR };
+	if (cursor_parse(id, length, &query->start.cursor) < 0)
+		query->start = (struct start){ .is_cursor_invalid = true };
+	return true;
+}
+
+static bool
+take_start(struct connection *c, struct run_query *query)
+{
+	uint64_t wait_s = 0, most_wait_s = (uint64_t)c->worker->settings.api.sse.max_wait_s;
+	int found;
+
+	if (!take_from(c, query))
+		return false;
+	found = parameters_number(c, "tail", 0, MOST_TAIL_LINES, &query->start.tail_lines);
+	if (found < 0)
+		return false;
+	if (found > 0)
+		query->start.kind = START_TAIL;
+	if (parameters_number(c, "wait_s", 0, UINT32_MAX, &wait_s) < 0)
+		return false;
+	query->wait_ms = (int64_t)(wait_s < most_wait_s ? wait_s : most_wait_s) * 1000;
+	return take_cursor(c, query);
+}
+
+static void
+answer_run_stream(struct connection *c)
+{
+	struct run_query query = { .wants_stream = true };
+
+	if (take_run_id(c, 2, &query) && take_files(c, &query) && take_start(c, &query))
+		run_wait_begin(c, &query);
+}
+
+static void
+answer_run(struct connection *c)
+{
+	struct run_query query = { .wants_stream = false };
+
+	if (take_run_id(c, 2, &query))
+		run_wait_begin(c, &query);
+}
+
+/* --- the service itself ---------------------------------------------------------------------------------- */
+
+static void
+answer_word(struct connection *c, const char *name, const char *word)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_object_object_add(body, name, json_object_new_string(word));
+	connection_answer(c, answer_json(&c->style, body));
+}
+
+static void
+answer_health(struct connection *c)
+{
+	answer_word(c, "status", "ok");
+}
+
+static void
+answer_ready(struct connection *c)
+{
+	const char *why = NULL;
+
+	if (c->worker->is_draining)
+		why = "the worker is ending";
+	else if (registry_looks_finished(c->worker->registry) == 0)
+		why = "the runs directory has not been looked at yet";
+	if (why)
+		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE, why, NULL, NULL, 1));
+	else
+		answer_word(c, "status", "ready");
+}
+
+static void
+answer_version(struct connection *c)
+{
+	answer_word(c, "version", PACKAGE_VERSION);
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------ */
+
+enum { MOST_SEGMENTS = 4 };
+
+static const struct route {
+	const char *segments[MOST_SEGMENTS]; /* "*": any one */
+	bool is_stream;                      /* takes a place: refused while full or draining */
+	void (*answer)(struct connection *c);
+} routes[] = {
+	{ { "v1", "runs", "*", "stream" }, true, answer_run_stream },
+	{ { "v1", "runs" }, false, runs_listing_begin },
+	{ { "v1", "runs", "*" }, false, answer_run },
+	{ { "v1", "health" }, false, answer_health },
+	{ { "v1", "ready" }, false, answer_ready },
+	{ { "v1", "version" }, false, answer_version },
+};
+
+static bool
+is_route(const struct connection *c, const struct route *route)
+{
+	size_t count = 0;
+
+	while (count < MOST_SEGMENTS && route->segments[count])
+		count++;
+	if (count != c->request->target.segment_count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(route->segments[i], "*") != 0 && strcmp(route->segments[i], segment(c, i)) != 0)
+			return false;
+	return true;
+}
+
+static const struct route *
+find_route(const struct connection *c)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (is_route(c, &routes[i]))
+			return &routes[i];
+	return NULL;
+}
+
+static bool
+is_full(const struct worker *worker)
+{
+	return pool_own_clients(worker->pool) >= (uint64_t)worker->settings.server.max_clients_per_worker;
+}
+
+void
+routes_dispatch(struct connection *c)
+{
+	const char *method = request_variable(c->request, "REQUEST_METHOD");
+	const struct route *route;
+
+	c->style.is_head = strcmp(method, "HEAD") == 0;
+	c->style.accepts_events = request_accepts_events(c->request);
+	if (c->request->target_error == -EINVAL || c->request->target_error == -E2BIG) {
+		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
+		                                  "the request target is not well formed", NULL, NULL, 0));
+		return;
+	}
+	route = c->request->target_error ? NULL : find_route(c);
+	if (!route) {
+		connection_answer(c, answer_error(&c->style, ANSWER_NOT_FOUND, "there is nothing at this path",
+		                                  NULL, NULL, 0));
+		return;
+	}
+	if (strcmp(method, "GET") != 0 && !c->style.is_head) {
+		connection_answer(c, answer_error(&c->style, ANSWER_METHOD_NOT_ALLOWED,
+		                                  "only GET and HEAD are answered here", NULL, NULL, 0));
+		return;
+	}
+	if (route->is_stream && (c->worker->is_draining || is_full(c->worker))) {
+		/* Always 503, whoever asks: the web server goes on to the next worker with it. */
+		pool_counters(c->worker->pool)->clients_refused++;
+		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE,
+		                                  c->worker->is_draining ? "the worker is ending"
+		                                                         : "the worker is full",
+		                                  NULL, NULL, 1));
+		return;
+	}
+	route->answer(c);
+}

@@ -1,0 +1,130 @@
+#include "worker/run_wait.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "worker/connection.h"
+#include "worker/run_answer.h"
+#include "worker/worker_state.h"
+
+/* A look takes as long as a scan; one that has not ended by then says that discovery is down. */
+enum { LOOK_TIMEOUT_MS = 5000 };
+
+struct run_wait {
+	struct connection *connection;
+	struct run_query query;
+	uint64_t look;    /* the first look that began after the question ends the wait for it */
+	int64_t until_ms; /* ?wait_s= ends */
+	bool is_overdue;  /* no look came in time */
+	struct loop_timer timer;
+	TAILQ_ENTRY(run_wait) entry;
+};
+
+void
+run_wait_free(struct run_wait **wait)
+{
+	struct run_wait *w = *wait;
+
+	*wait = NULL;
+	if (!w)
+		return;
+	loop_timer_stop(w->connection->worker->loop, &w->timer);
+	TAILQ_REMOVE(&w->connection->worker->run_waits, w, entry);
+	free(w);
+}
+
+static bool
+find(struct connection *c, const struct run_query *query, struct registry_run *ret_run)
+{
+	return registry_find(c->worker->registry, query->run_id, ret_run) == 0;
+}
+
+static void
+give_up(struct run_wait *w)
+{
+	struct connection *c = w->connection;
+
+	if (w->is_overdue)
+		run_answer_error(c, ANSWER_UNAVAILABLE,
+		                 "the run is not known, and discovery cannot look for it now");
+	else
+		run_answer_error(c, ANSWER_NOT_FOUND, "there is no such run");
+}
+
+/* Decides what can be decided; may free the wait and its connection. */
+static void
+check(struct run_wait *w)
+{
+	struct connection *c = w->connection;
+	struct worker *worker = c->worker;
+	struct registry_run run;
+
+	if (find(c, &w->query, &run) && !(run.is_deleted && loop_now_ms(worker->loop) < w->until_ms)) {
+		struct run_query query = w->query;
+
+		run_wait_free(&c->run_wait);
+		run_answer(c, &query, &run);
+		return;
+	}
+	if (loop_now_ms(worker->loop) < w->until_ms)
+		return;
+	if (registry_looks_finished(worker->registry) > w->look || w->is_overdue)
+		give_up(w);
+}
+
+static void
+on_time(void *arg)
+{
+	struct run_wait *w = arg;
+	int64_t now_ms = loop_now_ms(w->connection->worker->loop);
+
+	if (now_ms < w->until_ms) {
+		loop_timer_set(w->connection->worker->loop, &w->timer, w->until_ms - now_ms, on_time, w);
+		return;
+	}
+	w->is_overdue = registry_looks_finished(w->connection->worker->registry) <= w->look;
+	check(w);
+}
+
+void
+run_wait_begin(struct connection *c, const struct run_query *query)
+{
+	struct worker *worker = c->worker;
+	struct registry_run run;
+	struct run_wait *w;
+
+	if (find(c, query, &run)) {
+		run_answer(c, query, &run);
+		return;
+	}
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		connection_free(c);
+		return;
+	}
+	w->connection = c;
+	w->query = *query;
+	w->look = registry_looks_begun(worker->registry);
+	w->until_ms = query->wait_ms > 0 ? loop_now_ms(worker->loop) + query->wait_ms : 0;
+	c->run_wait = w;
+	TAILQ_INSERT_TAIL(&worker->run_waits, w, entry);
+	loop_timer_set(worker->loop, &w->timer, LOOK_TIMEOUT_MS, on_time, w);
+	eventfd_write(worker->discovery_bell_fd, 1);
+	/* A client that is prepared to wait sees at once that it was heard. */
+	if (query->wait_ms > 0)
+		connection_open_stream(c, false);
+	else
+		request_free(&c->request);
+}
+
+void
+run_wait_check_all(struct worker *worker)
+{
+	struct run_wait *w, *next;
+
+	/* An answer takes its own wait off the list, no other. */
+	for (w = TAILQ_FIRST(&worker->run_waits); w; w = next) {
+		next = TAILQ_NEXT(w, entry);
+		check(w);
+	}
+}

@@ -1,0 +1,34 @@
+/*
+ * Finding a run by id. One that the registry does not know yet may have been made a moment ago:
+ * discovery is asked for a look (worker and discovery gather such questions), and with ?wait_s=
+ * the client waits for longer, its stream already open.
+ */
+#ifndef WORKER_RUN_WAIT_H
+#define WORKER_RUN_WAIT_H
+
+#include "model/run_id.h"
+#include "stream/start.h"
+
+struct connection;
+struct worker;
+struct run_wait;
+
+/* What is wanted of a run. */
+struct run_query {
+	char run_id[RUN_ID_BYTES + 1];
+	bool wants_stream;  /* or the registry's view of it */
+	unsigned files;     /* enum channel_files */
+	struct start start;
+	int64_t wait_ms;    /* how long to wait for the run to appear */
+};
+
+/* Answers the query, at once or when the run is found or given up. Copies the query. */
+void run_wait_begin(struct connection *c, const struct run_query *query);
+
+/* Drops a wait without an answer; takes NULL. */
+void run_wait_free(struct run_wait **wait);
+
+/* The registry changed or discovery finished a look: goes through all waits. */
+void run_wait_check_all(struct worker *worker);
+
+#endif

@@ -1,0 +1,14 @@
+/* GET …/v1/runs: the registry, filtered, gone through in slices of a turn each. */
+#ifndef WORKER_RUNS_LISTING_H
+#define WORKER_RUNS_LISTING_H
+
+struct connection;
+struct runs_listing;
+
+/* Reads the parameters of c->request and answers it, now or some turns later. */
+void runs_listing_begin(struct connection *c);
+
+/* Drops it without an answer; takes NULL. */
+void runs_listing_free(struct runs_listing **listing);
+
+#endif

@@ -1,0 +1,274 @@
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "conf/settings_message.h"
+#include "worker/connection.h"
+#include "worker/run_wait.h"
+#include "worker/worker_state.h"
+
+enum {
+	HELPER_THREADS = 32,
+	ACCEPTS_A_TURN = 64,
+	SERVES_A_TURN = 256, /* then new connections and files have their turn */
+	ACCEPT_AGAIN_MS = 100,
+	FIGURES_MS = 1000,
+	/* After a drain is over, clients that take nothing are not waited for any longer. */
+	DRAIN_GRACE_MS = 500,
+};
+
+/* --- serving -------------------------------------------------------------------------------------------- */
+
+static void
+serve(void *arg)
+{
+	struct worker *worker = arg;
+	struct connection *c;
+
+	for (int i = 0; i < SERVES_A_TURN && (c = TAILQ_FIRST(&worker->ready)) != NULL; i++) {
+		TAILQ_REMOVE(&worker->ready, c, ready_entry);
+		c->is_ready = false;
+		connection_serve(c);
+	}
+	if (!TAILQ_EMPTY(&worker->ready))
+		worker_serve_soon(worker);
+}
+
+void
+worker_serve_soon(struct worker *worker)
+{
+	loop_defer(worker->loop, &worker->serve_task, serve, worker);
+}
+
+static void on_connection(void *arg, uint32_t events);
+
+static void
+accept_again(void *arg)
+{
+	struct worker *worker = arg;
+
+	loop_fd_change(worker->loop, &worker->listen_watch, EPOLLIN);
+}
+
+static void
+on_connection(void *arg, uint32_t events)
+{
+	struct worker *worker = arg;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(worker->listen_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			connection_new(worker, fd);
+			continue;
+		}
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		/* Out of descriptors or memory: those who wait in the queue go on waiting. */
+		log_warning("accept_failed", "error=\"%s\" connections=%zu", strerror(errno),
+		            worker->connection_count);
+		loop_fd_change(worker->loop, &worker->listen_watch, 0);
+		loop_timer_set(worker->loop, &worker->accept_timer, ACCEPT_AGAIN_MS, accept_again, worker);
+		return;
+	}
+}
+
+/* --- news --------------------------------------------------------------------------------------------------- */
+
+static void
+on_bell(void *arg, uint32_t events)
+{
+	struct worker *worker = arg;
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(worker->bell_watch.fd, &count);
+	hub_registry_changed(worker->hub);
+	run_wait_check_all(worker);
+}
+
+static void
+publish_figures(void *arg)
+{
+	struct worker *worker = arg;
+	struct counters_values *counters = pool_counters(worker->pool);
+	struct followers_figures figures = followers_figures(worker->hub->followers);
+
+	counters->followers = figures.followers;
+	counters->files_open = figures.files_open;
+	counters->channels = worker->hub->channel_count;
+	counters->blocks_rendered = worker->hub->blocks_rendered;
+	counters->cache_bytes = worker->hub->cache.bytes;
+	counters->gaps = worker->hub->gaps;
+	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
+}
+
+static void
+take_settings(struct worker *worker, struct settings *settings)
+{
+	struct connection *c;
+	enum log_level level;
+
+	settings_fini(&worker->settings);
+	worker->settings = *settings;
+	if (log_parse_level(worker->settings.log.level, &level) == 0)
+		log_set_level(level);
+	hub_settings_changed(worker->hub);
+	TAILQ_FOREACH (c, &worker->connections, entry)
+		connection_settings_changed(c);
+	log_info("settings_taken", "connections=%zu", worker->connection_count);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------- */
+
+static void
+drained(void *arg)
+{
+	struct worker *worker = arg;
+
+	log_info("drain_over", "connections_left=%zu", worker->connection_count);
+	loop_stop(worker->loop);
+}
+
+void
+worker_connection_closed(struct worker *worker)
+{
+	if (worker->is_draining && worker->connection_count == 0)
+		loop_stop(worker->loop);
+}
+
+static void
+drain(struct worker *worker, const char *why)
+{
+	int64_t drain_ms = worker->settings.server.drain_ms;
+	struct connection *c;
+
+	if (worker->is_draining)
+		return;
+	worker->is_draining = true;
+	log_info("draining", "reason=%s connections=%zu drain_ms=%lld", why, worker->connection_count,
+	         (long long)drain_ms);
+	/* Apart, so that those who come back do not come all at once. */
+	TAILQ_FOREACH (c, &worker->connections, entry)
+		connection_drain(c, random() % (drain_ms + 1));
+	loop_timer_set(worker->loop, &worker->drain_timer, drain_ms + DRAIN_GRACE_MS, drained, worker);
+	worker_connection_closed(worker);
+}
+
+static void
+on_signal(void *arg, int signal_number)
+{
+	(void)signal_number;
+	drain(arg, "signal");
+}
+
+static void
+on_supervisor(void *arg, uint32_t events)
+{
+	struct worker *worker = arg;
+	struct settings settings;
+	int got = settings_receive(worker->supervisor_watch.fd, &settings);
+
+	(void)events;
+	if (got == 1) {
+		take_settings(worker, &settings);
+	} else if (got != -EAGAIN && got != -EBADMSG) {
+		loop_fd_remove(worker->loop, &worker->supervisor_watch);
+		drain(worker, "supervisor_gone");
+	}
+}
+
+/* --- beginning -------------------------------------------------------------------------------------------------- */
+
+static int
+set_up(struct worker *worker, const struct instance *instance)
+{
+	int error;
+
+	/* Blocks come and go: their pages are given back rather than kept for another burst. */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+	srandom((unsigned)getpid());
+	signal(SIGPIPE, SIG_IGN);
+	error = loop_new(&worker->loop);
+	if (!error)
+		error = loop_signal_add(worker->loop, SIGTERM, on_signal, worker);
+	if (!error)
+		error = offload_new(worker->loop, HELPER_THREADS, &worker->offload);
+	if (!error)
+		error = registry_open(instance->registry_fd, &worker->registry);
+	if (!error)
+		error = pool_new(instance, &worker->pool);
+	if (!error)
+		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
+		                instance->runs_dir_fd, &worker->hub);
+	if (!error)
+		error = loop_fd_add(worker->loop, &worker->supervisor_watch, instance->supervisor_fd, EPOLLIN,
+		                    on_supervisor, worker);
+	if (!error)
+		error = loop_fd_add(worker->loop, &worker->bell_watch,
+		                    instance->worker_bell_fds[instance->worker_index], EPOLLIN, on_bell,
+		                    worker);
+	if (!error)
+		error = loop_fd_add(worker->loop, &worker->listen_watch, instance->listen_fd, EPOLLIN,
+		                    on_connection, worker);
+	if (!error)
+		publish_figures(worker);
+	return error;
+}
+
+static void
+tear_down(struct worker *worker)
+{
+	struct connection *c;
+
+	while ((c = TAILQ_FIRST(&worker->connections)) != NULL)
+		connection_free(c);
+	/* First the threads, so that none of their work is left when the files go. */
+	offload_free(&worker->offload);
+	hub_free(&worker->hub);
+	pool_free(&worker->pool);
+	registry_close(&worker->registry);
+	if (worker->loop) {
+		loop_timer_stop(worker->loop, &worker->accept_timer);
+		loop_timer_stop(worker->loop, &worker->drain_timer);
+		loop_timer_stop(worker->loop, &worker->figures_timer);
+	}
+	loop_free(&worker->loop);
+	settings_fini(&worker->settings);
+}
+
+int
+worker_main(struct instance *instance)
+{
+	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd };
+	int error;
+
+	TAILQ_INIT(&worker.connections);
+	TAILQ_INIT(&worker.ready);
+	TAILQ_INIT(&worker.run_waits);
+	worker.settings = instance->settings;
+	memset(&instance->settings, 0, sizeof(instance->settings));
+	error = set_up(&worker, instance);
+	if (!error) {
+		log_info("worker_started", "worker=%u inotify=%s", instance->worker_index + 1,
+		         followers_have_inotify(worker.hub->followers) ? "yes" : "no");
+		error = loop_run(worker.loop);
+	}
+	if (error)
+		log_error("worker_failed", "error=\"%s\"", strerror(-error));
+	tear_down(&worker);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,44 @@
+/* What the parts of a worker share. */
+#ifndef WORKER_WORKER_STATE_H
+#define WORKER_WORKER_STATE_H
+
+#include "base/loop.h"
+#include "base/offload.h"
+#include "conf/settings.h"
+#include "shm/registry.h"
+#include "stream/hub.h"
+#include "worker/pool.h"
+
+struct connection;
+struct run_wait;
+
+struct worker {
+	struct loop *loop;
+	struct offload *offload;
+	struct settings settings; /* changed in place by a reload */
+	struct registry *registry;
+	struct pool *pool;
+	struct hub *hub;
+	int discovery_bell_fd; /* borrowed */
+
+	TAILQ_HEAD(, connection) connections;
+	size_t connection_count;
+	TAILQ_HEAD(, connection) ready; /* to be served, in order */
+	struct loop_task serve_task;
+
+	TAILQ_HEAD(, run_wait) run_waits;
+
+	struct loop_fd listen_watch, bell_watch, supervisor_watch;
+	struct loop_timer accept_timer; /* after a failure to accept */
+	struct loop_timer drain_timer;
+	struct loop_timer figures_timer;
+	bool is_draining;
+};
+
+/* Has the ready connections served in the next turn. */
+void worker_serve_soon(struct worker *worker);
+
+/* A connection is gone: a worker that drains may be done. */
+void worker_connection_closed(struct worker *worker);
+
+#endif

@@ -87,14 +87,14 @@ command_warn(const char *format, ...)
 /* --- help ------------------------------------------------------------------------------------- */
 
 static void
-help_options(FILE *to, const struct command_option *options)
+help_options(FILE *to, int indent, const struct command_option *options)
 {
 	for (const struct command_option *o = options; o && o->name; o++) {
 		char text[64];
 
 		snprintf(text, sizeof(text), "--%s%s%s", o->name, o->argument ? " " : "",
 		         o->argument ? o->argument : "");
-		fprintf(to, "      %-18s %s\n", text, o->help);
+		fprintf(to, "%*s%-*s %s\n", indent, "", 24 - indent, text, o->help);
 	}
 }
 
@@ -106,7 +106,7 @@ command_help(FILE *to, const struct command *command)
 		        command->options ? " [OPTION...]" : "", *command->arguments ? " " : "",
 		        command->arguments, command->help);
 		if (command->options) {
-			help_options(to, command->options);
+			help_options(to, 6, command->options);
 			fputc('\n', to);
 		}
 		if (command->notes)
@@ -125,6 +125,7 @@ command_help(FILE *to, const struct command *command)
 			fprintf(to, "  %s\n  %-22s %s\n", synopsis, "", commands[i].help);
 		else
 			fprintf(to, "  %-22s %s\n", synopsis, commands[i].help);
+		help_options(to, 4, commands[i].options);
 	}
 	fprintf(to, "\n%s\nExit status: 0 done, 1 failed, 2 misused. See " PROGRAM "(1).\n",
 	        global_help);

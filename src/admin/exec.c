@@ -304,7 +304,7 @@ exec_run(struct call *call)
 	const char *task = call_option(call, "task");
 	char error[RUN_FOLDER_ERROR_BYTES];
 	struct execution *e;
-	int status = COMMAND_FAILED;
+	int status = COMMAND_FAILED, r;
 
 	if (call->argument_count == 0)
 		return command_misused("exec: no command was given");
@@ -321,8 +321,10 @@ exec_run(struct call *call)
 	}
 	if (!call->runs_dir && ask_instance(e, run_id) != 0)
 		goto out;
-	if (run_folder_make(e->settings.storage.runs_dir, project, task, run_id, &e->folder, error) < 0) {
-		status = command_failed("%s", error);
+	r = run_folder_make(e->settings.storage.runs_dir, project, task, run_id, &e->folder, error);
+	if (r < 0) {
+		/* -EINVAL: a name that none may have. */
+		status = r == -EINVAL ? command_misused("exec: %s", error) : command_failed("%s", error);
 		goto out;
 	}
 	if (exec_record_init(&e->record, &e->folder, &e->settings, project, task, call->arguments) < 0) {

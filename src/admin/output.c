@@ -29,7 +29,9 @@ struct output {
 	enum output_format format;
 	int error;
 	unsigned depth;     /* objects within the document */
+	unsigned row_depth; /* objects within a row */
 	bool in_rows, in_row;
+	bool after_rows;    /* text: a blank line before the next field */
 	bool has_members;   /* JSON: a comma is due; text: a blank line before what comes in a block */
 	uint64_t row_count;
 	/* Text: the rows of a batch, cell by cell, each ended by a NUL. */
@@ -228,6 +230,8 @@ field_text(struct output *o, const char *key, const char *text, bool is_right)
 		if (name) {
 			size_t taken = o->depth * FIELD_INDENT + width(name) + 1;
 
+			put(o, o->after_rows ? "\n" : "");
+			o->after_rows = false;
 			pad(o, o->depth * FIELD_INDENT);
 			put(o, name);
 			put(o, ":");
@@ -341,11 +345,15 @@ output_time(struct output *o, const char *key, int64_t wall_ms)
 void
 output_object_begin(struct output *o, const char *key)
 {
-	must(!o->in_rows);
+	must(o->in_row ? o->format == OUTPUT_JSON : !o->in_rows);
 	if (o->format == OUTPUT_JSON) {
 		member_begin(o, key);
 		put(o, "{");
 		o->has_members = false;
+		if (o->in_row) {
+			o->row_depth++;
+			return;
+		}
 	} else {
 		char *name = label(o, key);
 
@@ -354,7 +362,7 @@ output_object_begin(struct output *o, const char *key)
 		put(o, name ? name : "");
 		put(o, ":\n");
 		free(name);
-		o->has_members = false;
+		o->has_members = o->after_rows = false;
 	}
 	o->depth++;
 }
@@ -362,6 +370,13 @@ output_object_begin(struct output *o, const char *key)
 void
 output_object_end(struct output *o)
 {
+	if (o->in_row) {
+		must(o->row_depth > 0);
+		o->row_depth--;
+		put(o, "}");
+		o->has_members = true;
+		return;
+	}
 	must(o->depth > 0 && !o->in_rows);
 	o->depth--;
 	if (o->format == OUTPUT_JSON) {
@@ -406,7 +421,7 @@ output_row_begin(struct output *o)
 void
 output_row_end(struct output *o)
 {
-	must(o->in_row);
+	must(o->in_row && o->row_depth == 0);
 	o->in_row = false;
 	o->row_count++;
 	if (o->format == OUTPUT_JSON) {
@@ -438,6 +453,7 @@ output_rows_end(struct output *o)
 		put(o, ": none\n");
 	}
 	batch_put(o);
+	o->after_rows = true;
 	for (size_t i = 0; i < o->column_count; i++) {
 		free(o->columns[i].heading);
 		o->columns[i] = (struct column){ 0 };
@@ -460,6 +476,12 @@ output_new(FILE *stream, enum output_format format, struct output **ret_output)
 		put(o, "{");
 	*ret_output = o;
 	return 0;
+}
+
+bool
+output_is_json(const struct output *o)
+{
+	return o->format == OUTPUT_JSON;
 }
 
 int

@@ -29,13 +29,18 @@ int output_new(FILE *stream, enum output_format format, struct output **ret_outp
  */
 int output_finish(struct output **output);
 
-/* An object within the document, until output_object_end(): a section under a heading in text. */
+bool output_is_json(const struct output *output);
+
+/*
+ * An object, until output_object_end(): a section under a heading in text. Within a row it is for
+ * JSON alone: a cell has no room for it.
+ */
 void output_object_begin(struct output *output, const char *key);
 void output_object_end(struct output *output);
 
 /*
- * Rows, each of the same fields in the same order. Only fields may be in a row. Without a row,
- * text says "none" and JSON has an empty array.
+ * Rows, each of the same fields in the same order. Without a row, text says "none" and JSON has
+ * an empty array.
  */
 void output_rows_begin(struct output *output, const char *key);
 void output_row_begin(struct output *output);

@@ -24,34 +24,140 @@ number_of(struct json_object *object, const char *key)
 	return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
 }
 
-static void
-put_process(struct output *output, const char *name, struct json_object *process)
+/* --- counters --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name, *kind;
+	size_t offset;
+} counters[] = {
+#define COUNTER(member, what, help) { #member, #what, offsetof(struct counters_values, member) },
+	COUNTERS(COUNTER)
+#undef COUNTER
+};
+enum { COUNTER_COUNT = sizeof(counters) / sizeof(counters[0]) };
+
+static uint64_t
+value_of(const struct counters_values *values, size_t counter)
 {
-	output_row_begin(output);
-	output_string(output, "process", name);
+	uint64_t value;
+
+	memcpy(&value, (const char *)values + counters[counter].offset, sizeof(value));
+	return value;
+}
+
+/* What a dead worker counted does not count: its streams are gone. */
+static void
+read_counters(const struct view *view, uint32_t worker, struct counters_values *ret_values)
+{
+	memset(ret_values, 0, sizeof(*ret_values));
+	if (view_worker_lives(view, worker))
+		counters_read(view->workers[worker].counters, ret_values);
+}
+
+/* Text: one row a counter, one column a worker, and the sum. */
+static void
+put_counter_table(struct output *output, const struct view *view)
+{
+	struct counters_values values[INSTANCE_WORKERS_MAX];
+
+	for (uint32_t i = 0; i < view->worker_count; i++)
+		read_counters(view, i, &values[i]);
+	output_rows_begin(output, "counters");
+	for (size_t counter = 0; counter < COUNTER_COUNT; counter++) {
+		uint64_t sum = 0;
+
+		for (uint32_t i = 0; i < view->worker_count; i++)
+			sum += value_of(&values[i], counter);
+		output_row_begin(output);
+		output_string(output, "counter", counters[counter].name);
+		output_string(output, "kind", counters[counter].kind);
+		output_count(output, "sum", sum);
+		for (uint32_t i = 0; i < view->worker_count; i++) {
+			char key[32];
+
+			snprintf(key, sizeof(key), "worker_%u", i + 1);
+			output_count(output, key, value_of(&values[i], counter));
+		}
+		output_row_end(output);
+	}
+	output_rows_end(output);
+}
+
+/* JSON: an object of numbers, by name, over the workers from first to end - 1. */
+static void
+put_counter_object(struct output *output, const struct view *view, uint32_t first, uint32_t end)
+{
+	uint64_t sums[COUNTER_COUNT] = { 0 };
+
+	for (uint32_t i = first; i < end; i++) {
+		struct counters_values values;
+
+		read_counters(view, i, &values);
+		for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
+			sums[counter] += value_of(&values, counter);
+	}
+	output_object_begin(output, "counters");
+	for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
+		output_count(output, counters[counter].name, sums[counter]);
+	output_object_end(output);
+}
+
+/* --- processes -------------------------------------------------------------------------------- */
+
+static void
+put_process(struct output *output, struct json_object *process)
+{
 	output_number(output, "pid", number_of(process, CONTROL_PID));
 	output_number(output, "restarts", number_of(process, CONTROL_RESTARTS));
 	output_string(output, "state", text_of(process, CONTROL_STATE));
+}
+
+static void
+put_process_row(struct output *output, const char *name, struct json_object *process)
+{
+	output_row_begin(output);
+	output_string(output, "process", name);
+	put_process(output, process);
 	output_row_end(output);
 }
 
 static void
-put_processes(struct output *output, struct json_object *body)
+put_processes(struct output *output, const struct view *view)
 {
-	struct json_object *discovery, *workers;
-	char name[32];
+	struct json_object *body = view->answer.body, *discovery = NULL, *workers = NULL;
+	size_t count = 0;
 
-	output_rows_begin(output, "processes");
-	if (json_object_object_get_ex(body, CONTROL_DISCOVERY, &discovery))
-		put_process(output, "discovery", discovery);
+	json_object_object_get_ex(body, CONTROL_DISCOVERY, &discovery);
 	if (json_object_object_get_ex(body, CONTROL_WORKERS, &workers) &&
 	    json_object_is_type(workers, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(workers); i++) {
-			snprintf(name, sizeof(name), "worker-%zu", i + 1);
-			put_process(output, name, json_object_array_get_idx(workers, i));
+		count = json_object_array_length(workers);
+	if (output_is_json(output)) {
+		output_object_begin(output, "discovery");
+		put_process(output, discovery);
+		output_object_end(output);
+		output_rows_begin(output, "workers");
+		for (uint32_t i = 0; i < count; i++) {
+			output_row_begin(output);
+			put_process(output, json_object_array_get_idx(workers, i));
+			put_counter_object(output, view, i, i < view->worker_count ? i + 1 : i);
+			output_row_end(output);
 		}
+		output_rows_end(output);
+		put_counter_object(output, view, 0, view->worker_count);
+		return;
+	}
+	output_rows_begin(output, "processes");
+	put_process_row(output, "discovery", discovery);
+	for (size_t i = 0; i < count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "worker-%zu", i + 1);
+		put_process_row(output, name, json_object_array_get_idx(workers, i));
+	}
 	output_rows_end(output);
 }
+
+/* --- runs ------------------------------------------------------------------------------------- */
 
 /* Runs by status, in the order in which a status is first met. */
 static void
@@ -103,50 +209,6 @@ put_runs(struct output *output, const struct registry *registry)
 	output_object_end(output);
 }
 
-/*
- * One row a counter, one column a worker, and the sum. What a dead worker counted does not count:
- * its streams are gone.
- */
-static void
-put_counters(struct output *output, const struct view *view)
-{
-	static const struct {
-		const char *name, *kind;
-		size_t offset;
-	} rows[] = {
-#define ROW(member, what, help) { #member, #what, offsetof(struct counters_values, member) },
-		COUNTERS(ROW)
-#undef ROW
-	};
-	struct counters_values values[INSTANCE_WORKERS_MAX];
-
-	memset(values, 0, sizeof(values));
-	for (uint32_t i = 0; i < view->worker_count; i++)
-		if (view_worker_lives(view, i))
-			counters_read(view->workers[i].counters, &values[i]);
-	output_rows_begin(output, "counters");
-	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
-		uint64_t value[INSTANCE_WORKERS_MAX], sum = 0;
-
-		for (uint32_t i = 0; i < view->worker_count; i++) {
-			memcpy(&value[i], (const char *)&values[i] + rows[row].offset, sizeof(value[i]));
-			sum += value[i];
-		}
-		output_row_begin(output);
-		output_string(output, "counter", rows[row].name);
-		output_string(output, "kind", rows[row].kind);
-		output_count(output, "sum", sum);
-		for (uint32_t i = 0; i < view->worker_count; i++) {
-			char key[32];
-
-			snprintf(key, sizeof(key), "worker_%u", i + 1);
-			output_count(output, key, value[i]);
-		}
-		output_row_end(output);
-	}
-	output_rows_end(output);
-}
-
 int
 status_run(struct call *call)
 {
@@ -170,9 +232,10 @@ status_run(struct call *call)
 		output_duration(output, "uptime_ms", number_of(body, CONTROL_UPTIME_MS));
 		output_string(output, "runtime_dir", text_of(body, CONTROL_RUNTIME_DIR));
 		output_string(output, "runs_dir", text_of(body, CONTROL_RUNS_DIR));
-		put_processes(output, body);
+		put_processes(output, view);
 		put_runs(output, view->registry);
-		put_counters(output, view);
+		if (!output_is_json(output))
+			put_counter_table(output, view);
 		status = call_output_end(&output);
 	} else {
 		status = COMMAND_FAILED;

@@ -1,1 +1,11 @@
-# Files and targets of tests/golden.
+# Bytes that a change must not change unseen.
+EXTRA_DIST += \
+	tests/golden/nginx-locations-all.conf \
+	tests/golden/nginx-locations-streams.conf \
+	tests/golden/nginx-upstream.conf \
+	tests/golden/output.json \
+	tests/golden/output.txt \
+	tests/golden/runs.json \
+	tests/golden/runs.txt \
+	tests/golden/status.json \
+	tests/golden/status.txt

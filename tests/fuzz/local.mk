@@ -22,5 +22,5 @@ TESTS += $(FUZZ_TARGETS)
 endif
 
 include tests/fuzz/model.mk
-EXTRA_DIST += tests/fuzz/fastcgi.dict tests/fuzz/json_text.dict tests/fuzz/target.dict
+EXTRA_DIST += tests/fuzz/cursor.dict tests/fuzz/fastcgi.dict tests/fuzz/json_text.dict tests/fuzz/target.dict
 include tests/fuzz/run_info.mk

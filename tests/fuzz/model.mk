@@ -15,3 +15,9 @@ tests_fuzz_fuzz_json_text_SOURCES = tests/fuzz/fuzz_json_text.c tests/unit/json_
 tests_fuzz_fuzz_json_text_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_json_text_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_json_text
+
+check_PROGRAMS += tests/fuzz/fuzz_cursor
+tests_fuzz_fuzz_cursor_SOURCES = tests/fuzz/fuzz_cursor.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cursor_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_cursor_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_cursor

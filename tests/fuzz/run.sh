@@ -48,10 +48,11 @@ for target; do
 	mkdir -p "$work/$target" "$work/crashes"
 	echo "fuzz_$target: $seconds s"
 	dictionary=$sources/$target.dict
+	[ -f "$dictionary" ] || dictionary=
 	log=$work/$target.log
 	if "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=70000 \
 		-len_control=20 -print_final_stats=1 -artifact_prefix="$work/crashes/$target-" \
-		${dictionary:+$([ -f "$dictionary" ] && echo "-dict=$dictionary")} \
+		${dictionary:+"-dict=$dictionary"} \
 		"$work/$target" "$sources/seeds/$target" >"$log" 2>&1; then
 		sed -n 's/^stat::number_of_executed_units: */  runs: /p; s/^stat::new_units_added: */  new inputs: /p' "$log"
 	else

@@ -1,1 +1,13 @@
-# Sources of libsupervisor.a, one file a line.
+noinst_LIBRARIES += libsupervisor.a
+libsupervisor_a_SOURCES = \
+	src/supervisor/back_off.c src/supervisor/back_off.h \
+	src/supervisor/child.c src/supervisor/child.h \
+	src/supervisor/control.c src/supervisor/control.h \
+	src/supervisor/daemonize.c src/supervisor/daemonize.h \
+	src/supervisor/options.c src/supervisor/options.h \
+	src/supervisor/pool.c src/supervisor/pool.h \
+	src/supervisor/privileges.c src/supervisor/privileges.h \
+	src/supervisor/runtime_dir.c src/supervisor/runtime_dir.h \
+	src/supervisor/segments.c src/supervisor/segments.h \
+	src/supervisor/sockets.c src/supervisor/sockets.h \
+	src/supervisor/status.c src/supervisor/status.h

@@ -1,0 +1,267 @@
+#include "supervisor/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "conf/settings_message.h"
+
+static void start_or_wait(void *arg);
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+/* The directory may come later than we; who starts anew then gets it. */
+static int
+find_runs_dir(struct pool *pool)
+{
+	if (pool->runs_dir_fd < 0)
+		pool->runs_dir_fd = open(pool->parts.settings->storage.runs_dir,
+		                         O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return pool->runs_dir_fd;
+}
+
+static int
+start(struct pool *pool, struct child *child)
+{
+	struct instance instance = { .listen_fd = -1, .supervisor_fd = -1 };
+	struct child_plan plan = { .instance = &instance, .privileges = pool->parts.privileges,
+		                   .lock_fd = pool->parts.lock_fd };
+	int error = settings_copy(pool->parts.settings, &instance.settings);
+
+	if (error)
+		return error;
+	segments_give(pool->parts.segments, child->process, &instance);
+	instance.runs_dir_fd = find_runs_dir(pool);
+	plan.main = pool->parts.discovery_main;
+	if (child->process > 0) {
+		plan.main = pool->parts.worker_main;
+		instance.worker_index = child->process - 1;
+		instance.listen_fd = pool->parts.sockets->fds[instance.worker_index];
+		/* Before the board says that there is a worker to count the clients of. */
+		error = segments_forget(pool->parts.segments, instance.worker_index);
+	}
+	if (!error)
+		error = child_start(child, &plan);
+	settings_fini(&instance.settings);
+	if (error)
+		return error;
+	board_set(pool->parts.segments->board_map, child->process, child->pid);
+	log_info("child_started", "process=%s child_pid=%d", child->name, (int)child->pid);
+	return 0;
+}
+
+/* delay_ms as the back-off has it; a child that cannot even be forked is tried again like one
+ * that ended. */
+static void
+start_later(struct pool *pool, struct child *child, int64_t delay_ms)
+{
+	int error = loop_timer_set(pool->parts.loop, &child->timer, delay_ms, start_or_wait, child);
+
+	if (error)
+		log_error("restart_failed", "process=%s error=\"%s\"", child->name,
+		          strerror(-error));
+}
+
+static void
+start_or_wait(void *arg)
+{
+	struct child *child = arg;
+	struct pool *pool = child->owner;
+	int error = start(pool, child);
+	int64_t delay_ms;
+
+	if (!error)
+		return;
+	delay_ms = back_off_delay_ms(&child->back_off, 0);
+	log_error("restart_failed", "process=%s error=\"%s\" restart_in_ms=%jd", child->name,
+	          strerror(-error), (intmax_t)delay_ms);
+	start_later(pool, child, delay_ms);
+}
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+static bool
+is_down(const struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->count; i++)
+		if (pool->children[i].pid != 0)
+			return false;
+	return true;
+}
+
+static void
+describe(int status, char *ret_text, size_t capacity)
+{
+	if (WIFSIGNALED(status))
+		snprintf(ret_text, capacity, "signal=%d signal_name=\"%s\"%s", WTERMSIG(status),
+		         strsignal(WTERMSIG(status)), WCOREDUMP(status) ? " core=yes" : "");
+	else
+		snprintf(ret_text, capacity, "exit_status=%d", WEXITSTATUS(status));
+}
+
+static void
+handle_end(struct pool *pool, struct child *child, int status)
+{
+	int64_t lived_ms = clock_now_ms() - child->started_ms, delay_ms;
+	pid_t pid = child->pid;
+	char how[96];
+
+	/* First of all: the clients that it counted are gone. */
+	board_set(pool->parts.segments->board_map, child->process, 0);
+	child_forget(child);
+	describe(status, how, sizeof(how));
+	if (pool->is_stopping) {
+		log_info("child_ended", "process=%s child_pid=%d %s", child->name, (int)pid, how);
+		return;
+	}
+	delay_ms = back_off_delay_ms(&child->back_off, lived_ms);
+	log_warning("child_ended", "process=%s child_pid=%d %s lived_ms=%jd restart_in_ms=%jd",
+	            child->name, (int)pid, how, (intmax_t)lived_ms, (intmax_t)delay_ms);
+	start_later(pool, child, delay_ms);
+}
+
+static void
+reap(void *arg, int signal_number)
+{
+	struct pool *pool = arg;
+	bool was_down = is_down(pool);
+
+	(void)signal_number;
+	/* One signal may stand for several children. */
+	for (uint32_t i = 0; i < pool->count; i++) {
+		struct child *child = &pool->children[i];
+		int status;
+
+		if (child->pid != 0 && waitpid(child->pid, &status, WNOHANG) == child->pid)
+			handle_end(pool, child, status);
+	}
+	if (pool->is_stopping && !was_down && is_down(pool)) {
+		loop_timer_stop(pool->parts.loop, &pool->deadline);
+		pool->parts.down(pool->parts.arg);
+	}
+}
+
+static void
+signal_all(struct pool *pool, int signal_number)
+{
+	for (uint32_t i = 0; i < pool->count; i++)
+		if (pool->children[i].pid != 0)
+			kill(pool->children[i].pid, signal_number);
+}
+
+static void
+kill_all(void *arg)
+{
+	struct pool *pool = arg;
+
+	for (uint32_t i = 0; i < pool->count; i++)
+		if (pool->children[i].pid != 0)
+			log_warning("child_killed", "process=%s child_pid=%d", pool->children[i].name,
+			            (int)pool->children[i].pid);
+	signal_all(pool, SIGKILL);
+}
+
+void
+pool_stop(struct pool *pool)
+{
+	if (pool->is_stopping) {
+		kill_all(pool);
+		return;
+	}
+	pool->is_stopping = true;
+	for (uint32_t i = 0; i < pool->count; i++)
+		loop_timer_stop(pool->parts.loop, &pool->children[i].timer);
+	if (is_down(pool)) {
+		pool->parts.down(pool->parts.arg);
+		return;
+	}
+	signal_all(pool, SIGTERM);
+	/* Without memory for a deadline there is none to wait for. */
+	if (loop_timer_set(pool->parts.loop, &pool->deadline,
+	                   pool->parts.settings->server.drain_ms + POOL_KILL_AFTER_MS, kill_all, pool))
+		kill_all(pool);
+}
+
+/* --- the pool --------------------------------------------------------------------------------- */
+
+int
+pool_init(struct pool *pool, const struct pool_parts *parts)
+{
+	int error;
+
+	*pool = (struct pool){ .parts = *parts, .runs_dir_fd = -1,
+		               .count = 1 + parts->segments->worker_count };
+	for (uint32_t i = 0; i < pool->count; i++) {
+		struct child *child = &pool->children[i];
+
+		child->process = i;
+		child->fd = -1;
+		child->owner = pool;
+		if (i == 0)
+			snprintf(child->name, sizeof(child->name), "discovery");
+		else
+			snprintf(child->name, sizeof(child->name), "worker-%u", i);
+	}
+	error = loop_signal_add(parts->loop, SIGCHLD, reap, pool);
+	if (error)
+		return error;
+	if (find_runs_dir(pool) < 0)
+		log_warning("runs_dir", "path=\"%s\" error=\"%s\"", parts->settings->storage.runs_dir,
+		            strerror(errno));
+	for (uint32_t i = 0; !error && i < pool->count; i++)
+		error = start(pool, &pool->children[i]);
+	return error;
+}
+
+void
+pool_fini(struct pool *pool)
+{
+	/* Those who still live see the end of their supervisor_fd, and end as well. */
+	for (uint32_t i = 0; i < pool->count; i++) {
+		loop_timer_stop(pool->parts.loop, &pool->children[i].timer);
+		child_forget(&pool->children[i]);
+	}
+	loop_timer_stop(pool->parts.loop, &pool->deadline);
+	fd_close(&pool->runs_dir_fd);
+}
+
+void
+pool_send_settings(struct pool *pool)
+{
+	struct buf message = BUF_INIT;
+	int error;
+
+	settings_message_append(&message, pool->parts.settings);
+	error = buf_error(&message);
+	for (uint32_t i = 0; i < pool->count; i++) {
+		struct child *child = &pool->children[i];
+
+		if (child->pid == 0)
+			continue;
+		if (!error)
+			error = fd_send(child->fd, message.data, message.length_bytes, NULL, 0);
+		/* It keeps what it has; EPIPE means that it is about to be started anew. */
+		if (error && error != -EPIPE)
+			log_warning("reload", "process=%s error=\"%s\"", child->name, strerror(-error));
+		error = buf_error(&message);
+	}
+	buf_fini(&message);
+}
+
+const char *
+pool_state(const struct pool *pool, uint32_t process)
+{
+	const struct child *child = &pool->children[process];
+
+	if (child->pid != 0)
+		return pool->is_stopping ? "stopping" : "running";
+	return pool->is_stopping ? "stopped" : "waiting";
+}

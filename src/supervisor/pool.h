@@ -1,0 +1,60 @@
+/*
+ * Discovery and the workers: starts them, starts again what ends, hands new settings down, and
+ * stops them all.
+ */
+#ifndef SUPERVISOR_POOL_H
+#define SUPERVISOR_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "conf/settings.h"
+#include "supervisor/child.h"
+#include "supervisor/privileges.h"
+#include "supervisor/segments.h"
+#include "supervisor/sockets.h"
+
+enum { POOL_KILL_AFTER_MS = 5000 }; /* more than drain_ms, for a child to end */
+
+typedef void pool_down_fn(void *arg);
+
+/* All borrowed, for as long as the pool lives. */
+struct pool_parts {
+	struct loop *loop;
+	const struct settings *settings; /* as of now: a reload changes them in place */
+	const struct segments *segments;
+	const struct sockets *sockets;
+	const struct privileges *privileges;
+	int lock_fd;
+	child_main_fn *discovery_main, *worker_main;
+	pool_down_fn *down; /* called once when all have ended after pool_stop() */
+	void *arg;
+};
+
+struct pool {
+	struct pool_parts parts;
+	struct child children[1 + INSTANCE_WORKERS_MAX]; /* by board number */
+	uint32_t count;
+	int runs_dir_fd;
+	bool is_stopping;
+	struct loop_timer deadline;
+};
+
+/* Starts all; from here on the loop handles SIGCHLD. 0 or -errno (pool_fini() then, too). */
+int pool_init(struct pool *pool, const struct pool_parts *parts);
+void pool_fini(struct pool *pool);
+
+/* Sends the present settings to every child. */
+void pool_send_settings(struct pool *pool);
+
+/*
+ * Asks all to drain and end, and calls down() when they have; those who take POOL_KILL_AFTER_MS
+ * longer than server.drain_ms are killed. A second call kills them at once.
+ */
+void pool_stop(struct pool *pool);
+
+/* "running", "waiting" (to be started again), "stopping" or "stopped". */
+const char *pool_state(const struct pool *pool, uint32_t process);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The shared memory and the bells of an instance. All of it is memfds and eventfds: when the
+ * last process has ended, nothing is left.
+ */
+#ifndef SUPERVISOR_SEGMENTS_H
+#define SUPERVISOR_SEGMENTS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "shm/instance.h"
+
+/* A segment: for its one writer, and for everybody else. */
+struct segment_fds {
+	int writable, readable;
+};
+
+struct segments {
+	uint32_t worker_count;
+	struct segment_fds registry, board;
+	struct segment_fds occupancy[INSTANCE_WORKERS_MAX], counters[INSTANCE_WORKERS_MAX];
+	int discovery_bell, worker_bells[INSTANCE_WORKERS_MAX];
+	struct board *board_map; /* we are its writer */
+};
+
+/* 0, or -errno and a sentence. */
+int segments_make(uint32_t max_runs, uint32_t worker_count, struct segments *ret_segments,
+                  struct buf *sentence);
+void segments_close(struct segments *segments);
+
+/* Puts into instance what process (board numbers: 0 is discovery, n worker n) may have. */
+void segments_give(const struct segments *segments, uint32_t process, struct instance *instance);
+
+/* Forgets the clients and gauges that a worker left when it died. worker from 0. 0 or -errno. */
+int segments_forget(const struct segments *segments, uint32_t worker);
+
+#endif

@@ -1,1 +1,7 @@
-# Sources of libdiscovery.a, one file a line.
+noinst_LIBRARIES += libdiscovery.a
+libdiscovery_a_SOURCES = \
+	src/discovery/discovery.c src/discovery/discovery.h \
+	src/discovery/runs.c \
+	src/discovery/scan.c \
+	src/discovery/state.h \
+	src/discovery/watch.c

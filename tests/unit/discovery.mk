@@ -1,5 +1,4 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_discovery
+TESTS += tests/unit/test_discovery
+tests_unit_test_discovery_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_discovery_LDADD = $(DISCOVERY_LIBS) $(UNIT_LIBS)

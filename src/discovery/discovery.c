@@ -1,0 +1,302 @@
+#include "discovery/discovery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "conf/settings_message.h"
+#include "discovery/state.h"
+
+enum {
+	FORCED_LOOKS_GAP_MS = 50, /* between looks that are asked for */
+	FORCED_LOOKS_SHARE = 10,  /* and they take at most one part in so many of the time */
+	CANDIDATES_PER_LOOK = 256,
+	RING_GAP_MS = 20,         /* while a long look goes on */
+};
+
+/* --- the workers' bells ------------------------------------------------------------------------- */
+
+void
+discovery_ring(struct discovery *d, bool forced)
+{
+	uint64_t changes = registry_changes_now(d->registry);
+	int64_t now_ms;
+
+	if (changes == d->changes_rung && !forced)
+		return;
+	now_ms = clock_now_ms();
+	if (!forced && now_ms - d->last_ring_ms < RING_GAP_MS)
+		return; /* the end of the look or of the turn rings */
+	d->changes_rung = changes;
+	d->last_ring_ms = now_ms;
+	for (int i = 0; i < INSTANCE_WORKERS_MAX; i++)
+		if (d->instance->worker_bell_fds[i] >= 0)
+			eventfd_write(d->instance->worker_bell_fds[i], 1);
+}
+
+/* --- the root ----------------------------------------------------------------------------------- */
+
+static int
+open_root(const struct discovery *d)
+{
+	const char *path = d->instance->settings.storage.runs_dir;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES && d->instance->runs_dir_fd >= 0)
+		/* A folder above it may be closed to whom we have become: keep what root opened. */
+		fd = fcntl(d->instance->runs_dir_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool
+is_same_folder(int a, int b)
+{
+	struct stat st_a, st_b;
+
+	return a >= 0 && b >= 0 && fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 &&
+	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
+}
+
+/* Whether there is a runs directory to look at. It may have come, gone, or be another one. */
+static bool
+check_root(struct discovery *d)
+{
+	const char *path = d->instance->settings.storage.runs_dir;
+	int fd = open_root(d);
+
+	if (fd < 0) {
+		/* Its runs stay known: a file system that is not mounted was not deleted. */
+		if (!d->root_was_missing)
+			log_warning("runs_dir_missing", "path=\"%s\" error=\"%s\" hint=\"waiting "
+			            "for it\"", path, strerror(-fd));
+		d->root_was_missing = true;
+		fd_close(&d->root_fd);
+		return false;
+	}
+	if (is_same_folder(fd, d->root_fd)) {
+		fd_close(&fd);
+		return true;
+	}
+	fd_close(&d->root_fd);
+	d->root_fd = fd;
+	log_info("runs_dir", "path=\"%s\"%s", path, d->root_was_missing ? " back=1" : "");
+	d->root_was_missing = false;
+	watch_choose(d);
+	scan_forget_listings(d);
+	return true;
+}
+
+/* --- looks -------------------------------------------------------------------------------------- */
+
+static void
+look(struct discovery *d)
+{
+	bool forced = d->bell_rung;
+	int64_t began_ms = clock_now_ms();
+
+	d->bell_rung = false;
+	registry_writer_look_begin(d->writer);
+	if (check_root(d)) {
+		watch_read(d);
+		scan_folders(d, forced || !d->is_settled);
+		scan_candidates(d, CANDIDATES_PER_LOOK);
+		runs_look_closely(d);
+		if (d->is_settled)
+			runs_sweep(d, began_ms - d->look_began_ms);
+		else
+			runs_settle(d);
+		d->is_settled = true;
+	}
+	registry_writer_look_finish(d->writer);
+	d->look_count++;
+	d->look_began_ms = began_ms;
+	d->look_ended_ms = clock_now_ms();
+	if (forced || registry_changes_now(d->registry) != d->changes_rung)
+		discovery_ring(d, true);
+}
+
+static void
+timed_look(void *arg)
+{
+	struct discovery *d = arg;
+	int64_t interval_ms = d->instance->settings.api.sse.discovery_interval_ms;
+	int64_t took_ms;
+
+	look(d);
+	took_ms = d->look_ended_ms - d->look_began_ms;
+	/* From the beginning to the beginning; but a look that takes longer than the interval must
+	 * not leave us with no time for anything else. */
+	interval_ms -= took_ms;
+	if (interval_ms < took_ms)
+		interval_ms = took_ms;
+	loop_timer_set(d->loop, &d->look_timer, interval_ms, timed_look, d);
+}
+
+/* Somebody asks for a look: the next one is brought forward, for all who asked until then. */
+static void
+on_bell(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+	int64_t gap_ms, wait_ms, now_ms = clock_now_ms();
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(d->instance->discovery_bell_fd, &count);
+	if (d->bell_rung)
+		return;
+	d->bell_rung = true;
+	gap_ms = (d->look_ended_ms - d->look_began_ms) * FORCED_LOOKS_SHARE;
+	if (gap_ms < FORCED_LOOKS_GAP_MS)
+		gap_ms = FORCED_LOOKS_GAP_MS;
+	wait_ms = d->look_ended_ms + gap_ms - now_ms;
+	if (wait_ms < d->look_timer.due_ms - now_ms)
+		loop_timer_set(d->loop, &d->look_timer, wait_ms, timed_look, d);
+}
+
+static void
+on_inotify(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+
+	(void)events;
+	if (d->root_fd >= 0)
+		watch_read(d);
+	discovery_ring(d, registry_changes_now(d->registry) != d->changes_rung);
+}
+
+/* --- from above --------------------------------------------------------------------------------- */
+
+static bool
+same_files(const struct settings *a, const struct settings *b)
+{
+	return strcmp(a->storage.files.run_info, b->storage.files.run_info) == 0 &&
+	       strcmp(a->storage.files.stdout_log, b->storage.files.stdout_log) == 0 &&
+	       strcmp(a->storage.files.stderr_log, b->storage.files.stderr_log) == 0 &&
+	       strcmp(a->storage.files.events, b->storage.files.events) == 0;
+}
+
+static void
+take_settings(struct discovery *d, struct settings *settings)
+{
+	struct settings old = d->instance->settings;
+	enum log_level level;
+
+	d->instance->settings = *settings;
+	if (log_parse_level(settings->log.level, &level) == 0)
+		log_set_level(level);
+	if (!same_files(&old, settings))
+		scan_forget_listings(d);
+	if (old.following.inotify != settings->following.inotify && d->root_fd >= 0) {
+		watch_choose(d);
+		scan_forget_listings(d);
+	}
+	settings_fini(&old);
+	/* With the new interval, and the new directory. */
+	loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+}
+
+static void
+on_supervisor(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+	struct settings settings;
+	int got = settings_receive(d->instance->supervisor_fd, &settings);
+
+	(void)events;
+	if (got > 0)
+		take_settings(d, &settings);
+	else if (got == -EBADMSG)
+		log_error("settings_unreadable", "error=\"%s\"", strerror(-got));
+	else if (got != -EAGAIN)
+		loop_stop(d->loop); /* the supervisor is gone */
+}
+
+static void
+on_signal(void *arg, int signal_number)
+{
+	struct discovery *d = arg;
+
+	/* The others come from a terminal, to all; the supervisor says what they mean. */
+	if (signal_number == SIGTERM)
+		loop_stop(d->loop);
+}
+
+/* --- start and end ------------------------------------------------------------------------------ */
+
+static int
+start(struct discovery *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	int error;
+
+	error = loop_new(&d->loop);
+	for (size_t i = 0; !error && i < sizeof(signals) / sizeof(signals[0]); i++)
+		error = loop_signal_add(d->loop, signals[i], on_signal, d);
+	if (!error)
+		error = registry_writer_open(d->instance->registry_fd, &d->writer);
+	if (error)
+		return error;
+	d->registry = registry_writer_view(d->writer);
+	d->runs = calloc(registry_capacity(d->registry), sizeof(*d->runs));
+	if (!d->runs)
+		return -ENOMEM;
+	error = scan_start(d);
+	if (error)
+		return error;
+	watch_start(d);
+	if (d->inotify_fd >= 0)
+		error = loop_fd_add(d->loop, &d->inotify_watch, d->inotify_fd, EPOLLIN, on_inotify,
+		                    d);
+	if (!error)
+		error = fd_set_nonblocking(d->instance->discovery_bell_fd);
+	if (!error)
+		error = loop_fd_add(d->loop, &d->bell_watch, d->instance->discovery_bell_fd,
+		                    EPOLLIN, on_bell, d);
+	if (!error)
+		error = loop_fd_add(d->loop, &d->supervisor_watch, d->instance->supervisor_fd,
+		                    EPOLLIN, on_supervisor, d);
+	if (!error)
+		error = loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+	return error;
+}
+
+static void
+finish(struct discovery *d)
+{
+	struct duplicate *duplicate, *next;
+
+	if (d->loop)
+		watch_stop(d);
+	if (d->root)
+		scan_stop(d);
+	HASH_ITER(hh, d->duplicates, duplicate, next) {
+		HASH_DEL(d->duplicates, duplicate);
+		free(duplicate);
+	}
+	fd_close(&d->root_fd);
+	free(d->close);
+	free(d->runs);
+	registry_writer_close(&d->writer);
+	loop_free(&d->loop);
+}
+
+int
+discovery_main(struct instance *instance)
+{
+	struct discovery d = { .instance = instance, .root_fd = -1, .inotify_fd = -1 };
+	int error = start(&d);
+
+	if (!error)
+		error = loop_run(d.loop);
+	if (error)
+		log_error("discovery_failed", "error=\"%s\"", strerror(-error));
+	finish(&d);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,478 @@
+/* Runs: taking them up, following their run-info, giving them to the registry. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "discovery/state.h"
+#include "model/run_id.h"
+#include "model/utf8.h"
+#include "store/run_dir.h"
+#include "store/run_info.h"
+
+enum {
+	CLOSE_MOST = 5000,       /* runs looked at closely in one look; more take turns */
+	SWEEP_MOST = 2000,       /* of the others */
+	SWEEP_WHOLE_MS = 300000, /* in which all of them have had their turn, if they are not too many */
+	NEWCOMER_MS = 600000,    /* for so long a run's first run-info is looked for closely */
+	DUPLICATES_MAX = 10000,  /* reported ones that are remembered */
+};
+
+static void
+run_path(const struct folder *folder, const char *name, char path[static PATH_BYTES_MAX])
+{
+	if (folder->kind == FOLDER_TASK)
+		snprintf(path, PATH_BYTES_MAX, "%s/%s/runs/%s", folder->parent->name, folder->name,
+		         name);
+	else
+		snprintf(path, PATH_BYTES_MAX, "%s", name);
+}
+
+int
+runs_probe(struct discovery *d, const struct folder *folder, const char *name)
+{
+	const struct settings *s = &d->instance->settings;
+	const char *const files[] = { s->storage.files.run_info, s->storage.files.stdout_log,
+		                      s->storage.files.stderr_log, s->storage.files.events };
+	char path[PATH_BYTES_MAX];
+	int fd, error, found = 0;
+
+	run_path(folder, name, path);
+	error = run_dir_open(d->root_fd, path, &fd);
+	if (error)
+		return error;
+	for (size_t i = 0; found == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+		struct stat st;
+
+		if (fstatat(fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			found = S_ISREG(st.st_mode);
+		else if (errno != ENOENT)
+			found = -errno;
+	}
+	fd_close(&fd);
+	return found;
+}
+
+bool
+runs_lies_in(const struct discovery *d, const struct folder *folder, const char *name,
+             uint32_t *ret_slot)
+{
+	struct registry_run run;
+
+	if (registry_find(d->registry, name, &run) != 0 || d->runs[run.slot].folder != folder)
+		return false;
+	*ret_slot = run.slot;
+	return true;
+}
+
+/* --- which runs are looked at closely ----------------------------------------------------------- */
+
+static void
+close_remove(struct discovery *d, uint32_t slot)
+{
+	struct run *run = &d->runs[slot];
+	uint32_t last;
+
+	if (run->close_place == 0)
+		return;
+	last = d->close[--d->close_count];
+	d->close[run->close_place - 1] = last;
+	d->runs[last].close_place = run->close_place;
+	run->close_place = 0;
+	watch_remove(d, &run->wd);
+}
+
+static void
+close_add(struct discovery *d, uint32_t slot)
+{
+	if (d->runs[slot].close_place != 0)
+		return;
+	if (d->close_count == d->close_capacity) {
+		size_t capacity = d->close_capacity ? d->close_capacity * 2 : 64;
+		uint32_t *grown = realloc(d->close, capacity * sizeof(*grown));
+
+		if (!grown)
+			return; /* the sweep has it */
+		d->close = grown;
+		d->close_capacity = capacity;
+	}
+	d->close[d->close_count++] = slot;
+	d->runs[slot].close_place = (uint32_t)d->close_count;
+}
+
+/* A run that is not over; but one that never said anything of itself only for a while. */
+static void
+close_choose(struct discovery *d, uint32_t slot, const struct registry_run *entry)
+{
+	const struct run *run = &d->runs[slot];
+	bool is_newcomer = clock_wall_ms() - entry->first_seen_ms < NEWCOMER_MS;
+
+	if (!entry->is_deleted && !entry->is_terminal && (run->info_ino != 0 || is_newcomer))
+		close_add(d, slot);
+	else
+		close_remove(d, slot);
+}
+
+/* --- run-info ----------------------------------------------------------------------------------- */
+
+static void
+set_name(char to[static REGISTRY_NAME_BYTES + 1], const char *from, const char *otherwise)
+{
+	if (!from || !run_id_valid(from, strlen(from)))
+		from = otherwise;
+	snprintf(to, REGISTRY_NAME_BYTES + 1, "%s", from);
+}
+
+static void
+set_status(struct registry_run *entry, const char *status)
+{
+	size_t length = strlen(status);
+
+	/* Cut where a character ends; and what is no word at all is none that we know. */
+	if (length > REGISTRY_STATUS_BYTES)
+		length = utf8_cut((const uint8_t *)status, REGISTRY_STATUS_BYTES);
+	if (!run_id_valid(status, length)) {
+		status = "unknown";
+		length = strlen(status);
+	}
+	memcpy(entry->status, status, length);
+	entry->status[length] = '\0';
+	entry->is_terminal = run_info_status_is_terminal(entry->status);
+}
+
+static void
+apply_info(struct registry_run *entry, const struct run_info *info)
+{
+	set_name(entry->project_id, info->project_id, entry->path_project);
+	set_name(entry->task_id, info->task_id, entry->path_task);
+	set_status(entry, run_info_status(info));
+	entry->exit_code = info->exit_code;
+	entry->start_time_ms = info->start_time_ms;
+	entry->end_time_ms = info->end_time_ms;
+}
+
+static void
+info_failed(struct registry_run *entry, const char *path, int error)
+{
+	if (error == -EPROTONOSUPPORT) {
+		log_warning("run_info_version", "run=\"%s\" path=\"%s\" highest=%d",
+		            entry->run_id, path, RUN_INFO_VERSION);
+		set_status(entry, "unsupported_version");
+	} else {
+		log_warning("run_info_unreadable", "run=\"%s\" path=\"%s\" error=\"%s\"",
+		            entry->run_id, path, error == -EBADMSG ? "not a mapping in YAML"
+		                                                   : strerror(-error));
+	}
+}
+
+/* What identifies the run-info that was read. */
+struct seen_info {
+	ino_t ino;
+	int64_t mtime_ns, bytes;
+	bool is_racy;
+};
+
+/* Reads the run-info of the run in the folder dir_fd, if there is one, into entry. */
+static void
+read_info(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
+          struct seen_info *ret_seen)
+{
+	const char *name = d->instance->settings.storage.files.run_info;
+	struct run_info info;
+	struct stat st;
+	int error;
+
+	/* Looked at before it is read: if it changes in between, the next look reads it again. */
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		*ret_seen = (struct seen_info){ 0 };
+		return;
+	}
+	*ret_seen = (struct seen_info){ .ino = st.st_ino, .mtime_ns = mtime_ns(&st),
+		                        .bytes = st.st_size,
+		                        .is_racy = is_racy(&st, clock_wall_ms()) };
+	error = run_info_read(dir_fd, name, &info);
+	if (error == 0) {
+		apply_info(entry, &info);
+		run_info_fini(&info);
+	} else if (error != -ENOENT && (error == -EPROTONOSUPPORT || !ret_seen->is_racy)) {
+		/* Some write it in place: what was just begun is not worth a complaint yet. */
+		info_failed(entry, path, error);
+	}
+}
+
+static void
+remember_info(struct run *run, const struct seen_info *seen)
+{
+	run->info_ino = seen->ino;
+	run->info_mtime_ns = seen->mtime_ns;
+	run->info_bytes = seen->bytes;
+	run->info_is_racy = seen->is_racy;
+}
+
+/* --- the registry ------------------------------------------------------------------------------- */
+
+static int
+put(struct discovery *d, const struct registry_run *entry, uint32_t *ret_slot)
+{
+	int error = registry_writer_put(d->writer, entry, ret_slot, NULL);
+
+	if (error == -ENOSPC) {
+		if (!d->full_was_said)
+			log_error("registry_full", "run=\"%s\" max_runs=%u hint=\"raise "
+			          "storage.max_runs, or give more memory\"", entry->run_id,
+			          registry_capacity(d->registry));
+		d->full_was_said = true;
+	} else if (error) {
+		log_error("registry_failed", "run=\"%s\" error=\"%s\"", entry->run_id,
+		          strerror(-error));
+	}
+	/* A first scan may take long: whoever waits for a run shall not wait for its end. */
+	discovery_ring(d, false);
+	return error;
+}
+
+static void
+enlist(struct discovery *d, uint32_t slot, struct folder *folder)
+{
+	struct run *run = &d->runs[slot];
+
+	*run = (struct run){ .folder = folder, .next = folder->first_run, .round = d->round,
+		             .wd = -1, .is_contested = run->is_contested };
+	if (folder->first_run != 0)
+		d->runs[folder->first_run - 1].previous = slot + 1;
+	folder->first_run = slot + 1;
+}
+
+static void
+delist(struct discovery *d, uint32_t slot)
+{
+	struct run *run = &d->runs[slot];
+
+	close_remove(d, slot);
+	if (run->previous != 0)
+		d->runs[run->previous - 1].next = run->next;
+	else
+		run->folder->first_run = run->next;
+	if (run->next != 0)
+		d->runs[run->next - 1].previous = run->previous;
+	run->folder = NULL;
+	run->is_contested = false;
+}
+
+static void
+report_duplicate(struct discovery *d, const struct registry_run *first, const char *path)
+{
+	char first_path[PATH_BYTES_MAX];
+	size_t length = strlen(path);
+	struct duplicate *duplicate;
+
+	HASH_FIND_STR(d->duplicates, path, duplicate);
+	if (duplicate || HASH_COUNT(d->duplicates) >= DUPLICATES_MAX ||
+	    !(duplicate = malloc(sizeof(*duplicate) + length + 1)))
+		return;
+	memcpy(duplicate->path, path, length + 1);
+	HASH_ADD_KEYPTR(hh, d->duplicates, duplicate->path, length, duplicate);
+	registry_run_path(first, first_path, sizeof(first_path));
+	log_warning("run_id_taken", "run=\"%s\" kept=\"%s\" ignored=\"%s\"", first->run_id,
+	            first_path, path);
+}
+
+/* Whether a run that an earlier discovery found is still where it was. */
+static bool
+is_still_there(struct discovery *d, const struct registry_run *entry)
+{
+	char path[PATH_BYTES_MAX];
+	int fd;
+
+	registry_run_path(entry, path, sizeof(path));
+	if (run_dir_open(d->root_fd, path, &fd) != 0)
+		return false;
+	fd_close(&fd);
+	return true;
+}
+
+/* dir_fd: its folder. */
+static void
+watch(struct discovery *d, uint32_t slot, const char *name, int dir_fd)
+{
+	struct folder *same;
+
+	/* A folder that is a project's as well is watched as such, and a folder has but one watch. */
+	HASH_FIND_STR(d->runs[slot].folder->children, name, same);
+	if (d->runs[slot].close_place != 0 && d->runs[slot].wd < 0 && !same)
+		watch_run(d, slot, dir_fd);
+}
+
+static void
+take_up(struct discovery *d, struct folder *folder, int dir_fd, const struct registry_run *entry,
+        uint32_t slot, const struct seen_info *seen)
+{
+	enlist(d, slot, folder);
+	remember_info(&d->runs[slot], seen);
+	close_choose(d, slot, entry);
+	watch(d, slot, entry->run_id, dir_fd);
+}
+
+int
+runs_add(struct discovery *d, struct folder *folder, const char *name)
+{
+	bool is_in_task = folder->kind == FOLDER_TASK;
+	struct registry_run entry = { .first_seen_ms = clock_wall_ms(), .exit_code = -1 }, known;
+	char path[PATH_BYTES_MAX], known_path[PATH_BYTES_MAX];
+	struct seen_info seen = { 0 };
+	int error = registry_find(d->registry, name, &known), fd;
+	bool is_known = error == 0;
+	uint32_t slot;
+
+	if (error && error != -ENOENT)
+		return error;
+	run_path(folder, name, path);
+	set_name(entry.run_id, name, "");
+	set_name(entry.path_project, is_in_task ? folder->parent->name : "", "");
+	set_name(entry.path_task, is_in_task ? folder->name : "", "");
+	strcpy(entry.project_id, entry.path_project);
+	strcpy(entry.task_id, entry.path_task);
+	set_status(&entry, "unknown");
+	if (is_known && !known.is_deleted) {
+		registry_run_path(&known, known_path, sizeof(known_path));
+		if (d->runs[known.slot].folder == folder)
+			return 0;
+		if (d->runs[known.slot].folder ||
+		    (strcmp(path, known_path) != 0 && is_still_there(d, &known))) {
+			d->runs[known.slot].is_contested = true;
+			report_duplicate(d, &known, path);
+			return 0;
+		}
+	}
+	if (is_known)
+		entry.first_seen_ms = known.first_seen_ms;
+	error = run_dir_open(d->root_fd, path, &fd);
+	if (error)
+		return error;
+	if (is_known && !known.is_deleted && known.is_terminal && strcmp(path, known_path) == 0) {
+		/* Taken over as it is; the sweep will have read its run-info in some minutes. */
+		slot = known.slot;
+		entry = known;
+	} else {
+		read_info(d, fd, path, &entry, &seen);
+		error = put(d, &entry, &slot);
+	}
+	if (!error)
+		take_up(d, folder, fd, &entry, slot, &seen);
+	fd_close(&fd);
+	/* When it is full another attempt is due when something was deleted, not at each look. */
+	return error == -ENOSPC ? 0 : error;
+}
+
+void
+runs_refresh(struct discovery *d, uint32_t slot, bool anew)
+{
+	struct run *run = &d->runs[slot];
+	struct registry_run entry;
+	char path[PATH_BYTES_MAX];
+	struct seen_info seen;
+	struct stat st;
+	int fd;
+
+	if (!run->folder || registry_at(d->registry, slot, &entry) != 0)
+		return;
+	registry_run_path(&entry, path, sizeof(path));
+	if (!anew && !run->info_is_racy) {
+		char info_path[2 * PATH_BYTES_MAX];
+
+		snprintf(info_path, sizeof(info_path), "%s/%s", path,
+		         d->instance->settings.storage.files.run_info);
+		if (fstatat(d->root_fd, info_path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st = (struct stat){ 0 };
+		if (st.st_ino == run->info_ino && st.st_size == run->info_bytes &&
+		    mtime_ns(&st) == run->info_mtime_ns) {
+			close_choose(d, slot, &entry); /* it may be no newcomer any more */
+			return;
+		}
+	}
+	if (run_dir_open(d->root_fd, path, &fd) != 0)
+		return; /* the listing of its parent will tell */
+	read_info(d, fd, path, &entry, &seen);
+	if (put(d, &entry, NULL) == 0) {
+		remember_info(run, &seen);
+		close_choose(d, slot, &entry);
+		watch(d, slot, entry.run_id, fd);
+	}
+	fd_close(&fd);
+}
+
+void
+runs_delete(struct discovery *d, uint32_t slot)
+{
+	bool is_contested = d->runs[slot].is_contested;
+
+	delist(d, slot);
+	registry_writer_mark_deleted(d->writer, slot);
+	/* Another folder may take its name, or its place. */
+	if (is_contested || d->full_was_said) {
+		d->full_was_said = false;
+		scan_forget_listings(d);
+	}
+}
+
+void
+runs_look_closely(struct discovery *d)
+{
+	size_t most = d->close_count < CLOSE_MOST ? d->close_count : CLOSE_MOST;
+
+	for (; most > 0 && d->close_count > 0; most--) {
+		uint32_t slot;
+
+		if (d->close_next >= d->close_count)
+			d->close_next = 0;
+		slot = d->close[d->close_next];
+		runs_refresh(d, slot, false);
+		/* If it was struck out, another one stands in its place now. */
+		if (d->close_next < d->close_count && d->close[d->close_next] == slot)
+			d->close_next++;
+	}
+}
+
+/* A run of an earlier discovery that was not found: deleted, unless it only cannot be listed. */
+static void
+settle(struct discovery *d, uint32_t slot)
+{
+	struct registry_run entry;
+
+	if (d->runs[slot].folder || registry_at(d->registry, slot, &entry) != 0 || entry.is_deleted)
+		return;
+	if (!is_still_there(d, &entry))
+		registry_writer_mark_deleted(d->writer, slot);
+}
+
+void
+runs_settle(struct discovery *d)
+{
+	uint32_t count = registry_count(d->registry);
+
+	for (uint32_t slot = 0; slot < count; slot++)
+		settle(d, slot);
+}
+
+void
+runs_sweep(struct discovery *d, int64_t elapsed_ms)
+{
+	uint32_t count = registry_count(d->registry);
+	int64_t most = (int64_t)count * elapsed_ms / SWEEP_WHOLE_MS + 1;
+
+	if (most > SWEEP_MOST)
+		most = SWEEP_MOST;
+	for (; most > 0 && count > 0; most--) {
+		uint32_t slot = d->sweep_next++ % count;
+
+		if (!d->runs[slot].folder)
+			settle(d, slot);
+		else if (d->runs[slot].close_place == 0)
+			runs_refresh(d, slot, false);
+	}
+	d->sweep_next %= count > 0 ? count : 1;
+}

@@ -153,15 +153,17 @@ offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload
 	return 0;
 }
 
-void
+size_t
 offload_free(struct offload **offload)
 {
+	struct job_list over = TAILQ_HEAD_INITIALIZER(over);
 	struct offload *o = *offload;
+	struct offload_job *job;
 	struct timespec until;
 	size_t left;
 
 	if (!o)
-		return;
+		return 0;
 	*offload = NULL;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 1;
@@ -172,15 +174,24 @@ offload_free(struct offload **offload)
 		if (pthread_cond_timedwait(&o->thread_ended, &o->mutex, &until) == ETIMEDOUT)
 			break;
 	left = o->threads;
+	TAILQ_FOREACH (job, &o->waiting, entry)
+		job->is_dropped = true;
+	TAILQ_CONCAT(&over, &o->finished, entry);
+	TAILQ_CONCAT(&over, &o->waiting, entry);
 	pthread_mutex_unlock(&o->mutex);
 	loop_fd_remove(o->loop, &o->wake_watch);
+	while ((job = TAILQ_FIRST(&over)) != NULL) {
+		TAILQ_REMOVE(&over, job, entry);
+		job->done(job);
+	}
 	if (left > 0)
-		return; /* their threads still use it */
+		return left; /* their threads still use it */
 	fd_close(&o->wake_fd);
 	pthread_cond_destroy(&o->work_waiting);
 	pthread_cond_destroy(&o->thread_ended);
 	pthread_mutex_destroy(&o->mutex);
 	free(o);
+	return 0;
 }
 
 void
@@ -189,6 +200,8 @@ offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn
 {
 	job->work = work;
 	job->done = done;
+	job->is_dropped = false;
+	must(!offload->ending);
 	pthread_mutex_lock(&offload->mutex);
 	TAILQ_INSERT_TAIL(&offload->waiting, job, entry);
 	offload->waiting_count++;

@@ -26,6 +26,7 @@ typedef void offload_done_fn(struct offload_job *job);
 struct offload_job {
 	offload_work_fn *work;
 	offload_done_fn *done;
+	bool is_dropped; /* set for done(): the helpers end, work() was never called */
 	TAILQ_ENTRY(offload_job) entry;
 };
 
@@ -36,10 +37,12 @@ struct offload_job {
 int offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload);
 
 /*
- * Jobs that no thread has begun are dropped without done(); running ones are waited for at
- * most a second, then left behind with their threads (a hung mount cannot be interrupted).
+ * Ends the threads and calls done() for all jobs that are not running any more, dropped ones
+ * included; nothing may be submitted from there. Running ones are waited for at most a second.
+ * Returns how many are left behind with their threads (a hung mount cannot be interrupted):
+ * the process had better end then, without taking anything down that they use.
  */
-void offload_free(struct offload **offload);
+size_t offload_free(struct offload **offload);
 
 /* Borrows the job until done() is called. Never blocks. */
 void offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn *work,

@@ -206,6 +206,7 @@ begin_fetch(struct file_generation *g, uint64_t offset, size_t length)
 	if (!s->bytes)
 		return -ENOMEM;
 	s->offset = offset;
+	s->result = 0;
 	s->reading = generation_ref(&g->generation);
 	g->generation.source->ops->hold(g->generation.source);
 	offload_submit(g->offload, &s->job, fetch, fetched);

@@ -73,6 +73,7 @@ struct look {
 
 	bool is_local;        /* the directory is on this machine */
 	int watch_descriptor; /* or -errno, -ENOENT if not asked */
+	uint64_t number;
 	int64_t began_ms;
 	bool is_at_path;      /* the path names the current file */
 	struct stat stat;     /* of the current file, if it has a descriptor */
@@ -217,6 +218,7 @@ apply(struct follower *f, struct look *look)
 	f->source.is_ready = true;
 	f->source.is_rotating = f->coming && f->coming->generation.size_bytes > 0;
 	f->source.looked_ms = look->began_ms;
+	f->source.looked = look->number;
 	tell = f->source.tell || !was_ready || f->source.current != g ||
 	       g->size_bytes != size_before_bytes;
 	f->source.tell = false;
@@ -329,13 +331,16 @@ looked_in_helper(struct offload_job *job)
 	struct follower *f = look->follower;
 
 	f->look = NULL;
-	finish_look(look);
-	free(look);
-	if (f->references > 1) {
+	if (job->is_dropped)
+		generation_unref(&look->current);
+	else
+		finish_look(look);
+	if (f->references > 1 && !job->is_dropped) {
 		if (f->look_again)
 			follower_look(f);
 		schedule(f);
 	}
+	free(look);
 	follower_release(&f);
 }
 
@@ -349,6 +354,7 @@ begin_look(struct look *look, struct follower *f)
 		.is_local = f->directory->is_local,
 		.current = generation_ref(f->source.current),
 		.watch_descriptor = -ENOENT,
+		.number = ++f->source.looks_begun,
 		.began_ms = clock_now_ms(),
 		.found_fd = -1,
 	};

@@ -40,6 +40,15 @@ source_refresh(struct source *source)
 	source->ops->refresh(source);
 }
 
+bool
+source_is_fresh(struct source *source, uint64_t asked)
+{
+	if (source->looked > asked)
+		return true;
+	source_refresh(source);
+	return false;
+}
+
 void
 source_rewritten(struct generation *generation)
 {

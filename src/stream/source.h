@@ -84,7 +84,9 @@ struct source {
 	bool is_rotating;           /* another generation waits for the current one to end */
 	bool tell;                  /* call the listeners at the end of the next look in any case:
 	                             * set by readers that failed, to try again in due time */
-	int64_t looked_ms;          /* when the last look began, on the monotonic clock */
+	uint64_t looks_begun;
+	uint64_t looked;            /* number of the last look that ended */
+	int64_t looked_ms;          /* when it began, on the monotonic clock */
 	TAILQ_HEAD(, source_listener) listeners;
 };
 
@@ -101,6 +103,13 @@ void generation_unref(struct generation **generation);
 int64_t source_read(struct generation *generation, uint64_t offset, void *to, size_t length);
 
 void source_refresh(struct source *source);
+
+/*
+ * Whether a look that began after the question has ended; if not, asks for one, and the
+ * listeners will be called. To ask: keep source->looks_begun. What a reader brings along may be
+ * newer than what this process saw last: before it is contradicted, somebody must have looked.
+ */
+bool source_is_fresh(struct source *source, uint64_t asked);
 
 /* Tells the source that the bytes of a generation are not what they were. */
 void source_rewritten(struct generation *generation);

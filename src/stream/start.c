@@ -140,6 +140,9 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		error = begin_before_end(start, g, offload, progress, ret_place);
 		break;
 	case START_CURSOR:
+		/* A number beyond the end is the end, so the end has to be known. */
+		if (start->cursor.is_number && !source_is_fresh(source, progress->asked))
+			return -EAGAIN;
 		if (start->cursor.files[file].has_mark)
 			error = begin_at_mark(&start->cursor.files[file].mark,
 			                      start->cursor.files[file].lines, g, ret_place, &gap);
@@ -148,7 +151,14 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 			                       offload, progress, ret_place, &gap);
 		break;
 	}
-	if (!error)
-		*ret_gap = gap;
-	return error;
+	if (error)
+		return error;
+	if (start->kind == START_CURSOR && gap.reason && !source_is_fresh(source, progress->asked)) {
+		/* The client may know of bytes, or of a file, that only another process saw so far. */
+		place_fini(ret_place);
+		progress->has_goal = false;
+		return -EAGAIN;
+	}
+	*ret_gap = gap;
+	return 0;
 }

@@ -21,8 +21,9 @@ struct start {
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 };
 
-/* What is known of one file's start between two tries; zero-initialised. */
+/* What is known of one file's start between two tries; zero-initialised but for `asked`. */
 struct start_progress {
+	uint64_t asked;      /* source->looks_begun when the client came */
 	bool has_goal;
 	uint32_t generation; /* serial */
 	uint64_t goal_bytes; /* the size when the client came: "the end" is there */

@@ -30,6 +30,8 @@ subscriber_init(struct subscriber *s, struct hub *hub, const struct registry_run
 		free(beginning);
 		return error;
 	}
+	for (int i = 0; i < CURSOR_FILES; i++)
+		beginning->progress[i].asked = s->channel->sources[i]->looks_begun;
 	s->start = beginning;
 	return 0;
 }
@@ -170,6 +172,17 @@ is_still_the_end(struct subscriber *s)
 }
 
 static bool
+is_fresh(struct subscriber *s)
+{
+	bool fresh = true;
+
+	for (int i = 0; i < CURSOR_FILES; i++)
+		if (s->channel->followers[i])
+			fresh &= source_is_fresh(s->channel->sources[i], s->start->progress[i].asked);
+	return fresh;
+}
+
+static bool
 take_gap(struct subscriber *s, struct event_gap *ret_gap)
 {
 	for (int i = 0; i < CURSOR_FILES; i++) {
@@ -287,7 +300,7 @@ subscriber_next(struct subscriber *s, struct block **ret_block)
 	if (s->start && find_places(s) != 0)
 		return park(s);
 	if (s->start && s->start->start.cursor.is_end && is_still_the_end(s)) {
-		if (channel_is_finished(s->channel)) {
+		if (is_fresh(s) && channel_is_finished(s->channel)) {
 			s->is_over = true;
 			return SUBSCRIBER_NOTHING_MORE;
 		}

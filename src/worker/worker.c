@@ -236,8 +236,10 @@ tear_down(struct worker *worker)
 
 	while ((c = TAILQ_FIRST(&worker->connections)) != NULL)
 		connection_free(c);
-	/* First the threads, so that none of their work is left when the files go. */
-	offload_free(&worker->offload);
+	/* First the threads, so that none of their work is left when the files go. What one uses that
+	 * hangs is left to the end of the process. */
+	if (offload_free(&worker->offload) > 0)
+		return;
 	hub_free(&worker->hub);
 	pool_free(&worker->pool);
 	registry_close(&worker->registry);

@@ -1,5 +1,7 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+STREAM_TESTS = tests/unit/test_log_stream
+check_PROGRAMS += $(STREAM_TESTS)
+TESTS += $(STREAM_TESTS)
+tests_unit_test_log_stream_SOURCES = tests/unit/test_log_stream.c tests/unit/stream_fixture.c \
+	tests/unit/stream_fixture.h
+tests_unit_test_log_stream_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_stream_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

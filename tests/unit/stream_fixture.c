@@ -1,0 +1,377 @@
+#include "stream_fixture.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "conf/conf.h"
+
+enum { DEADLINE_MS = 10000, MOST_READERS = 64 };
+
+static struct reader *readers[MOST_READERS];
+
+void
+fixture_set_up(struct fixture *f, bool inotify)
+{
+	memset(f, 0, sizeof(*f));
+	snprintf(f->directory, sizeof(f->directory), "/tmp/runstream-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(f->directory));
+	f->runs_dir_fd = open(f->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(f->runs_dir_fd, 0);
+	ck_assert_int_eq(settings_init(&f->settings), 0);
+	f->settings.api.sse.poll_interval_ms = 10;
+	f->settings.api.sse.partial_flush_ms = 60;
+	f->settings.api.sse.terminal_linger_ms = 50;
+	f->settings.following.inotify = inotify;
+	f->settings.following.healthy_poll_interval_ms = 100;
+	ck_assert_int_eq(loop_new(&f->loop), 0);
+	ck_assert_int_eq(offload_new(f->loop, 4, &f->offload), 0);
+	f->registry_fd = registry_create(100);
+	ck_assert_int_ge(f->registry_fd, 0);
+	ck_assert_int_eq(registry_writer_open(f->registry_fd, &f->writer), 0);
+	ck_assert_int_eq(registry_open(f->registry_fd, &f->registry), 0);
+	ck_assert_int_eq(hub_new(f->loop, f->offload, &f->settings, f->registry, f->runs_dir_fd, &f->hub),
+	                 0);
+}
+
+static int
+remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+	(void)stat;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+fixture_tear_down(struct fixture *f)
+{
+	for (size_t i = 0; i < MOST_READERS; i++)
+		reader_free(&readers[i]);
+	offload_free(&f->offload);
+	ck_assert_uint_eq(f->hub->channel_count, 0);
+	ck_assert_uint_eq(f->hub->cache.bytes, 0);
+	ck_assert_uint_eq(followers_figures(f->hub->followers).followers, 0);
+	ck_assert_uint_eq(followers_figures(f->hub->followers).files_open, 0);
+	hub_free(&f->hub);
+	registry_close(&f->registry);
+	registry_writer_close(&f->writer);
+	fd_close(&f->registry_fd);
+	fd_close(&f->runs_dir_fd);
+	loop_free(&f->loop);
+	settings_fini(&f->settings);
+	nftw(f->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void
+fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code)
+{
+	struct registry_run run = { .exit_code = exit_code };
+
+	snprintf(run.run_id, sizeof(run.run_id), "%s", id);
+	snprintf(run.project_id, sizeof(run.project_id), "p");
+	snprintf(run.task_id, sizeof(run.task_id), "t");
+	snprintf(run.status, sizeof(run.status), "%s", status);
+	run.is_terminal = strcmp(status, "running") != 0;
+	ck_assert_int_eq(registry_writer_put(f->writer, &run, NULL, NULL), 0);
+	mkdirat(f->runs_dir_fd, id, 0755);
+	hub_registry_changed(f->hub);
+}
+
+struct registry_run
+fixture_run(struct fixture *f, const char *id)
+{
+	struct registry_run run;
+
+	ck_assert_int_eq(registry_find(f->registry, id, &run), 0);
+	return run;
+}
+
+static void
+put_text(struct fixture *f, const char *path, int flags, const char *text, size_t length)
+{
+	int fd = openat(f->runs_dir_fd, path, O_WRONLY | O_CREAT | flags, 0644);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fd_write_all(fd, text, length), 0);
+	fd_close(&fd);
+}
+
+void
+fixture_write(struct fixture *f, const char *path, const char *text, size_t length)
+{
+	put_text(f, path, O_TRUNC, text, length);
+}
+
+void
+fixture_append(struct fixture *f, const char *path, const char *text)
+{
+	put_text(f, path, O_APPEND, text, strlen(text));
+}
+
+void
+fixture_rename(struct fixture *f, const char *from, const char *to)
+{
+	ck_assert_int_eq(renameat(f->runs_dir_fd, from, f->runs_dir_fd, to), 0);
+}
+
+void
+fixture_truncate(struct fixture *f, const char *path)
+{
+	put_text(f, path, O_TRUNC, "", 0);
+}
+
+/* --- readers ------------------------------------------------------------------------------------------ */
+
+static void
+wake(void *arg)
+{
+	((struct reader *)arg)->is_awake = true;
+}
+
+static void
+take_field(const char *line, size_t length, const char *name, char *to, size_t room)
+{
+	size_t name_length = strlen(name);
+
+	if (length > name_length && memcmp(line, name, name_length) == 0) {
+		ck_assert_uint_lt(length - name_length, room);
+		memcpy(to, line + name_length, length - name_length);
+		to[length - name_length] = '\0';
+	}
+}
+
+static void
+take_events(struct reader *r, const struct block *block)
+{
+	const char *at = block->text, *end = block->text + block->length_bytes;
+	uint32_t logs = 0;
+
+	while (at < end) {
+		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
+		struct read_event *e = &r->events[r->count++];
+
+		ck_assert_ptr_nonnull(stop);
+		ck_assert_uint_lt(r->count, READER_EVENTS);
+		memset(e, 0, sizeof(*e));
+		while (at < stop) {
+			const char *line_end = memchr(at, '\n', (size_t)(stop + 1 - at));
+			size_t length = (size_t)(line_end - at);
+
+			take_field(at, length, "id: ", e->id, sizeof(e->id));
+			take_field(at, length, "event: ", e->name, sizeof(e->name));
+			if (length > 6 && memcmp(at, "data: ", 6) == 0) {
+				struct json_tokener *tokener = json_tokener_new();
+
+				e->data = json_tokener_parse_ex(tokener, at + 6, (int)length - 6);
+				ck_assert_ptr_nonnull(e->data);
+				json_tokener_free(tokener);
+			}
+			at = line_end + 1;
+		}
+		if (*e->id)
+			memcpy(r->last_id, e->id, sizeof(e->id));
+		logs += strcmp(e->name, "log") == 0;
+		at = stop + 2;
+	}
+	ck_assert_uint_eq(logs, block->events);
+}
+
+static void
+take(struct reader *r)
+{
+	while (r->is_awake && !r->is_over && !r->is_stuck) {
+		struct block *block;
+
+		switch (subscriber_next(&r->subscriber, &block)) {
+		case SUBSCRIBER_BLOCK:
+			take_events(r, block);
+			block_unref(&block);
+			break;
+		case SUBSCRIBER_WAIT:
+			r->is_awake = false;
+			break;
+		case SUBSCRIBER_NOTHING_MORE:
+			r->is_nothing_more = true;
+			r->is_over = true;
+			break;
+		case SUBSCRIBER_END:
+			r->is_over = true;
+			break;
+		}
+	}
+}
+
+struct reader *
+reader_new(struct fixture *f, const char *run_id, unsigned files, const struct start *start)
+{
+	struct registry_run run = fixture_run(f, run_id);
+	struct reader *r = calloc(1, sizeof(*r));
+	size_t i = 0;
+
+	ck_assert_ptr_nonnull(r);
+	r->fixture = f;
+	r->is_awake = true;
+	ck_assert_int_eq(subscriber_init(&r->subscriber, f->hub, &run, files, start, wake, r), 0);
+	while (readers[i])
+		i++;
+	ck_assert_uint_lt(i, MOST_READERS);
+	readers[i] = r;
+	return r;
+}
+
+struct reader *
+reader_resume(struct fixture *f, const char *run_id, const char *id)
+{
+	struct start start = { .kind = START_BEGINNING };
+
+	if (id) {
+		start.kind = START_CURSOR;
+		if (cursor_parse(id, strlen(id), &start.cursor) < 0)
+			start = (struct start){ .is_cursor_invalid = true };
+	}
+	return reader_new(f, run_id, CHANNEL_BOTH, &start);
+}
+
+void
+reader_free(struct reader **reader)
+{
+	struct reader *r = *reader;
+
+	if (!r)
+		return;
+	for (size_t i = 0; i < MOST_READERS; i++)
+		if (readers[i] == r)
+			readers[i] = NULL;
+	for (size_t i = 0; i < r->count; i++)
+		json_object_put(r->events[i].data);
+	subscriber_fini(&r->subscriber);
+	free(r);
+	*reader = NULL;
+}
+
+static void
+turn(struct fixture *f)
+{
+	bool is_busy = false;
+
+	for (size_t i = 0; i < MOST_READERS; i++)
+		if (readers[i])
+			take(readers[i]);
+	for (size_t i = 0; i < MOST_READERS; i++)
+		is_busy |= readers[i] && readers[i]->is_awake && !readers[i]->is_over &&
+		           !readers[i]->is_stuck;
+	ck_assert_int_eq(loop_turn(f->loop, is_busy ? 0 : 20), 0);
+}
+
+size_t
+reader_count(const struct reader *r, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		count += strcmp(r->events[i].name, name) == 0;
+	return count;
+}
+
+const struct read_event *
+reader_event(const struct reader *r, const char *name, size_t index)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->events[i].name, name) == 0 && index-- == 0)
+			return &r->events[i];
+	ck_abort_msg("no such event: %s", name);
+	return NULL;
+}
+
+const char *
+event_text(const struct read_event *e, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(e->data, key, &value) ? json_object_get_string(value) : "";
+}
+
+int64_t
+event_number(const struct read_event *e, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(e->data, key, &value) ? json_object_get_int64(value) : -999;
+}
+
+bool
+event_flag(const struct read_event *e, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(e->data, key, &value) && json_object_get_boolean(value);
+}
+
+const char *
+reader_lines(struct reader *r, const char *stream)
+{
+	static struct buf text;
+
+	buf_clear(&text);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct read_event *e = &r->events[i];
+
+		if (strcmp(e->name, "log") != 0 || strcmp(event_text(e, "stream"), stream) != 0)
+			continue;
+		buf_puts(&text, event_text(e, "line"));
+		buf_putc(&text, event_flag(e, "partial") ? '|' : '\n');
+	}
+	return buf_string(&text);
+}
+
+void
+reader_wait(struct reader *r, const char *name, size_t count)
+{
+	int64_t until_ms = clock_now_ms() + DEADLINE_MS;
+
+	while (reader_count(r, name) < count) {
+		ck_assert_msg(clock_now_ms() < until_ms, "%zu of %zu events %s came; lines: %s",
+		              reader_count(r, name), count, name, reader_lines(r, "stdout"));
+		turn(r->fixture);
+	}
+}
+
+void
+reader_wait_lines(struct reader *r, const char *stream, const char *lines)
+{
+	int64_t until_ms = clock_now_ms() + DEADLINE_MS;
+
+	while (strcmp(reader_lines(r, stream), lines) != 0) {
+		ck_assert_msg(clock_now_ms() < until_ms, "lines of %s:\n%s\nwanted:\n%s", stream,
+		              reader_lines(r, stream), lines);
+		turn(r->fixture);
+	}
+}
+
+void
+reader_wait_over(struct reader *r)
+{
+	int64_t until_ms = clock_now_ms() + DEADLINE_MS;
+
+	while (!r->is_over) {
+		ck_assert_msg(clock_now_ms() < until_ms, "not over; lines: %s", reader_lines(r, "stdout"));
+		turn(r->fixture);
+	}
+}
+
+void
+fixture_settle(struct fixture *f)
+{
+	int64_t until_ms = clock_now_ms() + 250; /* more than two looks of a healthy watch */
+
+	while (clock_now_ms() < until_ms)
+		turn(f);
+}

@@ -1,0 +1,81 @@
+/* A runs directory, a registry, a hub, and readers of a run's log, in one process. */
+#ifndef TESTS_STREAM_FIXTURE_H
+#define TESTS_STREAM_FIXTURE_H
+
+#include <json-c/json.h>
+
+#include "shm/registry_writer.h"
+#include "stream/subscriber.h"
+
+enum { READER_EVENTS = 4096 };
+
+struct read_event {
+	char id[CURSOR_TEXT_BYTES + 1];
+	char name[16];
+	struct json_object *data;
+};
+
+struct fixture {
+	char directory[64];
+	int runs_dir_fd;
+	struct loop *loop;
+	struct offload *offload;
+	struct settings settings;
+	int registry_fd;
+	struct registry_writer *writer;
+	struct registry *registry;
+	struct hub *hub;
+};
+
+/* Short intervals; inotify as given. */
+void fixture_set_up(struct fixture *f, bool inotify);
+/* Asserts that nothing is left: followers, channels, cached blocks. */
+void fixture_tear_down(struct fixture *f);
+
+/* Makes (or changes) a run of the flat layout in the registry, and its folder. */
+void fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code);
+struct registry_run fixture_run(struct fixture *f, const char *id);
+
+/* Of files beneath the runs directory; text may hold NULs. */
+void fixture_write(struct fixture *f, const char *path, const char *text, size_t length);
+void fixture_append(struct fixture *f, const char *path, const char *text);
+void fixture_rename(struct fixture *f, const char *from, const char *to);
+void fixture_truncate(struct fixture *f, const char *path);
+
+struct reader {
+	struct fixture *fixture;
+	struct subscriber subscriber;
+	bool is_awake, is_over, is_nothing_more;
+	size_t count;
+	struct read_event events[READER_EVENTS];
+	char last_id[CURSOR_TEXT_BYTES + 1];
+	/* A reader that does not take what there is: until it is told to. */
+	bool is_stuck;
+};
+
+/* All log events so far of a stream ("stdout"), joined: "line\n" for whole ones, "line|" for
+ * parts. Borrowed until the next call. */
+const char *reader_lines(struct reader *r, const char *stream);
+size_t reader_count(const struct reader *r, const char *name);
+
+struct reader *reader_new(struct fixture *f, const char *run_id, unsigned files,
+                          const struct start *start);
+/* From an id; NULL: from the beginning. */
+struct reader *reader_resume(struct fixture *f, const char *run_id, const char *id);
+void reader_free(struct reader **r);
+
+/* Turns the loop until so many events of this name came; fails after some seconds. */
+void reader_wait(struct reader *r, const char *name, size_t count);
+/* Until the lines of a stream are these. */
+void reader_wait_lines(struct reader *r, const char *stream, const char *lines);
+void reader_wait_over(struct reader *r);
+/* Until all readers rest and the file was looked at since. */
+void fixture_settle(struct fixture *f);
+
+/* Of one event. */
+const char *event_text(const struct read_event *e, const char *key);
+int64_t event_number(const struct read_event *e, const char *key);
+bool event_flag(const struct read_event *e, const char *key);
+const struct read_event *reader_event(const struct reader *r, const char *name, size_t index);
+
+#endif

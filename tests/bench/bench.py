@@ -304,6 +304,9 @@ def memory(bench):
 
 def catchup(bench):
     lines = bench.options.catchup_mib * 1024 * 1024 // (LINE_BYTES + 1)
+    if bench.options.others_only:
+        peer = null_catchup(bench, bench.options.event_bytes, lines)
+        return print_other(bench, "null peer", "catch-up", {"MB/s": median_mb_per_s(peer)})
     results = []
     server = Runstream(bench)
     try:
@@ -316,11 +319,14 @@ def catchup(bench):
         server.stop()
     event_bytes = max(results[0]["body_bytes"] // max(results[0]["lines"], 1), 1)
     peer = null_catchup(bench, event_bytes, lines)
-    mine, ceiling = (statistics.median(r["body_bytes"] / r["asked_to_last_s"] for r in rs) / 1e6
-                     for rs in (results, peer))
+    mine, most = median_mb_per_s(results), median_mb_per_s(peer)
     bench.figure(f"catch-up of {bench.options.catchup_mib:,} MiB, by one client", mine, "MB/s",
-                 other=ceiling, beside="null peer")
-    bench.figure("catch-up, of what nginx can proxy", mine / ceiling, "×", 0.5, at_least=True)
+                 other=most, beside="null peer")
+    bench.figure("catch-up, of what nginx can proxy", mine / most, "×", 0.5, at_least=True)
+
+
+def median_mb_per_s(results):
+    return statistics.median(r["body_bytes"] / r["asked_to_last_s"] for r in results) / 1e6
 
 
 def null_catchup(bench, event_bytes, lines):
@@ -425,7 +431,7 @@ def read_options():
     parser.add_argument("--catchup-mib", type=int, default=512)
     parser.add_argument("--resume-mib", type=int, default=1024)
     parser.add_argument("--others-only", action="store_true",
-                        help="latency, burst, memory: only of the servers beside runstream")
+                        help="only what is measured of others, to compare with")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     options = parser.parse_args()
     for name in options.names:

@@ -35,7 +35,7 @@ static void
 head_failed(struct connection *c, int error)
 {
 	if (error != -ECONNRESET && error != -ECANCELED)
-		pool_counters(c->worker->pool)->requests_bad++;
+		peers_counters(c->worker->peers)->requests_bad++;
 	if (error == -EOPNOTSUPP) {
 		uint8_t end[FASTCGI_END_BYTES];
 
@@ -58,7 +58,7 @@ read_head(struct connection *c)
 		head_failed(c, error);
 		return;
 	}
-	pool_counters(c->worker->pool)->requests++;
+	peers_counters(c->worker->peers)->requests++;
 	c->output.request_id = c->request->fastcgi.request_id;
 	c->sent_ms = loop_now_ms(c->worker->loop);
 	loop_timer_stop(c->worker->loop, &c->timer);
@@ -141,7 +141,7 @@ unsubscribe(struct connection *c)
 	run_wait_free(&c->run_wait);
 	runs_listing_free(&c->listing);
 	if (c->is_counted)
-		pool_change(c->worker->pool, c->run_slot, -1);
+		peers_change(c->worker->peers, c->run_slot, -1);
 	c->is_counted = false;
 }
 
@@ -217,11 +217,11 @@ on_time(void *arg)
 			c->ends_ms = 0;
 			end_stream(c);
 		} else if (c->request) {
-			pool_counters(c->worker->pool)->requests_bad++;
+			peers_counters(c->worker->peers)->requests_bad++;
 			connection_free(c);
 			return;
 		} else if (c->is_blocked || c->is_ending || !c->is_opened) {
-			pool_counters(c->worker->pool)->clients_timed_out++;
+			peers_counters(c->worker->peers)->clients_timed_out++;
 			connection_free(c);
 			return;
 		} else {
@@ -377,7 +377,7 @@ fill(struct connection *c)
 void
 connection_serve(struct connection *c)
 {
-	struct counters_values *counters = pool_counters(c->worker->pool);
+	struct counters_values *counters = peers_counters(c->worker->peers);
 	int64_t total = 0;
 
 	while (total < SERVE_BYTES) {

@@ -4,7 +4,7 @@ libworker_a_SOURCES = \
 	src/worker/connection.c src/worker/connection.h \
 	src/worker/output.c src/worker/output.h \
 	src/worker/parameters.c src/worker/parameters.h \
-	src/worker/pool.c src/worker/pool.h \
+	src/worker/peers.c src/worker/peers.h \
 	src/worker/request.c src/worker/request.h \
 	src/worker/routes.c src/worker/routes.h \
 	src/worker/run_answer.c src/worker/run_answer.h \

@@ -229,7 +229,7 @@ find_route(const struct connection *c)
 static bool
 is_full(const struct worker *worker)
 {
-	return pool_own_clients(worker->pool) >= (uint64_t)worker->settings.server.max_clients_per_worker;
+	return peers_own_clients(worker->peers) >= (uint64_t)worker->settings.server.max_clients_per_worker;
 }
 
 void
@@ -258,7 +258,7 @@ routes_dispatch(struct connection *c)
 	}
 	if (route->is_stream && (c->worker->is_draining || is_full(c->worker))) {
 		/* Always 503, whoever asks: the web server goes on to the next worker with it. */
-		pool_counters(c->worker->pool)->clients_refused++;
+		peers_counters(c->worker->peers)->clients_refused++;
 		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE,
 		                                  c->worker->is_draining ? "the worker is ending"
 		                                                         : "the worker is full",

@@ -37,7 +37,7 @@ run_answer_json(struct worker *worker, const struct registry_run *run)
 	add_time(json, "start_time", run->start_time_ms);
 	add_time(json, "end_time", run->end_time_ms);
 	json_object_object_add(json, "clients",
-	                       json_object_new_int64(pool_clients_of_run(worker->pool, run->slot)));
+	                       json_object_new_int64(peers_clients_of_run(worker->peers, run->slot)));
 	return json;
 }
 
@@ -81,15 +81,15 @@ answer_with_stream(struct connection *c, const struct run_query *query,
 		connection_answer(c, answer_stream(&c->style, 0));
 		return;
 	}
-	if (pool_clients_of_run(worker->pool, run->slot) >=
+	if (peers_clients_of_run(worker->peers, run->slot) >=
 	    (uint64_t)settings->api.sse.max_clients_per_run) {
-		pool_counters(worker->pool)->clients_refused++;
+		peers_counters(worker->peers)->clients_refused++;
 		run_answer_error(c, ANSWER_TOO_MANY_CLIENTS, "the run has as many clients as it may have");
 		return;
 	}
 	c->run_slot = run->slot;
 	c->is_counted = true;
-	pool_change(worker->pool, run->slot, +1);
+	peers_change(worker->peers, run->slot, +1);
 	if (!c->is_opened) {
 		connection_open_stream(c, may_be_over);
 	}

@@ -103,7 +103,7 @@ static void
 publish_figures(void *arg)
 {
 	struct worker *worker = arg;
-	struct counters_values *counters = pool_counters(worker->pool);
+	struct counters_values *counters = peers_counters(worker->peers);
 	struct followers_figures figures = followers_figures(worker->hub->followers);
 
 	counters->followers = figures.followers;
@@ -210,7 +210,7 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = registry_open(instance->registry_fd, &worker->registry);
 	if (!error)
-		error = pool_new(instance, &worker->pool);
+		error = peers_new(instance, &worker->peers);
 	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
 		                instance->runs_dir_fd, &worker->hub);
@@ -241,7 +241,7 @@ tear_down(struct worker *worker)
 	if (offload_free(&worker->offload) > 0)
 		return;
 	hub_free(&worker->hub);
-	pool_free(&worker->pool);
+	peers_free(&worker->peers);
 	registry_close(&worker->registry);
 	if (worker->loop) {
 		loop_timer_stop(worker->loop, &worker->accept_timer);

@@ -7,7 +7,7 @@
 #include "conf/settings.h"
 #include "shm/registry.h"
 #include "stream/hub.h"
-#include "worker/pool.h"
+#include "worker/peers.h"
 
 struct connection;
 struct run_wait;
@@ -17,7 +17,7 @@ struct worker {
 	struct offload *offload;
 	struct settings settings; /* changed in place by a reload */
 	struct registry *registry;
-	struct pool *pool;
+	struct peers *peers;
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
 

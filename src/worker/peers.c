@@ -1,0 +1,82 @@
+#include "worker/peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct peers {
+	uint32_t own; /* index of this worker */
+	uint32_t worker_count;
+	struct board *board;
+	struct occupancy *occupancies[INSTANCE_WORKERS_MAX];
+	struct counters *counters;
+};
+
+int
+peers_new(const struct instance *instance, struct peers **ret_peers)
+{
+	struct peers *peers = calloc(1, sizeof(*peers));
+	int error;
+
+	if (!peers)
+		return -ENOMEM;
+	peers->own = instance->worker_index;
+	peers->worker_count = instance->worker_count;
+	error = board_open(instance->board_fd, false, &peers->board);
+	for (uint32_t i = 0; i < peers->worker_count && !error; i++)
+		error = occupancy_open(instance->occupancy_fds[i], i == peers->own,
+		                       &peers->occupancies[i]);
+	if (!error)
+		error = counters_open(instance->counters_fds[peers->own], true, &peers->counters);
+	if (error) {
+		peers_free(&peers);
+		return error;
+	}
+	occupancy_reset(peers->occupancies[peers->own]);
+	memset(counters_own(peers->counters), 0, sizeof(struct counters_values));
+	*ret_peers = peers;
+	return 0;
+}
+
+void
+peers_free(struct peers **peers)
+{
+	if (!*peers)
+		return;
+	for (uint32_t i = 0; i < (*peers)->worker_count; i++)
+		occupancy_close(&(*peers)->occupancies[i]);
+	counters_close(&(*peers)->counters);
+	board_close(&(*peers)->board);
+	free(*peers);
+	*peers = NULL;
+}
+
+uint32_t
+peers_clients_of_run(const struct peers *peers, uint32_t slot)
+{
+	uint32_t clients = 0;
+
+	for (uint32_t i = 0; i < peers->worker_count; i++)
+		if (i == peers->own || board_pid(peers->board, i + 1) > 0)
+			clients += occupancy_of_run(peers->occupancies[i], slot);
+	return clients;
+}
+
+uint32_t
+peers_own_clients(const struct peers *peers)
+{
+	return occupancy_total(peers->occupancies[peers->own]);
+}
+
+void
+peers_change(struct peers *peers, uint32_t slot, int by)
+{
+	occupancy_change(peers->occupancies[peers->own], slot, by);
+	peers_counters(peers)->clients = occupancy_total(peers->occupancies[peers->own]);
+}
+
+struct counters_values *
+peers_counters(struct peers *peers)
+{
+	return counters_own(peers->counters);
+}

@@ -21,6 +21,7 @@ FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TARGETS)
 endif
 
+include tests/fuzz/conf.mk
 include tests/fuzz/model.mk
 EXTRA_DIST += tests/fuzz/cursor.dict tests/fuzz/fastcgi.dict tests/fuzz/json_text.dict tests/fuzz/target.dict
 include tests/fuzz/run_info.mk

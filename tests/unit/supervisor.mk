@@ -1,5 +1,20 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+# Without the roles: what is tested here takes those it is given.
+SUPERVISOR_TEST_LIBS = libsupervisor.a $(SHM_LIBS)
+SUPERVISOR_TESTS = \
+	tests/unit/test_back_off \
+	tests/unit/test_control \
+	tests/unit/test_pool \
+	tests/unit/test_runtime_dir \
+	tests/unit/test_sockets
+check_PROGRAMS += $(SUPERVISOR_TESTS)
+TESTS += $(SUPERVISOR_TESTS)
+tests_unit_test_back_off_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_back_off_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_control_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_control_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_pool_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_pool_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_runtime_dir_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_runtime_dir_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_sockets_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sockets_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)

@@ -83,7 +83,7 @@ close_remove(struct discovery *d, uint32_t slot)
 	d->close[run->close_place - 1] = last;
 	d->runs[last].close_place = run->close_place;
 	run->close_place = 0;
-	watch_remove(d, &run->wd);
+	watch_drop(d, &run->wd);
 }
 
 static void

@@ -62,7 +62,7 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 static void
 candidate_free(struct discovery *d, struct candidate *candidate)
 {
-	watch_remove(d, &candidate->wd);
+	watch_drop(d, &candidate->wd);
 	HASH_DEL(candidate->folder->candidates, candidate);
 	TAILQ_REMOVE(&d->candidates, candidate, entry);
 	d->candidate_count--;
@@ -82,7 +82,7 @@ folder_empty(struct discovery *d, struct folder *folder)
 		candidate_free(d, candidate);
 	HASH_ITER(hh, folder->children, child, next_child) {
 		folder_empty(d, child);
-		watch_remove(d, &child->wd);
+		watch_drop(d, &child->wd);
 		HASH_DEL(folder->children, child);
 		TAILQ_REMOVE(&d->folders, child, entry);
 		free(child);
@@ -94,7 +94,7 @@ static void
 child_remove(struct discovery *d, struct folder *child)
 {
 	folder_empty(d, child);
-	watch_remove(d, &child->wd);
+	watch_drop(d, &child->wd);
 	HASH_DEL(child->parent->children, child);
 	TAILQ_REMOVE(&d->folders, child, entry);
 	free(child);

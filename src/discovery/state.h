@@ -167,7 +167,7 @@ void watch_choose(struct discovery *d);
 void watch_folder(struct discovery *d, struct folder *folder, int fd);
 void watch_candidate(struct discovery *d, struct candidate *candidate);
 void watch_run(struct discovery *d, uint32_t slot, int fd);
-void watch_remove(struct discovery *d, int *wd);
+void watch_drop(struct discovery *d, int *wd);
 /* Takes in what was told until now. */
 void watch_read(struct discovery *d);
 

@@ -124,7 +124,7 @@ watch_folder(struct discovery *d, struct folder *folder, int fd)
 
 	folder->wd = watch ? watch->wd : -1;
 	if (old != folder->wd)
-		watch_remove(d, &old);
+		watch_drop(d, &old);
 	if (watch)
 		watch->folder = folder;
 }
@@ -162,7 +162,7 @@ watch_run(struct discovery *d, uint32_t slot, int fd)
 }
 
 void
-watch_remove(struct discovery *d, int *wd)
+watch_drop(struct discovery *d, int *wd)
 {
 	struct watch *watch;
 

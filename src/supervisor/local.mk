@@ -10,4 +10,9 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/runtime_dir.c src/supervisor/runtime_dir.h \
 	src/supervisor/segments.c src/supervisor/segments.h \
 	src/supervisor/sockets.c src/supervisor/sockets.h \
-	src/supervisor/status.c src/supervisor/status.h
+	src/supervisor/status.c src/supervisor/status.h \
+	src/supervisor/supervisor.c src/supervisor/supervisor.h
+
+sbin_PROGRAMS += runstreamd
+runstreamd_SOURCES = src/runstreamd.c
+runstreamd_LDADD = $(SUPERVISOR_LIBS) $(EXTERNAL_LIBS) $(FCGI_LIBS)

@@ -34,7 +34,7 @@ FACTOR = float(os.environ.get("RUNSTREAM_TEST_FACTOR") or (10 if WRAPPER else 1)
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 # In the environment of whatever a test starts, so that what is left behind can be found.
-MARK = "RUNSTREAM_TEST_MARK"
+MARK = "TEST_RUNSTREAM_MARK"
 
 # Short intervals, so that tests wait little; those that are about one of them set it.
 DEFAULTS = {
@@ -130,7 +130,10 @@ class Server:
         self.config_path = os.path.join(self.dir, "config.yaml")
         self.log_path = os.path.join(self.dir, "runstreamd.log")
         self.nginx_log_path = os.path.join(self.dir, "nginx.log")
-        self.environment = dict(os.environ, **{MARK: self.mark})
+        # What begins with RUNSTREAM_ is a setting to the programs, or a mistake.
+        self.environment = {name: value for name, value in os.environ.items()
+                            if not name.startswith("RUNSTREAM_")}
+        self.environment[MARK] = self.mark
         self.environment.pop("JOURNAL_STREAM", None)
         self.workers = workers
         self.wants_nginx, self.nginx_server, self.mode = nginx, nginx_server, mode

@@ -1,0 +1,398 @@
+#include "config.h"
+
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "discovery/discovery.h"
+#include "shm/control.h"
+#include "supervisor/control.h"
+#include "supervisor/daemonize.h"
+#include "supervisor/options.h"
+#include "supervisor/pool.h"
+#include "supervisor/privileges.h"
+#include "supervisor/runtime_dir.h"
+#include "supervisor/segments.h"
+#include "supervisor/sockets.h"
+#include "supervisor/status.h"
+#include "worker/worker.h"
+
+enum { EXIT_MISUSED = 2 };
+
+struct supervisor {
+	struct conf_sources sources;
+	struct settings settings; /* as of now */
+	struct privileges privileges;
+	bool has_own_sockets; /* not a service manager's */
+	int lock_fd;
+	int64_t started_ms;
+	struct loop *loop;
+	struct sockets sockets;
+	struct segments segments;
+	struct pool pool;
+	struct control *control;
+};
+
+/* --- reload ----------------------------------------------------------------------------------- */
+
+static void
+apply_log_level(const struct settings *settings)
+{
+	enum log_level level;
+
+	if (log_parse_level(settings->log.level, &level) == 0)
+		log_set_level(level);
+}
+
+/* 0, or -errno and a sentence: then all is as before. */
+static int
+reload(struct supervisor *supervisor, struct buf *sentence)
+{
+	const struct settings_key *pinned[SETTINGS_COUNT];
+	char error_text[CONF_ERROR_BYTES];
+	struct settings next;
+	int count = 0, error = conf_load(&supervisor->sources, &next, error_text);
+
+	if (error) {
+		buf_puts(sentence, error_text);
+	} else {
+		count = settings_pin(&next, &supervisor->settings, pinned);
+		if (count < 0) {
+			settings_fini(&next);
+			error = count;
+			buf_puts(sentence, strerror(-error));
+		}
+	}
+	if (error) {
+		log_error("reload_failed", "reason=%s", buf_string(sentence));
+		return error;
+	}
+	settings_fini(&supervisor->settings);
+	supervisor->settings = next;
+	apply_log_level(&supervisor->settings);
+	pool_send_settings(&supervisor->pool);
+	log_info("reloaded", "config=\"%s\"",
+	         conf_file(&supervisor->sources) ? conf_file(&supervisor->sources) : "");
+	for (int i = 0; i < count; i++)
+		log_warning("reload_needs_restart", "key=%s", pinned[i]->path);
+	return 0;
+}
+
+static void
+handle_hangup(void *arg, int signal_number)
+{
+	struct buf sentence = BUF_INIT;
+
+	(void)signal_number;
+	reload(arg, &sentence);
+	buf_fini(&sentence);
+}
+
+/* --- stopping --------------------------------------------------------------------------------- */
+
+static void
+handle_stop(void *arg, int signal_number)
+{
+	struct supervisor *supervisor = arg;
+
+	log_info("stopping", "signal=%d", signal_number);
+	pool_stop(&supervisor->pool);
+}
+
+static void
+handle_down(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	loop_stop(supervisor->loop);
+}
+
+/* --- commands --------------------------------------------------------------------------------- */
+
+static int
+command_status(void *arg, struct control_answer *answer)
+{
+	struct supervisor *supervisor = arg;
+
+	status_fill(&supervisor->pool, supervisor->started_ms, answer);
+	return 0;
+}
+
+static int
+command_reload(void *arg, struct control_answer *answer)
+{
+	return reload(arg, &answer->sentence);
+}
+
+static int
+command_stop(void *arg, struct control_answer *answer)
+{
+	struct supervisor *supervisor = arg;
+
+	(void)answer;
+	/* Asking twice is no reason for haste, as a second signal is. */
+	if (supervisor->pool.is_stopping)
+		return 0;
+	log_info("stopping", "command=" CONTROL_COMMAND_STOP);
+	pool_stop(&supervisor->pool);
+	return 0;
+}
+
+static const struct control_command commands[] = {
+	{ CONTROL_COMMAND_STATUS, command_status },
+	{ CONTROL_COMMAND_RELOAD, command_reload },
+	{ CONTROL_COMMAND_STOP, command_stop },
+};
+
+/* --- coming up -------------------------------------------------------------------------------- */
+
+/* A worker needs a descriptor for each client, and nginx brings thousands. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warning("file_limit", "error=\"%s\"", strerror(errno));
+}
+
+static int
+make_sockets(struct supervisor *supervisor, struct buf *sentence)
+{
+	const struct settings *settings = &supervisor->settings;
+
+	if (!supervisor->has_own_sockets)
+		return 0;
+	return sockets_make(settings->server.runtime_dir, (uint32_t)settings->server.workers,
+	                    (mode_t)strtol(settings->server.socket_mode, NULL, 8),
+	                    supervisor->privileges.socket_group, &supervisor->sockets, sentence);
+}
+
+static int
+serve_control(struct supervisor *supervisor, struct buf *sentence)
+{
+	char path[SETTINGS_TEXT_BYTES + sizeof("/" CONTROL_SOCKET_NAME)];
+	int error, fd;
+
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET_NAME,
+	         supervisor->settings.server.runtime_dir);
+	fd = sockets_listen(path, SOCK_SEQPACKET, 0600, (gid_t)-1, sentence);
+	if (fd < 0)
+		return fd;
+	error = control_new(supervisor->loop, fd, commands, sizeof(commands) / sizeof(commands[0]),
+	                    supervisor, &supervisor->control);
+	if (error)
+		fd_close(&fd);
+	return error;
+}
+
+static int
+start_pool(struct supervisor *supervisor)
+{
+	struct pool_parts parts = {
+		.loop = supervisor->loop,
+		.settings = &supervisor->settings,
+		.segments = &supervisor->segments,
+		.sockets = &supervisor->sockets,
+		.privileges = &supervisor->privileges,
+		.lock_fd = supervisor->lock_fd,
+		.discovery_main = discovery_main,
+		.worker_main = worker_main,
+		.down = handle_down,
+		.arg = supervisor,
+	};
+
+	return pool_init(&supervisor->pool, &parts);
+}
+
+static int
+handle_signals(struct supervisor *supervisor)
+{
+	int error = loop_signal_add(supervisor->loop, SIGTERM, handle_stop, supervisor);
+
+	if (!error)
+		error = loop_signal_add(supervisor->loop, SIGINT, handle_stop, supervisor);
+	if (!error)
+		error = loop_signal_add(supervisor->loop, SIGHUP, handle_hangup, supervisor);
+	return error;
+}
+
+/* In this order: the lock before anything that it guards, the sockets before who serves them. */
+static int
+come_up(struct supervisor *supervisor, struct buf *sentence)
+{
+	const struct settings *settings = &supervisor->settings;
+	const char *directory = settings->server.runtime_dir;
+	int error = runtime_dir_make(directory, sentence);
+
+	if (!error)
+		error = runtime_dir_lock(directory, settings->server.drain_ms + 2 * POOL_KILL_AFTER_MS,
+		                         &supervisor->lock_fd, sentence);
+	if (error)
+		return error;
+	runtime_dir_clear(directory, supervisor->has_own_sockets);
+	error = segments_make((uint32_t)settings->storage.max_runs,
+	                      (uint32_t)settings->server.workers, &supervisor->segments, sentence);
+	if (!error)
+		error = make_sockets(supervisor, sentence);
+	if (!error)
+		error = loop_new(&supervisor->loop);
+	if (!error)
+		error = handle_signals(supervisor);
+	if (!error)
+		error = serve_control(supervisor, sentence);
+	if (!error)
+		error = start_pool(supervisor);
+	if (!error)
+		error = runtime_dir_write_pid(directory, sentence);
+	return error;
+}
+
+static void
+go_down(struct supervisor *supervisor)
+{
+	const char *directory = supervisor->settings.server.runtime_dir;
+
+	if (supervisor->pool.count > 0)
+		pool_fini(&supervisor->pool);
+	if (supervisor->lock_fd >= 0)
+		runtime_dir_clear(directory, supervisor->has_own_sockets);
+	sockets_close(&supervisor->sockets);
+	if (supervisor->segments.worker_count > 0)
+		segments_close(&supervisor->segments);
+	runtime_dir_unlock(directory, &supervisor->lock_fd);
+	/* Last: whoever waits for the end of "stop" may start the next instance at once. */
+	control_free(&supervisor->control);
+	loop_free(&supervisor->loop);
+}
+
+static int
+serve(struct supervisor *supervisor, int ready_fd)
+{
+	struct buf sentence = BUF_INIT;
+	int error;
+
+	supervisor->started_ms = clock_now_ms();
+	raise_file_limit();
+	error = come_up(supervisor, &sentence);
+	if (!error) {
+		log_info("ready", "version=%s runtime_dir=\"%s\" runs_dir=\"%s\" workers=%jd",
+		         PACKAGE_VERSION, supervisor->settings.server.runtime_dir,
+		         supervisor->settings.storage.runs_dir,
+		         (intmax_t)supervisor->settings.server.workers);
+		daemonize_ready(&ready_fd);
+		error = loop_run(supervisor->loop);
+	}
+	if (error)
+		fprintf(stderr, "runstreamd: %s\n",
+		        sentence.length_bytes > 0 ? buf_string(&sentence) : strerror(-error));
+	go_down(supervisor);
+	if (!error)
+		log_info("stopped", "uptime_ms=%jd",
+		         (intmax_t)(clock_now_ms() - supervisor->started_ms));
+	buf_fini(&sentence);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* --- the program ------------------------------------------------------------------------------ */
+
+/* What the configuration names beyond itself. */
+static int
+check_surroundings(struct supervisor *supervisor, struct buf *sentence)
+{
+	int64_t workers = supervisor->settings.server.workers;
+	int error = privileges_find(&supervisor->settings, &supervisor->privileges, sentence);
+
+	if (!error)
+		error = sockets_take(&supervisor->sockets, sentence);
+	if (error)
+		return error;
+	supervisor->has_own_sockets = supervisor->sockets.count == 0;
+	if (!supervisor->has_own_sockets && supervisor->sockets.count != workers) {
+		buf_printf(sentence, "LISTEN_FDS: %u sockets for %jd workers (server.workers)",
+		           supervisor->sockets.count, (intmax_t)workers);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* With the settings loaded. */
+static int
+run(struct supervisor *supervisor, const struct options *options)
+{
+	struct buf sentence = BUF_INIT;
+	int ready_fd = -1, error = check_surroundings(supervisor, &sentence);
+
+	if (!error && !options->test && !options->foreground)
+		error = daemonize_begin(&ready_fd);
+	if (error)
+		fprintf(stderr, "runstreamd: %s\n",
+		        sentence.length_bytes > 0 ? buf_string(&sentence) : strerror(-error));
+	buf_fini(&sentence);
+	if (error)
+		return EXIT_FAILURE;
+	if (options->test) {
+		const char *file = conf_file(&supervisor->sources);
+
+		fprintf(stderr, "runstreamd: the configuration is good (%s)\n",
+		        file ? file : "there is no file");
+		return EXIT_SUCCESS;
+	}
+	apply_log_level(&supervisor->settings);
+	if (geteuid() == 0 && !supervisor->privileges.changes_user)
+		log_warning("runs_as_root", "all processes stay root: server.user is not set");
+	return serve(supervisor, ready_fd);
+}
+
+int
+supervisor_main(int argc, char **argv)
+{
+	struct supervisor supervisor = { .lock_fd = -1 };
+	char error_text[CONF_ERROR_BYTES];
+	struct options options;
+	char *directory;
+	int error, status;
+
+	if (options_parse(argc, argv, &options))
+		return EXIT_MISUSED;
+	if (options.help) {
+		options_print_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (options.version) {
+		puts("runstreamd " PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	log_set_process("supervisor");
+	signal(SIGPIPE, SIG_IGN);
+	directory = getcwd(NULL, 0);
+	supervisor.sources = (struct conf_sources){ .file = options.file, .environment = environ,
+		                                    .flags = options.flags,
+		                                    .flag_count = OPTIONS_FLAGS,
+		                                    .directory = directory };
+	error = conf_load(&supervisor.sources, &supervisor.settings, error_text);
+	if (error) {
+		fprintf(stderr, "runstreamd: %s\n", error_text);
+		free(directory);
+		return error == -EDOM ? EXIT_MISUSED : EXIT_FAILURE;
+	}
+	status = run(&supervisor, &options);
+	settings_fini(&supervisor.settings);
+	free(directory);
+	return status;
+}

@@ -90,12 +90,14 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int status_run(struct call *call);
 int runs_run(struct call *call);
 int exec_run(struct call *call);
+int tail_run(struct call *call);
 int nginx_config_run(struct call *call);
 int check_config_run(struct call *call);
 int reload_run(struct call *call);
 int stop_run(struct call *call);
 
 extern const struct command_option exec_options[];
+extern const struct command_option tail_options[];
 extern const struct command_option nginx_config_options[];
 
 #endif

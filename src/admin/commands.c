@@ -26,6 +26,16 @@ const struct command commands[] = {
 		.run = exec_run,
 	},
 	{
+		.name = "tail",
+		.arguments = "ID",
+		.help = "read a run's stream in the terminal",
+		.most_arguments = 1,
+		.options = tail_options,
+		.notes = "Lines of stdout go to stdout, those of stderr to stderr; with --json each event is\n"
+		         "one line of JSON. Ends with the run: exit status 0 when it was read to its end.",
+		.run = tail_run,
+	},
+	{
 		.name = "nginx-config",
 		.arguments = "[upstream|locations]",
 		.help = "the include files for nginx: one for http{}, one for server{}",

@@ -18,8 +18,9 @@ libadmin_a_SOURCES = \
 	src/admin/runs.c \
 	src/admin/status.c \
 	src/admin/stop.c \
+	src/admin/tail.c \
 	src/admin/view.c src/admin/view.h
 
 bin_PROGRAMS += runstreamctl
 runstreamctl_SOURCES = src/runstreamctl.c
-runstreamctl_LDADD = libadmin.a $(SHM_LIBS) $(EXTERNAL_LIBS)
+runstreamctl_LDADD = $(ADMIN_LIBS) $(EXTERNAL_LIBS)

@@ -1,1 +1,2 @@
-# Example configuration.
+# Example configuration, installed beside the documentation.
+dist_doc_DATA = etc/config.yaml

@@ -1,4 +1,5 @@
 # Checks of the tree itself.
+include tests/lint/conf.mk
 TESTS += tests/lint/test_tree.py
 EXTRA_DIST += tests/lint/test_tree.py .clang-tidy
 

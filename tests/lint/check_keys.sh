@@ -1,3 +1,4 @@
 #!/bin/sh
-# The key table, runstream.yaml(5) and etc/config.yaml say the same.
-exec tests/lint/check_keys "$srcdir/man/runstream.yaml.5" "$srcdir/etc/config.yaml"
+# The key table, runstream.yaml(5) and etc/config.yaml say the same. Run by `make check`.
+top=${srcdir:-.}
+exec tests/lint/check_keys "$top/man/runstream.yaml.5" "$top/etc/config.yaml"

@@ -37,3 +37,13 @@ TESTS += tests/unit/test_json_text_portable
 tests_unit_test_json_text_portable_SOURCES = $(tests_unit_test_json_text_SOURCES) src/model/json_text.c
 tests_unit_test_json_text_portable_CFLAGS = $(UNIT_CFLAGS) -U__SSE2__
 tests_unit_test_json_text_portable_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+CURSOR_TESTS = tests/unit/test_cursor tests/unit/test_event tests/unit/test_fingerprint
+check_PROGRAMS += $(CURSOR_TESTS)
+TESTS += $(CURSOR_TESTS)
+tests_unit_test_cursor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_cursor_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_event_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_fingerprint_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_fingerprint_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -1,6 +1,10 @@
-STREAM_TESTS = tests/unit/test_log_stream
+STREAM_TESTS = tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
+tests_unit_test_fragment_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_fragment_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_line_index_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_line_index_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_log_stream_SOURCES = tests/unit/test_log_stream.c tests/unit/stream_fixture.c \
 	tests/unit/stream_fixture.h
 tests_unit_test_log_stream_CFLAGS = $(UNIT_CFLAGS)

@@ -1,5 +1,5 @@
-# For each module:
-#   check_PROGRAMS += tests/unit/test_x
-#   TESTS += tests/unit/test_x
-#   tests_unit_test_x_CFLAGS = $(UNIT_CFLAGS)
-#   tests_unit_test_x_LDADD = $(LAYER_LIBS) $(UNIT_LIBS)
+WORKER_TESTS = tests/unit/test_worker_output
+check_PROGRAMS += $(WORKER_TESTS)
+TESTS += $(WORKER_TESTS)
+tests_unit_test_worker_output_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_worker_output_LDADD = $(WORKER_LIBS) $(UNIT_LIBS)

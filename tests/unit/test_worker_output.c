@@ -1,0 +1,174 @@
+#include "worker/output.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static int ends[2];
+static struct output output;
+static uint8_t *received;
+static size_t received_length;
+static uint64_t events;
+
+enum { ROOM = 2 * 1024 * 1024 };
+
+static void
+set_up(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	memset(&output, 0, sizeof(output));
+	output.request_id = 0x1234;
+	received = malloc(ROOM);
+	received_length = 0;
+	events = 0;
+}
+
+static void
+tear_down(void)
+{
+	output_fini(&output);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	free(received);
+}
+
+static struct block *
+block_of(size_t length, char letter)
+{
+	char *text = malloc(length);
+	struct block *block;
+
+	memset(text, letter, length);
+	block = block_new(text, length);
+	block->events = 1;
+	free(text);
+	return block;
+}
+
+/* Reads a little, so that the writer meets a full socket at all places. */
+static void
+receive(size_t most)
+{
+	ssize_t n = recv(ends[1], received + received_length, most, 0);
+
+	if (n > 0)
+		received_length += (size_t)n;
+}
+
+static void
+send_all(size_t step)
+{
+	while (!output_is_empty(&output)) {
+		ck_assert_int_ge(output_send(&output, ends[0], &events), 0);
+		receive(step);
+	}
+	for (size_t before = SIZE_MAX; before != received_length;) {
+		before = received_length;
+		receive(ROOM - received_length);
+	}
+}
+
+/* Takes the records apart; returns the length of all STDOUT. */
+static size_t
+unwrap(uint8_t *text)
+{
+	size_t at = 0, length = 0;
+	bool ended = false;
+
+	while (at < received_length) {
+		const uint8_t *header = received + at;
+		size_t content = (size_t)header[4] << 8 | header[5];
+
+		ck_assert(!ended);
+		ck_assert_int_eq(header[0], FCGI_VERSION_1);
+		ck_assert_int_eq(header[2] << 8 | header[3], 0x1234);
+		at += FCGI_HEADER_LEN;
+		if (header[1] == FCGI_STDOUT) {
+			memcpy(text + length, received + at, content);
+			length += content;
+		} else {
+			ck_assert_int_eq(header[1], FCGI_END_REQUEST);
+			ck_assert_uint_eq(content, 8);
+			ended = true;
+		}
+		at += content + header[6];
+	}
+	ck_assert(ended);
+	ck_assert_uint_eq(at, received_length);
+	return length;
+}
+
+START_TEST(blocks_of_any_length_arrive_whole_through_a_narrow_socket)
+{
+	static const size_t lengths[] = { 1, 65535, 65536, 200000, 7, 131070 };
+	uint8_t *text = malloc(ROOM);
+	int size = 4608;
+
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	for (size_t step = 1500; step < 20000; step = step * 3 + 1) {
+		size_t sum = 0, at = 0;
+
+		received_length = 0;
+		events = 0;
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+			output_add(&output, block_of(lengths[i], (char)('a' + i)));
+			sum += lengths[i];
+		}
+		output_finish(&output);
+		send_all(step);
+		ck_assert_uint_eq(unwrap(text), sum);
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+			for (size_t j = 0; j < lengths[i]; j++)
+				ck_assert_int_eq(text[at++], (int)('a' + i));
+		ck_assert_uint_eq(events, sizeof(lengths) / sizeof(lengths[0]));
+		ck_assert_uint_eq(output.queued_bytes, 0);
+	}
+	free(text);
+}
+END_TEST
+
+START_TEST(a_full_socket_is_said_and_nothing_is_lost)
+{
+	while (!output.is_full) {
+		if (output_has_room(&output))
+			output_add(&output, block_of(30000, 'x'));
+		ck_assert_int_ge(output_send(&output, ends[0], &events), 0);
+	}
+	ck_assert(!output_is_empty(&output));
+	ck_assert_uint_le(output.queued_bytes, OUTPUT_ENOUGH_BYTES + 30000);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_gone_is_said)
+{
+	fd_close(&ends[1]);
+	output_add(&output, block_of(10, 'x'));
+	ck_assert_int_lt(output_send(&output, ends[0], &events), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("worker_output");
+	TCase *tc = tcase_create("output");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, blocks_of_any_length_arrive_whole_through_a_narrow_socket);
+	tcase_add_test(tc, a_full_socket_is_said_and_nothing_is_lost);
+	tcase_add_test(tc, a_peer_that_is_gone_is_said);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

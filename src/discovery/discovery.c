@@ -89,7 +89,7 @@ check_root(struct discovery *d)
 	log_info("runs_dir", "path=\"%s\"%s", path, d->root_was_missing ? " back=1" : "");
 	d->root_was_missing = false;
 	watch_choose(d);
-	scan_forget_listings(d);
+	folders_forget_listings(d);
 	return true;
 }
 
@@ -192,10 +192,10 @@ take_settings(struct discovery *d, struct settings *settings)
 	if (log_parse_level(settings->log.level, &level) == 0)
 		log_set_level(level);
 	if (!same_files(&old, settings))
-		scan_forget_listings(d);
+		folders_forget_listings(d);
 	if (old.following.inotify != settings->following.inotify && d->root_fd >= 0) {
 		watch_choose(d);
-		scan_forget_listings(d);
+		folders_forget_listings(d);
 	}
 	settings_fini(&old);
 	/* With the new interval, and the new directory. */
@@ -247,7 +247,7 @@ start(struct discovery *d)
 	d->runs = calloc(registry_capacity(d->registry), sizeof(*d->runs));
 	if (!d->runs)
 		return -ENOMEM;
-	error = scan_start(d);
+	error = folders_start(d);
 	if (error)
 		return error;
 	watch_start(d);
@@ -275,9 +275,11 @@ finish(struct discovery *d)
 	if (d->loop)
 		watch_stop(d);
 	if (d->root)
-		scan_stop(d);
-	HASH_ITER(hh, d->duplicates, duplicate, next) {
-		HASH_DEL(d->duplicates, duplicate);
+		folders_stop(d);
+	duplicate = d->duplicates;
+	HASH_CLEAR(hh, d->duplicates);
+	for (; duplicate; duplicate = next) {
+		next = duplicate->hh.next;
 		free(duplicate);
 	}
 	fd_close(&d->root_fd);

@@ -9,10 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "discovery/state.h"
-#include "model/run_id.h"
-#include "model/utf8.h"
 #include "store/run_dir.h"
-#include "store/run_info.h"
 
 enum {
 	CLOSE_MOST = 5000,       /* runs looked at closely in one look; more take turns */
@@ -117,103 +114,16 @@ close_choose(struct discovery *d, uint32_t slot, const struct registry_run *entr
 		close_remove(d, slot);
 }
 
-/* --- run-info ----------------------------------------------------------------------------------- */
+/* --- the registry ------------------------------------------------------------------------------- */
 
 static void
-set_name(char to[static REGISTRY_NAME_BYTES + 1], const char *from, const char *otherwise)
-{
-	if (!from || !run_id_valid(from, strlen(from)))
-		from = otherwise;
-	snprintf(to, REGISTRY_NAME_BYTES + 1, "%s", from);
-}
-
-static void
-set_status(struct registry_run *entry, const char *status)
-{
-	size_t length = strlen(status);
-
-	/* Cut where a character ends; and what is no word at all is none that we know. */
-	if (length > REGISTRY_STATUS_BYTES)
-		length = utf8_cut((const uint8_t *)status, REGISTRY_STATUS_BYTES);
-	if (!run_id_valid(status, length)) {
-		status = "unknown";
-		length = strlen(status);
-	}
-	memcpy(entry->status, status, length);
-	entry->status[length] = '\0';
-	entry->is_terminal = run_info_status_is_terminal(entry->status);
-}
-
-static void
-apply_info(struct registry_run *entry, const struct run_info *info)
-{
-	set_name(entry->project_id, info->project_id, entry->path_project);
-	set_name(entry->task_id, info->task_id, entry->path_task);
-	set_status(entry, run_info_status(info));
-	entry->exit_code = info->exit_code;
-	entry->start_time_ms = info->start_time_ms;
-	entry->end_time_ms = info->end_time_ms;
-}
-
-static void
-info_failed(struct registry_run *entry, const char *path, int error)
-{
-	if (error == -EPROTONOSUPPORT) {
-		log_warning("run_info_version", "run=\"%s\" path=\"%s\" highest=%d",
-		            entry->run_id, path, RUN_INFO_VERSION);
-		set_status(entry, "unsupported_version");
-	} else {
-		log_warning("run_info_unreadable", "run=\"%s\" path=\"%s\" error=\"%s\"",
-		            entry->run_id, path, error == -EBADMSG ? "not a mapping in YAML"
-		                                                   : strerror(-error));
-	}
-}
-
-/* What identifies the run-info that was read. */
-struct seen_info {
-	ino_t ino;
-	int64_t mtime_ns, bytes;
-	bool is_racy;
-};
-
-/* Reads the run-info of the run in the folder dir_fd, if there is one, into entry. */
-static void
-read_info(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
-          struct seen_info *ret_seen)
-{
-	const char *name = d->instance->settings.storage.files.run_info;
-	struct run_info info;
-	struct stat st;
-	int error;
-
-	/* Looked at before it is read: if it changes in between, the next look reads it again. */
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		*ret_seen = (struct seen_info){ 0 };
-		return;
-	}
-	*ret_seen = (struct seen_info){ .ino = st.st_ino, .mtime_ns = mtime_ns(&st),
-		                        .bytes = st.st_size,
-		                        .is_racy = is_racy(&st, clock_wall_ms()) };
-	error = run_info_read(dir_fd, name, &info);
-	if (error == 0) {
-		apply_info(entry, &info);
-		run_info_fini(&info);
-	} else if (error != -ENOENT && (error == -EPROTONOSUPPORT || !ret_seen->is_racy)) {
-		/* Some write it in place: what was just begun is not worth a complaint yet. */
-		info_failed(entry, path, error);
-	}
-}
-
-static void
-remember_info(struct run *run, const struct seen_info *seen)
+remember_info(struct run *run, const struct info_seen *seen)
 {
 	run->info_ino = seen->ino;
 	run->info_mtime_ns = seen->mtime_ns;
 	run->info_bytes = seen->bytes;
 	run->info_is_racy = seen->is_racy;
 }
-
-/* --- the registry ------------------------------------------------------------------------------- */
 
 static int
 put(struct discovery *d, const struct registry_run *entry, uint32_t *ret_slot)
@@ -309,7 +219,7 @@ watch(struct discovery *d, uint32_t slot, const char *name, int dir_fd)
 
 static void
 take_up(struct discovery *d, struct folder *folder, int dir_fd, const struct registry_run *entry,
-        uint32_t slot, const struct seen_info *seen)
+        uint32_t slot, const struct info_seen *seen)
 {
 	enlist(d, slot, folder);
 	remember_info(&d->runs[slot], seen);
@@ -320,10 +230,9 @@ take_up(struct discovery *d, struct folder *folder, int dir_fd, const struct reg
 int
 runs_add(struct discovery *d, struct folder *folder, const char *name)
 {
-	bool is_in_task = folder->kind == FOLDER_TASK;
-	struct registry_run entry = { .first_seen_ms = clock_wall_ms(), .exit_code = -1 }, known;
+	struct registry_run entry, known;
 	char path[PATH_BYTES_MAX], known_path[PATH_BYTES_MAX];
-	struct seen_info seen = { 0 };
+	struct info_seen seen = { 0 };
 	int error = registry_find(d->registry, name, &known), fd;
 	bool is_known = error == 0;
 	uint32_t slot;
@@ -331,12 +240,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 	if (error && error != -ENOENT)
 		return error;
 	run_path(folder, name, path);
-	set_name(entry.run_id, name, "");
-	set_name(entry.path_project, is_in_task ? folder->parent->name : "", "");
-	set_name(entry.path_task, is_in_task ? folder->name : "", "");
-	strcpy(entry.project_id, entry.path_project);
-	strcpy(entry.task_id, entry.path_task);
-	set_status(&entry, "unknown");
+	info_blank(folder, name, &entry);
 	if (is_known && !known.is_deleted) {
 		registry_run_path(&known, known_path, sizeof(known_path));
 		if (d->runs[known.slot].folder == folder)
@@ -358,7 +262,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 		slot = known.slot;
 		entry = known;
 	} else {
-		read_info(d, fd, path, &entry, &seen);
+		info_read(d, fd, path, &entry, &seen);
 		error = put(d, &entry, &slot);
 	}
 	if (!error)
@@ -374,7 +278,7 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 	struct run *run = &d->runs[slot];
 	struct registry_run entry;
 	char path[PATH_BYTES_MAX];
-	struct seen_info seen;
+	struct info_seen seen;
 	struct stat st;
 	int fd;
 
@@ -396,7 +300,7 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 	}
 	if (run_dir_open(d->root_fd, path, &fd) != 0)
 		return; /* the listing of its parent will tell */
-	read_info(d, fd, path, &entry, &seen);
+	info_read(d, fd, path, &entry, &seen);
 	if (put(d, &entry, NULL) == 0) {
 		remember_info(run, &seen);
 		close_choose(d, slot, &entry);
@@ -415,7 +319,7 @@ runs_delete(struct discovery *d, uint32_t slot)
 	/* Another folder may take its name, or its place. */
 	if (is_contested || d->full_was_said) {
 		d->full_was_said = false;
-		scan_forget_listings(d);
+		folders_forget_listings(d);
 	}
 }
 

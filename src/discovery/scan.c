@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/must.h"
 #include "discovery/state.h"
 #include "model/run_id.h"
 #include "store/run_dir.h"
@@ -21,130 +20,6 @@ enum {
 	CANDIDATES_MAX = 100000,
 };
 
-/* --- folders ------------------------------------------------------------------------------------ */
-
-static void
-list_path(const struct folder *folder, char path[static PATH_BYTES_MAX])
-{
-	switch (folder->kind) {
-	case FOLDER_ROOT:
-		snprintf(path, PATH_BYTES_MAX, ".");
-		return;
-	case FOLDER_TOP:
-		snprintf(path, PATH_BYTES_MAX, "%s", folder->name);
-		return;
-	case FOLDER_TASK:
-		snprintf(path, PATH_BYTES_MAX, "%s/%s/runs", folder->parent->name, folder->name);
-		return;
-	}
-	must(false);
-}
-
-static struct folder *
-folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, const char *name)
-{
-	size_t length = strlen(name);
-	struct folder *folder = calloc(1, sizeof(*folder) + length + 1);
-
-	if (!folder)
-		return NULL;
-	folder->kind = kind;
-	folder->parent = parent;
-	folder->wd = -1;
-	folder->must_list = true;
-	memcpy(folder->name, name, length + 1);
-	if (parent)
-		HASH_ADD_KEYPTR(hh, parent->children, folder->name, length, folder);
-	TAILQ_INSERT_TAIL(&d->folders, folder, entry);
-	return folder;
-}
-
-static void
-candidate_free(struct discovery *d, struct candidate *candidate)
-{
-	watch_drop(d, &candidate->wd);
-	HASH_DEL(candidate->folder->candidates, candidate);
-	TAILQ_REMOVE(&d->candidates, candidate, entry);
-	d->candidate_count--;
-	free(candidate);
-}
-
-/* Its runs are deleted, its candidates and children forgotten; it can be listed again. */
-static void
-folder_empty(struct discovery *d, struct folder *folder)
-{
-	struct folder *child, *next_child;
-	struct candidate *candidate, *next_candidate;
-
-	while (folder->first_run != 0)
-		runs_delete(d, folder->first_run - 1);
-	HASH_ITER(hh, folder->candidates, candidate, next_candidate)
-		candidate_free(d, candidate);
-	HASH_ITER(hh, folder->children, child, next_child) {
-		folder_empty(d, child);
-		watch_drop(d, &child->wd);
-		HASH_DEL(folder->children, child);
-		TAILQ_REMOVE(&d->folders, child, entry);
-		free(child);
-	}
-	folder->is_listed = false;
-}
-
-static void
-child_remove(struct discovery *d, struct folder *child)
-{
-	folder_empty(d, child);
-	watch_drop(d, &child->wd);
-	HASH_DEL(child->parent->children, child);
-	TAILQ_REMOVE(&d->folders, child, entry);
-	free(child);
-}
-
-static struct folder *
-child_find(struct folder *folder, const char *name)
-{
-	struct folder *child;
-
-	HASH_FIND_STR(folder->children, name, child);
-	return child;
-}
-
-int
-scan_start(struct discovery *d)
-{
-	TAILQ_INIT(&d->folders);
-	TAILQ_INIT(&d->candidates);
-	d->root = folder_new(d, NULL, FOLDER_ROOT, "");
-	return d->root ? 0 : -ENOMEM;
-}
-
-/* Unlike folder_empty() this says nothing of runs: they are there for the next discovery. */
-void
-scan_stop(struct discovery *d)
-{
-	struct folder *folder;
-	struct candidate *candidate;
-
-	while ((candidate = TAILQ_FIRST(&d->candidates)) != NULL)
-		candidate_free(d, candidate);
-	while ((folder = TAILQ_LAST(&d->folders, folder_list)) != NULL) {
-		if (folder->parent)
-			HASH_DEL(folder->parent->children, folder);
-		TAILQ_REMOVE(&d->folders, folder, entry);
-		free(folder);
-	}
-	d->root = NULL;
-}
-
-void
-scan_forget_listings(struct discovery *d)
-{
-	struct folder *folder;
-
-	TAILQ_FOREACH(folder, &d->folders, entry)
-		folder->must_list = true;
-}
-
 /* There is no folder of that name (any more), whatever there may be instead. */
 static bool
 is_gone(int error)
@@ -153,15 +28,6 @@ is_gone(int error)
 }
 
 /* --- names -------------------------------------------------------------------------------------- */
-
-static struct candidate *
-candidate_find(struct folder *folder, const char *name)
-{
-	struct candidate *candidate;
-
-	HASH_FIND_STR(folder->candidates, name, candidate);
-	return candidate;
-}
 
 static void
 candidate_add(struct discovery *d, struct folder *folder, const char *name)
@@ -228,7 +94,7 @@ see_new(struct discovery *d, struct folder *folder, const char *name)
 static void
 see(struct discovery *d, struct folder *folder, const char *name)
 {
-	struct folder *child = child_find(folder, name);
+	struct folder *child = folder_child(folder, name);
 	struct candidate *candidate;
 	uint32_t slot;
 
@@ -242,7 +108,7 @@ see(struct discovery *d, struct folder *folder, const char *name)
 		d->runs[slot].round = d->round;
 	} else if (child) {
 		return;
-	} else if ((candidate = candidate_find(folder, name)) != NULL) {
+	} else if ((candidate = folder_candidate(folder, name)) != NULL) {
 		candidate->round = d->round;
 	} else {
 		see_new(d, folder, name);
@@ -262,7 +128,7 @@ top_becomes_run(struct discovery *d, struct folder *top)
 		return; /* both */
 	}
 	strcpy(name, top->name);
-	child_remove(d, top); /* its watch as well: a run's is another one on the same folder */
+	folder_remove(d, top); /* its watch as well: a run's is another one on the same folder */
 	if (runs_add(d, root, name) != 0)
 		root->must_list = true;
 }
@@ -290,12 +156,16 @@ drop_unseen(struct discovery *d, struct folder *folder)
 		if (d->runs[at - 1].round != d->round)
 			runs_delete(d, at - 1);
 	}
-	HASH_ITER(hh, folder->candidates, candidate, next_candidate)
+	for (candidate = folder->candidates; candidate; candidate = next_candidate) {
+		next_candidate = candidate->hh.next;
 		if (candidate->round != d->round)
 			candidate_free(d, candidate);
-	HASH_ITER(hh, folder->children, child, next_child)
+	}
+	for (child = folder->children; child; child = next_child) {
+		next_child = child->hh.next;
 		if (child->round != d->round)
-			child_remove(d, child);
+			folder_remove(d, child);
+	}
 }
 
 /* --- listing ------------------------------------------------------------------------------------ */
@@ -343,7 +213,7 @@ list_open(struct discovery *d, struct folder *folder, struct stat *ret_st, DIR *
 	char path[PATH_BYTES_MAX];
 	int fd, error;
 
-	list_path(folder, path);
+	folder_path(folder, path);
 	error = run_dir_open_list(d->root_fd, path, &fd);
 	if (error)
 		return error;
@@ -414,7 +284,7 @@ stat_folder(struct discovery *d, const struct folder *folder, struct stat *ret_s
 {
 	char path[PATH_BYTES_MAX];
 
-	list_path(folder, path);
+	folder_path(folder, path);
 	if (fstatat(d->root_fd, path, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return S_ISDIR(ret_st->st_mode) ? 0 : -ENOTDIR;
@@ -534,14 +404,14 @@ explain(struct discovery *d, struct folder *folder)
 static void
 forget_name(struct discovery *d, struct folder *folder, const char *name)
 {
-	struct candidate *candidate = candidate_find(folder, name);
-	struct folder *child = child_find(folder, name);
+	struct candidate *candidate = folder_candidate(folder, name);
+	struct folder *child = folder_child(folder, name);
 	uint32_t slot;
 
 	if (candidate)
 		candidate_free(d, candidate);
 	if (child)
-		child_remove(d, child);
+		folder_remove(d, child);
 	if (runs_lies_in(d, folder, name, &slot))
 		runs_delete(d, slot);
 }
@@ -567,7 +437,7 @@ scan_name(struct discovery *d, struct folder *folder, const char *name)
 	}
 	if (!may_be_ours(name))
 		return;
-	list_path(folder, path);
+	folder_path(folder, path);
 	strcat(path, "/");
 	strcat(path, name);
 	if (fstatat(d->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {

@@ -127,15 +127,32 @@ struct discovery {
 /* Tells the workers if anything changed since they were told; always when forced. */
 void discovery_ring(struct discovery *d, bool forced);
 
+/* --- folders.c --- */
+
+int folders_start(struct discovery *d); /* makes the root; 0 or -errno */
+/* Frees all, and says nothing of runs: they are there for the next discovery. */
+void folders_stop(struct discovery *d);
+/* Everything is to be listed anew. */
+void folders_forget_listings(struct discovery *d);
+
+/* Makes a folder beneath parent; NULL without memory. */
+struct folder *folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind,
+                          const char *name);
+/* Its runs are deleted, its candidates and children forgotten; it can be listed again. */
+void folder_empty(struct discovery *d, struct folder *folder);
+/* Empties and frees it. Not for the root. */
+void folder_remove(struct discovery *d, struct folder *folder);
+struct folder *folder_child(struct folder *folder, const char *name); /* NULL: none */
+struct candidate *folder_candidate(struct folder *folder, const char *name);
+void candidate_free(struct discovery *d, struct candidate *candidate);
+/* What is listed, beneath the runs directory. */
+void folder_path(const struct folder *folder, char path[static PATH_BYTES_MAX]);
+
 /* --- scan.c --- */
 
-int scan_start(struct discovery *d); /* makes the root; 0 or -errno */
-void scan_stop(struct discovery *d);
 /* Lists what may have changed; all_folders: also those whose watch is trusted. */
 void scan_folders(struct discovery *d, bool all_folders);
 void scan_candidates(struct discovery *d, size_t most);
-/* Everything is to be listed anew. */
-void scan_forget_listings(struct discovery *d);
 /* Something happened to that name in the folder. */
 void scan_name(struct discovery *d, struct folder *folder, const char *name);
 void scan_candidate(struct discovery *d, struct candidate *candidate);
@@ -157,6 +174,21 @@ void runs_look_closely(struct discovery *d);
 void runs_sweep(struct discovery *d, int64_t elapsed_ms);
 /* Deletes what an earlier discovery knew and this one did not find. */
 void runs_settle(struct discovery *d);
+
+/* --- info.c --- */
+
+/* What identifies the run-info that was read; ino 0: there was none. */
+struct info_seen {
+	ino_t ino;
+	int64_t mtime_ns, bytes;
+	bool is_racy;
+};
+
+/* An entry for a run of which nothing but its place is known. */
+void info_blank(const struct folder *folder, const char *name, struct registry_run *ret_entry);
+/* Reads the run-info of the run in the folder dir_fd, if there is one, into entry. */
+void info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
+               struct info_seen *ret_seen);
 
 /* --- watch.c --- */
 

@@ -35,8 +35,10 @@ watch_stop(struct discovery *d)
 
 	loop_fd_remove(d->loop, &d->inotify_watch);
 	fd_close(&d->inotify_fd);
-	HASH_ITER(hh, d->watches, watch, next) {
-		HASH_DEL(d->watches, watch);
+	watch = d->watches;
+	HASH_CLEAR(hh, d->watches);
+	for (; watch; watch = next) {
+		next = watch->hh.next;
 		free(watch);
 	}
 }
@@ -203,7 +205,7 @@ take(struct discovery *d, const struct inotify_event *event)
 
 	if (event->mask & IN_Q_OVERFLOW) {
 		log_warning("inotify_overflow", "hint=\"all folders are listed anew\"");
-		scan_forget_listings(d);
+		folders_forget_listings(d);
 		return;
 	}
 	watch = find(d, event->wd);

@@ -7,18 +7,7 @@
 
 #include "base/fd.h"
 #include "base/must.h"
-#include "shm/registry_map.h"
-
-struct registry_writer {
-	struct registry registry;
-	int fd;
-	uint64_t index_live;    /* buckets in use */
-	uint64_t index_removed; /* buckets that were */
-	uint32_t deleted;       /* runs marked as deleted */
-	/* Slots of deleted runs to use again, found when no fresh slot was left. */
-	uint32_t *reusable;
-	size_t reusable_count, reusable_capacity;
-};
+#include "shm/registry_index.h"
 
 /* --- making one --------------------------------------------------------------------------------- */
 
@@ -257,106 +246,6 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 	return 0;
 }
 
-/* --- the index ---------------------------------------------------------------------------------- */
-
-static struct registry_index
-index_now(const struct registry_writer *writer)
-{
-	struct registry_index index;
-
-	must(registry_index_now(&writer->registry, &index)); /* checked when it was built */
-	return index;
-}
-
-static uint64_t
-hash_of(const struct registry_writer *writer, const char *run_id)
-{
-	return registry_hash(&writer->registry, run_id, strnlen(run_id, REGISTRY_NAME_BYTES));
-}
-
-static void
-index_add(struct registry_writer *writer, const struct registry_index *index, const char *run_id,
-          uint32_t slot)
-{
-	uint64_t hash = hash_of(writer, run_id), at = hash & index->mask;
-
-	while (index->buckets[at] != REGISTRY_BUCKET_EMPTY &&
-	       index->buckets[at] != REGISTRY_BUCKET_REMOVED)
-		at = (at + 1) & index->mask;
-	if (index->buckets[at] == REGISTRY_BUCKET_REMOVED)
-		writer->index_removed--;
-	writer->index_live++;
-	__atomic_store_n(&index->buckets[at], registry_bucket(hash, slot), __ATOMIC_RELEASE);
-}
-
-static void
-index_remove(struct registry_writer *writer, const char *run_id, uint32_t slot)
-{
-	struct registry_index index = index_now(writer);
-	uint64_t hash = hash_of(writer, run_id);
-
-	for (uint64_t i = 0; i <= index.mask; i++) {
-		uint64_t *bucket = &index.buckets[(hash + i) & index.mask];
-
-		if (*bucket == REGISTRY_BUCKET_EMPTY)
-			return;
-		if (*bucket == registry_bucket(hash, slot)) {
-			__atomic_store_n(bucket, REGISTRY_BUCKET_REMOVED, __ATOMIC_RELEASE);
-			writer->index_live--;
-			writer->index_removed++;
-			return;
-		}
-	}
-}
-
-/* Builds the index anew in the other area, with room for one more than live, and flips. */
-static int
-index_rebuild(struct registry_writer *writer, uint64_t live)
-{
-	struct registry *registry = &writer->registry;
-	uint64_t word = registry->header->index, area = ~(word >> 7) & 1;
-	uint32_t log2 = REGISTRY_INDEX_LOG2_MIN, count = registry_count(registry);
-	struct registry_index index = { .buckets = registry->index[area] };
-	int error;
-
-	while (log2 < registry->index_log2_max && UINT64_C(1) << log2 < 2 * (live + 1))
-		log2++;
-	index.mask = (UINT64_C(1) << log2) - 1;
-	error = segment_reserve(writer->fd,
-	                        (uint64_t)((char *)index.buckets - (char *)registry->memory),
-	                        UINT64_C(8) << log2);
-	if (error)
-		return error;
-	/* Readers still in that area shall see that it is not the valid one; see registry_find(). */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	for (uint64_t i = 0; i <= index.mask; i++)
-		__atomic_store_n(&index.buckets[i], REGISTRY_BUCKET_EMPTY, __ATOMIC_RELAXED);
-	writer->index_live = writer->index_removed = 0;
-	writer->deleted = 0;
-	for (uint32_t slot = 0; slot < count; slot++) {
-		struct registry_run run;
-
-		if (registry_at(registry, slot, &run) == 0) {
-			index_add(writer, &index, run.run_id, slot);
-			writer->deleted += run.is_deleted;
-		}
-	}
-	word = ((word >> 8) + 1) << 8 | area << 7 | log2;
-	__atomic_store_n(&registry->header->index, word, __ATOMIC_RELEASE);
-	return 0;
-}
-
-/* Has room for one more id. */
-static int
-index_make_room(struct registry_writer *writer)
-{
-	struct registry_index index = index_now(writer);
-
-	if ((writer->index_live + writer->index_removed + 1) * 4 <= (index.mask + 1) * 3)
-		return 0;
-	return index_rebuild(writer, writer->index_live);
-}
-
 /* --- opening ------------------------------------------------------------------------------------ */
 
 int
@@ -380,7 +269,7 @@ registry_writer_open(int fd, struct registry_writer **ret_writer)
 		error = -EPROTO;
 		goto fail;
 	}
-	error = index_rebuild(writer, registry_count(&writer->registry));
+	error = registry_index_rebuild(writer, registry_count(&writer->registry));
 	if (error)
 		goto fail;
 	/* A change may have been made and not announced: nobody's place in the ring is good. */
@@ -464,9 +353,8 @@ add(struct registry_writer *writer, const struct registry_run *run, uint32_t *re
 	struct registry *registry = &writer->registry;
 	struct registry_header *header = registry->header;
 	struct registry_run was;
-	struct registry_index index;
 	uint32_t slot = header->slot_count;
-	int error = index_make_room(writer);
+	int error = registry_index_make_room(writer);
 
 	if (error)
 		return error;
@@ -488,11 +376,10 @@ add(struct registry_writer *writer, const struct registry_run *run, uint32_t *re
 		error = write_slot(writer, slot, &was, run);
 		if (error)
 			return error;
-		index_remove(writer, was.run_id, slot);
+		registry_index_remove(writer, was.run_id, slot);
 		writer->deleted--;
 	}
-	index = index_now(writer);
-	index_add(writer, &index, run->run_id, slot);
+	registry_index_add(writer, run->run_id, slot);
 	writer->deleted += run->is_deleted;
 	*ret_slot = slot;
 	return 0;

@@ -24,6 +24,7 @@ EXTRA_DIST += \
 
 # Of single modules, by hand.
 include tests/bench/escape.mk
+include tests/bench/registry.mk
 
 BENCH =
 BENCHFLAGS =

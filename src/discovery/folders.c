@@ -1,0 +1,139 @@
+/* The folders that are known: a tree, and in one list from the root down. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "discovery/state.h"
+
+void
+folder_path(const struct folder *folder, char path[static PATH_BYTES_MAX])
+{
+	switch (folder->kind) {
+	case FOLDER_ROOT:
+		snprintf(path, PATH_BYTES_MAX, ".");
+		return;
+	case FOLDER_TOP:
+		snprintf(path, PATH_BYTES_MAX, "%s", folder->name);
+		return;
+	case FOLDER_TASK:
+		snprintf(path, PATH_BYTES_MAX, "%s/%s/runs", folder->parent->name, folder->name);
+		return;
+	}
+	must(false);
+}
+
+struct folder *
+folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, const char *name)
+{
+	size_t length = strlen(name);
+	struct folder *folder = calloc(1, sizeof(*folder) + length + 1);
+
+	if (!folder)
+		return NULL;
+	folder->kind = kind;
+	folder->parent = parent;
+	folder->wd = -1;
+	folder->must_list = true;
+	memcpy(folder->name, name, length + 1);
+	if (parent)
+		HASH_ADD_KEYPTR(hh, parent->children, folder->name, length, folder);
+	TAILQ_INSERT_TAIL(&d->folders, folder, entry);
+	return folder;
+}
+
+void
+candidate_free(struct discovery *d, struct candidate *candidate)
+{
+	watch_drop(d, &candidate->wd);
+	HASH_DEL(candidate->folder->candidates, candidate);
+	TAILQ_REMOVE(&d->candidates, candidate, entry);
+	d->candidate_count--;
+	free(candidate);
+}
+
+void
+folder_empty(struct discovery *d, struct folder *folder)
+{
+	struct folder *child, *next_child;
+	struct candidate *candidate, *next_candidate;
+
+	while (folder->first_run != 0)
+		runs_delete(d, folder->first_run - 1);
+	for (candidate = folder->candidates; candidate; candidate = next_candidate) {
+		next_candidate = candidate->hh.next;
+		candidate_free(d, candidate);
+	}
+	for (child = folder->children; child; child = next_child) {
+		next_child = child->hh.next;
+		folder_remove(d, child);
+	}
+	folder->is_listed = false;
+}
+
+void
+folder_remove(struct discovery *d, struct folder *child)
+{
+	folder_empty(d, child);
+	watch_drop(d, &child->wd);
+	HASH_DEL(child->parent->children, child);
+	TAILQ_REMOVE(&d->folders, child, entry);
+	free(child);
+}
+
+struct folder *
+folder_child(struct folder *folder, const char *name)
+{
+	struct folder *child;
+
+	HASH_FIND_STR(folder->children, name, child);
+	return child;
+}
+
+int
+folders_start(struct discovery *d)
+{
+	TAILQ_INIT(&d->folders);
+	TAILQ_INIT(&d->candidates);
+	d->root = folder_new(d, NULL, FOLDER_ROOT, "");
+	return d->root ? 0 : -ENOMEM;
+}
+
+/* Unlike folder_empty() this says nothing of runs: they are there for the next discovery. */
+void
+folders_stop(struct discovery *d)
+{
+	struct folder *folder;
+	struct candidate *candidate;
+
+	while ((candidate = TAILQ_FIRST(&d->candidates)) != NULL)
+		candidate_free(d, candidate);
+	TAILQ_FOREACH(folder, &d->folders, entry) {
+		HASH_CLEAR(hh, folder->children); /* which needs the children still to be there */
+	}
+	while ((folder = TAILQ_FIRST(&d->folders)) != NULL) {
+		TAILQ_REMOVE(&d->folders, folder, entry);
+		free(folder);
+	}
+	d->root = NULL;
+}
+
+void
+folders_forget_listings(struct discovery *d)
+{
+	struct folder *folder;
+
+	TAILQ_FOREACH(folder, &d->folders, entry) {
+		folder->must_list = true;
+	}
+}
+
+struct candidate *
+folder_candidate(struct folder *folder, const char *name)
+{
+	struct candidate *candidate;
+
+	HASH_FIND_STR(folder->candidates, name, candidate);
+	return candidate;
+}

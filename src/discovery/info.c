@@ -1,0 +1,105 @@
+/* What a run's run-info says, put into the terms of the registry. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "discovery/state.h"
+#include "model/run_id.h"
+#include "model/utf8.h"
+#include "store/run_info.h"
+
+static void
+set_name(char to[static REGISTRY_NAME_BYTES + 1], const char *from, const char *otherwise)
+{
+	if (!from || !run_id_valid(from, strlen(from)))
+		from = otherwise;
+	snprintf(to, REGISTRY_NAME_BYTES + 1, "%s", from);
+}
+
+static void
+set_status(struct registry_run *entry, const char *status)
+{
+	size_t length = strlen(status);
+
+	/* Cut where a character ends; and what is no word at all is none that we know. */
+	if (length > REGISTRY_STATUS_BYTES)
+		length = utf8_cut((const uint8_t *)status, REGISTRY_STATUS_BYTES);
+	if (!run_id_valid(status, length)) {
+		status = "unknown";
+		length = strlen(status);
+	}
+	memcpy(entry->status, status, length);
+	entry->status[length] = '\0';
+	entry->is_terminal = run_info_status_is_terminal(entry->status);
+}
+
+static void
+apply_info(struct registry_run *entry, const struct run_info *info)
+{
+	set_name(entry->project_id, info->project_id, entry->path_project);
+	set_name(entry->task_id, info->task_id, entry->path_task);
+	set_status(entry, run_info_status(info));
+	entry->exit_code = info->exit_code;
+	entry->start_time_ms = info->start_time_ms;
+	entry->end_time_ms = info->end_time_ms;
+}
+
+static void
+info_failed(struct registry_run *entry, const char *path, int error, bool may_change)
+{
+	if (error == -EPROTONOSUPPORT)
+		set_status(entry, "unsupported_version");
+	if (may_change)
+		return; /* some write it in place: what is read once more is not worth a line yet */
+	if (error == -EPROTONOSUPPORT) {
+		log_warning("run_info_version", "run=\"%s\" path=\"%s\" highest=%d",
+		            entry->run_id, path, RUN_INFO_VERSION);
+	} else {
+		log_warning("run_info_unreadable", "run=\"%s\" path=\"%s\" error=\"%s\"",
+		            entry->run_id, path, error == -EBADMSG ? "not a mapping in YAML"
+		                                                   : strerror(-error));
+	}
+}
+
+void
+info_blank(const struct folder *folder, const char *name, struct registry_run *ret_entry)
+{
+	bool is_in_task = folder->kind == FOLDER_TASK;
+
+	*ret_entry = (struct registry_run){ .first_seen_ms = clock_wall_ms(), .exit_code = -1 };
+	set_name(ret_entry->run_id, name, "");
+	set_name(ret_entry->path_project, is_in_task ? folder->parent->name : NULL, "");
+	set_name(ret_entry->path_task, is_in_task ? folder->name : NULL, "");
+	strcpy(ret_entry->project_id, ret_entry->path_project);
+	strcpy(ret_entry->task_id, ret_entry->path_task);
+	set_status(ret_entry, "unknown");
+}
+
+void
+info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
+          struct info_seen *ret_seen)
+{
+	const char *name = d->instance->settings.storage.files.run_info;
+	struct run_info info;
+	struct stat st;
+	int error;
+
+	/* Looked at before it is read: if it changes in between, the next look reads it again. */
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		*ret_seen = (struct info_seen){ 0 };
+		return;
+	}
+	*ret_seen = (struct info_seen){ .ino = st.st_ino, .mtime_ns = mtime_ns(&st),
+		                        .bytes = st.st_size,
+		                        .is_racy = is_racy(&st, clock_wall_ms()) };
+	error = run_info_read(dir_fd, name, &info);
+	if (error == 0) {
+		apply_info(entry, &info);
+		run_info_fini(&info);
+	} else if (error != -ENOENT) {
+		info_failed(entry, path, error, ret_seen->is_racy);
+	}
+}

@@ -288,11 +288,15 @@ class Load:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             bufsize=0)  # or what came with "ready" would be lost to communicate()
         bench.loads.append(self)
-        readable, _, _ = select.select([self.child.stdout], [], [], deadline_s)
+        self.wait_for("ready")
+
+    def wait_for(self, word):
+        """ready; done: with --hold, all clients have their lines."""
+        readable, _, _ = select.select([self.child.stdout], [], [], self.deadline_s)
         line = self.child.stdout.readline() if readable else b""
-        if line != b"ready\n":
+        if line != word.encode() + b"\n":
             self.stop()
-            raise Failed(f"sse_load was not ready: {line.decode() or 'nothing in time'}")
+            raise Failed(f"sse_load was not {word}: {line.decode() or 'nothing in time'}")
 
     def result(self):
         """Waits for it, or with --hold ends it; returns its figures."""

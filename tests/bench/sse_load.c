@@ -2,7 +2,8 @@
  * sse_load: opens many EventSource-like connections to one server, in one thread, and says
  * whether each received every line of the benchmark (line.h) once and in order, how fast, and
  * how long after it was written. It prints "ready" when all connections have their headers (the
- * time to start writing), and at the end one JSON object.
+ * time to start writing), with --hold "done" when all have their lines, and at the end one JSON
+ * object.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,16 +96,33 @@ on_settled(void *arg)
 }
 
 static void
+say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
+}
+
+/* All have their headers, and their lines; the last of both may have come in one piece. */
+static void
+all_done(void)
+{
+	if (options.holds) {
+		say("done");
+		return;
+	}
+	/* What a server sends twice may come last: look a moment longer. */
+	cpu_s = own_cpu_s() - cpu_before_s;
+	must(loop_timer_set(loop, &settled, (int64_t)options.settle_ms, on_settled, NULL) == 0);
+}
+
+static void
 client_done(struct client *c)
 {
 	if (c->is_done)
 		return;
 	c->is_done = true;
-	if (++done < options.clients || options.holds)
-		return;
-	/* What a server sends twice may come last: look a moment longer. */
-	cpu_s = own_cpu_s() - cpu_before_s;
-	must(loop_timer_set(loop, &settled, (int64_t)options.settle_ms, on_settled, NULL) == 0);
+	if (++done == options.clients && ready == options.clients)
+		all_done();
 }
 
 static void open_more(void);
@@ -193,8 +211,9 @@ check_ready(void)
 	ready_ns = clock_now_ns();
 	if (first_line_ns == 0)
 		cpu_before_s = own_cpu_s();
-	puts("ready");
-	fflush(stdout);
+	say("ready");
+	if (done == options.clients)
+		all_done();
 }
 
 static void

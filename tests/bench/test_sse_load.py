@@ -160,6 +160,19 @@ class SseLoad(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assert_faults(result)
 
+    def test_holds_until_told_to_end_and_says_when_all_lines_are_there(self):
+        with Source(answer(b"".join(map(event, range(1, LINES + 1))))) as source:
+            run = subprocess.Popen([PROGRAM, "--clients=3", f"--lines={LINES}", "--hold",
+                                    "--deadline-s=20", source.url],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            with run:
+                self.assertEqual(run.stdout.readline(), b"ready\n")
+                self.assertEqual(run.stdout.readline(), b"done\n")
+                self.assertIsNone(run.poll())
+                run.stdin.close()
+                self.assert_faults(json.loads(run.stdout.readline()))
+        self.assertEqual(run.returncode, 0)
+
     def test_asks_by_id_and_says_the_ids_it_saw(self):
         with Source(answer(b"".join(map(event, range(1, LINES + 1))))) as source:
             status, result = load(source, "--last-event-id=s=0;e=0;k=v", clients=1)

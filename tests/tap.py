@@ -35,6 +35,13 @@ class TapResult(unittest.TestResult):
     def addSkip(self, test, reason):
         self.line(True, test, " # SKIP " + reason)
 
+    def addExpectedFailure(self, test, error):
+        self.line(False, test, " # TODO")
+
+    def addUnexpectedSuccess(self, test):
+        self.line(True, test, " # TODO is done: it no longer fails")
+        self.failures.append((test, ""))
+
     def failed(self, test, error):
         self.line(False, test)
         text = "".join(traceback.format_exception(*error))

@@ -232,14 +232,21 @@ on_time(void *arg)
 	set_timer(c);
 }
 
-/* Sending does not touch the timer: when it fires, it looks whether it is really time. */
+/*
+ * Sending does not touch the timer: when it fires, it looks whether it is really time. Nor does
+ * being blocked, which may make it due sooner: so it looks once in each client_timeout_s at least.
+ */
 static void
 set_timer(struct connection *c)
 {
+	int64_t now_ms = loop_now_ms(c->worker->loop), delay_ms;
+	int64_t timeout_ms = settings_of(c)->api.sse.client_timeout_s * 1000;
+
 	if (c->sent_ms == 0)
-		c->sent_ms = loop_now_ms(c->worker->loop);
-	loop_timer_set(c->worker->loop, &c->timer, due_ms(c) - loop_now_ms(c->worker->loop), on_time,
-	               c);
+		c->sent_ms = now_ms;
+	delay_ms = due_ms(c) - now_ms;
+	loop_timer_set(c->worker->loop, &c->timer, delay_ms < timeout_ms ? delay_ms : timeout_ms,
+	               on_time, c);
 }
 
 void

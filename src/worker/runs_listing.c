@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "model/run_id.h"
 #include "worker/parameters.h"
 #include "worker/run_answer.h"
 #include "worker/worker_state.h"
@@ -105,6 +106,17 @@ take_filter(struct connection *c, const char *name, char *to, size_t room)
 	return true;
 }
 
+static bool
+take_name(struct connection *c, const char *name, char *to, size_t room)
+{
+	if (!take_filter(c, name, to, room))
+		return false;
+	if (*to == '\0' || run_id_valid(to, strlen(to)))
+		return true;
+	parameters_refuse(c, name, "is not a name");
+	return false;
+}
+
 /* False: answered. */
 static bool
 take_parameters(struct connection *c, struct runs_listing *l)
@@ -117,8 +129,8 @@ take_parameters(struct connection *c, struct runs_listing *l)
 	if (parameters_number(c, "limit", 1, MOST_LIMIT, &l->limit) < 0)
 		return false;
 	if (!take_filter(c, "status", l->status, sizeof(l->status)) ||
-	    !take_filter(c, "project_id", l->project_id, sizeof(l->project_id)) ||
-	    !take_filter(c, "task_id", l->task_id, sizeof(l->task_id)))
+	    !take_name(c, "project_id", l->project_id, sizeof(l->project_id)) ||
+	    !take_name(c, "task_id", l->task_id, sizeof(l->task_id)))
 		return false;
 	found = parameters_text(c, "after", &after);
 	if (found < 0)

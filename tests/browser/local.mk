@@ -1,5 +1,6 @@
 # A real browser: playwright-core from npm drives Debian's chromium. The modules are installed
 # in the build, by a target of its own since it needs the network.
+TESTS += tests/browser/test_browser.py
 BROWSER_FILES = tests/browser/package.json tests/browser/package-lock.json
 EXTRA_DIST += $(BROWSER_FILES) tests/browser/browser.mjs tests/browser/test_browser.py
 

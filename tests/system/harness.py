@@ -34,7 +34,7 @@ FACTOR = float(os.environ.get("RUNSTREAM_TEST_FACTOR") or (10 if WRAPPER else 1)
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 # In the environment of whatever a test starts, so that what is left behind can be found.
-MARK = "TEST_RUNSTREAM_MARK"
+MARK = "TEST_MARK"
 
 # Short intervals, so that tests wait little; those that are about one of them set it.
 DEFAULTS = {
@@ -117,6 +117,12 @@ def alive(pid):
 # --- a server -----------------------------------------------------------------------------------
 
 
+def clean_environment():
+    """RUNSTREAM_* would be settings to the programs under test."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith("RUNSTREAM_") and name != "JOURNAL_STREAM"}
+
+
 class Server:
     """One instance behind an nginx: `with Server(workers=1, config={…}) as s:`."""
 
@@ -130,11 +136,7 @@ class Server:
         self.config_path = os.path.join(self.dir, "config.yaml")
         self.log_path = os.path.join(self.dir, "runstreamd.log")
         self.nginx_log_path = os.path.join(self.dir, "nginx.log")
-        # What begins with RUNSTREAM_ is a setting to the programs, or a mistake.
-        self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith("RUNSTREAM_")}
-        self.environment[MARK] = self.mark
-        self.environment.pop("JOURNAL_STREAM", None)
+        self.environment = dict(clean_environment(), **{MARK: self.mark})
         self.workers = workers
         self.wants_nginx, self.nginx_server, self.mode = nginx, nginx_server, mode
         self.daemon = self.nginx = None
@@ -177,7 +179,7 @@ class Server:
 
     def start_daemon(self):
         if not os.access(RUNSTREAMD, os.X_OK):
-            raise unittest.SkipTest("not built: " + RUNSTREAMD)
+            raise AssertionError("not built: " + RUNSTREAMD)
         with open(self.log_path, "ab") as log:
             self.daemon = subprocess.Popen(
                 WRAPPER + [RUNSTREAMD, "--foreground", "--config", self.config_path,
@@ -236,7 +238,7 @@ class Server:
 
     def start_nginx(self):
         if not NGINX:
-            raise unittest.SkipTest("nginx is not installed")
+            raise AssertionError("nginx is not installed")
         for what in ("upstream", "locations"):
             text = self.ctl("nginx-config", what, "--mode", self.mode).stdout
             with open(os.path.join(self.dir, what + ".conf"), "w") as f:
@@ -307,17 +309,11 @@ class Server:
         return json.loads(self.ctl(*args, json_output=True).stdout)
 
     def status(self):
-        """What status --json tells; workers and discovery by name, counters by worker."""
-        told = self.ctl_json("status")
-        discovery, *workers = told["processes"]
-        for n, worker in enumerate(workers, 1):
-            worker["counters"] = {row["counter"]: row["worker_%d" % n]
-                                  for row in told["counters"]}
-        return dict(told, discovery=discovery, workers=workers)
+        return self.ctl_json("status")
 
     def counters(self):
         """The counters, summed over the workers."""
-        return {row["counter"]: row["sum"] for row in self.ctl_json("status")["counters"]}
+        return self.status()["counters"]
 
     def worker_pids(self):
         return [worker["pid"] for worker in self.status()["workers"]]

@@ -12,4 +12,5 @@ SYSTEM_TESTS = \
 	tests/system/test_processes.py \
 	tests/system/test_resume.py \
 	tests/system/test_stream.py
+TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += tests/system/harness.py $(SYSTEM_TESTS)

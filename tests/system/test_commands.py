@@ -12,7 +12,8 @@ import harness
 
 def run_program(*args, **options):
     return subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=harness.seconds(30), **options)
+                          timeout=harness.seconds(30), env=harness.clean_environment(),
+                          **options)
 
 
 class Commands(harness.TestCase):

@@ -13,7 +13,7 @@ class Discovery(harness.TestCase):
     config = {"api": {"sse": {"discovery_interval_ms": 300}}}
 
     def known(self, run_id):
-        answer = self.server.get("/api/v1/runs")
+        answer = self.server.get("/api/v1/runs?limit=1000")
         return run_id in [r["run_id"] for r in answer.json()["runs"]]
 
     def test_a_run_is_listed_within_the_interval_in_either_layout(self):

@@ -13,8 +13,8 @@
 
 enum {
 	CLOSE_MOST = 5000,       /* runs looked at closely in one look; more take turns */
-	SWEEP_MOST = 2000,       /* of the others */
-	SWEEP_WHOLE_MS = 300000, /* in which all of them have had their turn, if they are not too many */
+	SWEEP_WHOLE_MS = 300000, /* in which all of the others have had their turn, unless */
+	SWEEP_SHARE = 150,       /* that takes more than one part in so many of the time */
 	NEWCOMER_MS = 600000,    /* for so long a run's first run-info is looked for closely */
 	DUPLICATES_MAX = 10000,  /* reported ones that are remembered */
 };
@@ -367,9 +367,8 @@ runs_sweep(struct discovery *d, int64_t elapsed_ms)
 {
 	uint32_t count = registry_count(d->registry);
 	int64_t most = (int64_t)count * elapsed_ms / SWEEP_WHOLE_MS + 1;
+	int64_t until_ns = clock_now_ns() + elapsed_ms * 1000000 / SWEEP_SHARE;
 
-	if (most > SWEEP_MOST)
-		most = SWEEP_MOST;
 	for (; most > 0 && count > 0; most--) {
 		uint32_t slot = d->sweep_next++ % count;
 
@@ -377,6 +376,8 @@ runs_sweep(struct discovery *d, int64_t elapsed_ms)
 			settle(d, slot);
 		else if (d->runs[slot].close_place == 0)
 			runs_refresh(d, slot, false);
+		if (most % 16 == 0 && clock_now_ns() > until_ns)
+			break;
 	}
 	d->sweep_next %= count > 0 ? count : 1;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/must.h"
 #include "base/nearest.h"
 #include "conf/conf.h"
@@ -328,8 +329,11 @@ parse_and_run(int argc, char **argv)
 int
 command_main(int argc, char **argv)
 {
-	int status = parse_and_run(argc, argv);
+	int status;
 
+	if (fd_open_standard() < 0)
+		return COMMAND_FAILED;
+	status = parse_and_run(argc, argv);
 	/* What was printed past the writer, help and version, must have arrived as well. */
 	if (fflush(stdout) == EOF && status == COMMAND_DONE)
 		return command_failed("cannot write the answer: %s", strerror(errno));

@@ -122,8 +122,8 @@ pass_done(struct offload_job *job)
 
 	s->is_passing = false;
 	if (s->pass_error < 0) {
-		/* A reader that left has no wish to hear of it; anything else is worth a word. */
-		if (s->pass_error != -EPIPE)
+		/* Who left, or closed it for us, has no wish to hear of it; the rest is worth a word. */
+		if (s->pass_error != -EPIPE && s->pass_error != -EBADF)
 			command_warn("%s cannot be passed on, the log goes on: %s", s->name,
 			             strerror(-s->pass_error));
 		s->out_fd = -1;

@@ -22,6 +22,19 @@ fd_close(int *fd)
 }
 
 int
+fd_open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest free number is this one, as those below are open. */
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int
 fd_set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -8,6 +8,13 @@
 /* Closes *fd if it is not negative, sets it to -1, and keeps errno. */
 void fd_close(int *fd);
 
+/*
+ * Opens /dev/null in the place of each of the standard descriptors 0 to 2 that is closed, in the
+ * direction that is of no use (EBADF): else the next file to be opened would be taken for stdin,
+ * stdout or stderr. 0 or -errno.
+ */
+int fd_open_standard(void);
+
 /* Sets O_NONBLOCK. Returns 0 or -errno. */
 int fd_set_nonblocking(int fd);
 

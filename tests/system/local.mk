@@ -14,3 +14,5 @@ SYSTEM_TESTS = \
 	tests/system/test_stream.py
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += tests/system/harness.py $(SYSTEM_TESTS)
+
+include tests/system/nginx.mk

@@ -38,14 +38,22 @@ struct staging {
 	struct staged slots[STAGED];
 };
 
+static uint64_t open_count;
+
+uint64_t
+file_generation_open_count(void)
+{
+	return open_count;
+}
+
 struct file_generation *
 file_generation_of(struct generation *generation)
 {
 	return (struct file_generation *)generation;
 }
 
-uint32_t
-file_generation_identity(int fd)
+static uint32_t
+identity_of(int fd, const char *name, int flags)
 {
 	struct {
 		uint64_t inode;
@@ -55,7 +63,7 @@ file_generation_identity(int fd)
 	struct statx s;
 	uint32_t identity;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &s) == 0) {
+	if (statx(fd, name, flags, STATX_INO | STATX_BTIME, &s) == 0) {
 		what.inode = s.stx_ino;
 		if (s.stx_mask & STATX_BTIME) {
 			what.birth_s = s.stx_btime.tv_sec;
@@ -64,6 +72,18 @@ file_generation_identity(int fd)
 	}
 	identity = (uint32_t)XXH3_64bits(&what, sizeof(what));
 	return identity ? identity : 1;
+}
+
+uint32_t
+file_generation_identity(int fd)
+{
+	return identity_of(fd, "", AT_EMPTY_PATH);
+}
+
+uint32_t
+file_generation_identity_at(int directory_fd, const char *name)
+{
+	return identity_of(directory_fd, name, AT_SYMLINK_NOFOLLOW);
 }
 
 static int64_t
@@ -91,6 +111,7 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 	g->file_system = file_system;
 	g->generation.changed_ms = now_ms;
 	if (fd >= 0) {
+		open_count++;
 		g->device = stat->st_dev;
 		g->inode = stat->st_ino;
 		g->generation.identity = file_generation_identity(fd);
@@ -133,6 +154,8 @@ file_generation_free(struct generation *generation)
 			free(g->staging->slots[i].bytes);
 		free(g->staging);
 	}
+	if (g->fd >= 0)
+		open_count--;
 	fd_close(&g->fd);
 	free(g);
 }
@@ -260,6 +283,20 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 	/* Not in memory, or nobody can say: what a helper fetched, or have it fetched. */
 	n = (ssize_t)take_staged(g, offset, to, length);
 	return n > 0 ? n : begin_fetch(g, offset, length);
+}
+
+uint64_t
+file_generation_hole_end(struct generation *generation, uint64_t offset)
+{
+	struct file_generation *g = file_generation_of(generation);
+	off_t data;
+
+	if (g->file_system == FILE_SYSTEM_REMOTE)
+		return offset; /* may wait: zeros are shown as zeros there */
+	data = lseek(g->fd, (off_t)offset, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? generation->size_bytes : offset;
+	return (uint64_t)data < generation->size_bytes ? (uint64_t)data : generation->size_bytes;
 }
 
 void

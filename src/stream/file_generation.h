@@ -37,12 +37,18 @@ int64_t file_generation_read(struct generation *generation, uint64_t offset, voi
                              size_t length);
 int64_t file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to,
                                      size_t length);
+uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset);
 void file_generation_free(struct generation *generation);
+
+/* Descriptors of all generations of this process. */
+uint64_t file_generation_open_count(void);
 
 /* Gives back staged bytes that nobody came for. */
 void file_generation_relax(struct file_generation *g, int64_t now_ms);
 
 /* Identity as ids have it: a hash of inode number and birth time; never 0. May block. */
 uint32_t file_generation_identity(int fd);
+/* The same of a name in a directory, not following a symbolic link. */
+uint32_t file_generation_identity_at(int directory_fd, const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "store/run_dir.h"
 #include "stream/file_generation.h"
+#include "stream/rotated.h"
 #include "stream/watch.h"
 
 struct followers {
@@ -22,7 +23,7 @@ struct followers {
 	struct watch *watch; /* NULL: polling only */
 	struct follower *by_path;
 	struct directory *directories;
-	struct followers_figures figures;
+	uint64_t follower_count;
 };
 
 /* A directory with followed files in it: what inotify watches. */
@@ -54,6 +55,7 @@ struct follower {
 	bool is_elsewhere;      /* the current file is no longer at the path */
 	int64_t coming_since_ms; /* when the coming one first had content; 0: it has none */
 
+	struct rotated *rotated; /* or NULL: nobody asked yet */
 	struct look *look; /* in a helper thread */
 	bool look_again;
 	struct loop_timer look_timer;
@@ -115,7 +117,6 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 	if (file_generation_again(current_of(f), stat, clock_now_ms(), &again) < 0)
 		return; /* no memory: the next look tries again */
 	again->generation.changed_ms = clock_now_ms();
-	f->set->figures.files_open++;
 	f->source.current->state = GENERATION_LOST;
 	f->source.current->lost_reason = reason;
 	replace_current(f, again);
@@ -170,7 +171,6 @@ take_found(struct follower *f, struct look *look)
 		return;
 	}
 	look->found_fd = -1;
-	f->set->figures.files_open++;
 	if (f->source.current->identity == 0) {
 		/* Nothing was there before. What the first look finds is history; what appears
 		 * later is new, all of it. */
@@ -428,6 +428,8 @@ look_timed(void *arg)
 	struct follower *f = arg;
 
 	file_generation_relax(current_of(f), loop_now_ms(f->set->loop));
+	if (f->rotated)
+		rotated_relax(f->rotated, loop_now_ms(f->set->loop));
 	look_now(f);
 }
 
@@ -459,16 +461,6 @@ rewritten(struct generation *generation)
 }
 
 static void
-free_generation(struct generation *generation)
-{
-	struct follower *f = (struct follower *)generation->source;
-
-	if (file_generation_of(generation)->fd >= 0)
-		f->set->figures.files_open--;
-	file_generation_free(generation);
-}
-
-static void
 hold(struct source *source)
 {
 	((struct follower *)source)->references++;
@@ -491,12 +483,25 @@ refresh(struct source *source)
 	follower_look(f);
 }
 
+static int
+find_rotated(struct source *source, const struct cursor_mark *mark,
+             struct generation **ret_generation)
+{
+	struct follower *f = (struct follower *)source;
+
+	if (!f->rotated)
+		f->rotated = rotated_new(source, f->set->offload, f->set->runs_dir_fd, f->path);
+	return f->rotated ? rotated_find(f->rotated, mark, ret_generation) : -ENOMEM;
+}
+
 static const struct source_ops follower_ops = {
 	.read = file_generation_read,
 	.read_waiting = file_generation_read_waiting,
+	.hole_end = file_generation_hole_end,
+	.find = find_rotated,
 	.refresh = refresh,
 	.rewritten = rewritten,
-	.free_generation = free_generation,
+	.free_generation = file_generation_free,
 	.hold = hold,
 	.release = release,
 };
@@ -572,7 +577,7 @@ new_follower(struct followers *set, const char *directory, const char *name)
 	}
 	TAILQ_INSERT_TAIL(&f->directory->followers, f, in_directory);
 	HASH_ADD_KEYPTR(hh, set->by_path, f->path, directory_length + name_length + 1, f);
-	set->figures.followers++;
+	set->follower_count++;
 	return f;
 }
 
@@ -617,13 +622,14 @@ follower_release(struct follower **follower)
 	HASH_DEL(f->set->by_path, f);
 	TAILQ_REMOVE(&f->directory->followers, f, in_directory);
 	release_directory(f->directory);
+	rotated_free(&f->rotated);
 	if (f->coming) {
 		struct generation *coming = &f->coming->generation;
 
 		generation_unref(&coming);
 	}
 	generation_unref(&f->source.current);
-	f->set->figures.followers--;
+	f->set->follower_count--;
 	free(f);
 }
 
@@ -659,7 +665,8 @@ followers_free(struct followers **followers)
 struct followers_figures
 followers_figures(const struct followers *followers)
 {
-	return followers->figures;
+	return (struct followers_figures){ .followers = followers->follower_count,
+		                           .files_open = file_generation_open_count() };
 }
 
 bool

@@ -11,6 +11,7 @@ libstream_a_SOURCES = \
 	src/stream/line_index.c src/stream/line_index.h \
 	src/stream/place.c src/stream/place.h \
 	src/stream/renderer.c src/stream/renderer.h \
+	src/stream/rotated.c src/stream/rotated.h \
 	src/stream/source.c src/stream/source.h \
 	src/stream/start.c src/stream/start.h \
 	src/stream/subscriber.c src/stream/subscriber.h \

@@ -17,7 +17,12 @@ enum {
 	SLICE_BYTES = 16 * 1024,
 	MOST_TEXT_BYTES = 64 * 1024, /* a block is closed beyond it */
 	KEEP_TEXT_BYTES = 1024 * 1024, /* scratch above this is given back */
+	/* Holes begin and end at pages; smaller ones are shown as the zeros that they read as. */
+	HOLE_BYTES = 4096,
 };
+
+static const char *const stream_names[CURSOR_FILES] = { "stdout", "stderr" };
+
 
 struct renderer {
 	struct buf bytes; /* of the file */
@@ -49,9 +54,9 @@ renderer_free(struct renderer **renderer)
 int
 renderer_template_init(struct renderer_template *t, const struct event_run *run)
 {
-	static const char *const names[CURSOR_FILES] = { "stdout", "stderr" };
 	int error = 0;
 
+	t->run = *run;
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		struct buf *opening = &t->opening[i];
 
@@ -59,7 +64,7 @@ renderer_template_init(struct renderer_template *t, const struct event_run *run)
 		buf_puts(opening, "\nevent: log\ndata: ");
 		event_put_run(opening, run);
 		buf_puts(opening, ",\"stream\":\"");
-		buf_puts(opening, names[i]);
+		buf_puts(opening, stream_names[i]);
 		buf_puts(opening, "\",\"line\":\"");
 		if (buf_error(opening))
 			error = buf_error(opening);
@@ -97,6 +102,8 @@ struct pass {
 	uint64_t offset, lines;
 	bool is_open, is_finished;
 	uint32_t events;
+	bool is_hole;        /* the block skips one, and is nothing else */
+	uint64_t hole_fingerprint;
 };
 
 static char *
@@ -216,6 +223,65 @@ read_to(struct pass *pass, uint64_t end)
 	return 0;
 }
 
+/* Where the hole of a sparse file ends that begins at offset, or offset. */
+static uint64_t
+hole_end(const struct pass *pass, uint64_t offset)
+{
+	struct generation *g = pass->generation;
+	uint64_t end;
+
+	if (pass->renderer->bytes.data[offset - pass->start] != '\0' || !g->source->ops->hole_end)
+		return offset;
+	end = g->source->ops->hole_end(g, offset);
+	return end - offset < HOLE_BYTES ? offset : end;
+}
+
+/* A part of a line that runs into a hole ends there. */
+static void
+stop_at_hole(const struct pass *pass, struct fragment *f)
+{
+	const char *at = pass->renderer->bytes.data + (pass->offset - pass->start);
+	const char *zero;
+	uint64_t page;
+
+	if (f->kind != FRAGMENT_PARTIAL || f->text_bytes < HOLE_BYTES)
+		return;
+	zero = memchr(at, '\0', f->text_bytes);
+	if (!zero)
+		return;
+	page = (pass->offset + (uint64_t)(zero - at) + HOLE_BYTES - 1) / HOLE_BYTES * HOLE_BYTES;
+	if (page > pass->offset && page < pass->offset + f->text_bytes && hole_end(pass, page) > page)
+		f->text_bytes = f->consumed_bytes = (size_t)(page - pass->offset);
+}
+
+/* A block that says what is skipped. */
+static int
+put_hole(struct pass *pass, uint64_t end)
+{
+	const struct renderer_job *job = pass->job;
+	struct event_gap gap = { .stream = stream_names[job->file], .reason = "hole", .has_from = true,
+		                 .from = pass->offset, .has_to = true, .to = end };
+	struct cursor cursor = { 0 };
+	char text[CURSOR_TEXT_BYTES];
+	struct event_id id = { .text = text };
+	struct place behind = job->places[job->file];
+	bool is_open;
+	int error = place_fingerprint(pass->generation, end, &behind.fingerprint, &is_open);
+
+	if (error)
+		return error;
+	behind.offset = end;
+	for (int i = 0; i < CURSOR_FILES; i++)
+		place_to_cursor((enum cursor_file)i == job->file ? &behind : &job->places[i],
+		                (enum cursor_file)i, &cursor);
+	id.length = cursor_format(&cursor, text);
+	event_put_gap(&pass->renderer->text, &id, &job->template->run, &gap);
+	pass->offset = end;
+	pass->hole_fingerprint = behind.fingerprint;
+	pass->is_hole = true;
+	return buf_error(&pass->renderer->text);
+}
+
 static int
 put_events(struct pass *pass, uint64_t border)
 {
@@ -230,9 +296,13 @@ put_events(struct pass *pass, uint64_t border)
 		const uint8_t *at =
 			(const uint8_t *)pass->renderer->bytes.data + (pass->offset - pass->start);
 		struct fragment f;
+		uint64_t hole = hole_end(pass, pass->offset);
 
+		if (hole > pass->offset)
+			return pass->events > 0 ? 0 : put_hole(pass, hole);
 		limits.is_all = pass->end == g->size_bytes;
 		f = fragment_next(at, (size_t)(pass->end - pass->offset), &limits);
+		stop_at_hole(pass, &f);
 		if (f.kind == FRAGMENT_NONE) {
 			g->unfinished_from = pass->offset;
 			g->scanned_to = pass->end;
@@ -328,7 +398,7 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	error = render(&pass);
 	if (error)
 		return error;
-	if (pass.events == 0)
+	if (pass.events == 0 && !pass.is_hole)
 		return -ENODATA;
 	block = block_new(renderer->text.data, renderer->text.length_bytes);
 	if (renderer->text.capacity_bytes > KEEP_TEXT_BYTES)
@@ -341,7 +411,8 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	block->lines = pass.lines;
 	block->is_open = pass.is_open;
 	block->is_finished = pass.is_finished;
-	block->fingerprint = fingerprint_at(&pass.fingerprints, pass.offset);
+	block->fingerprint = pass.is_hole ? pass.hole_fingerprint
+	                                  : fingerprint_at(&pass.fingerprints, pass.offset);
 	*ret_block = block;
 	return 0;
 }

@@ -18,6 +18,7 @@ void renderer_free(struct renderer **renderer);
 
 /* What the log events of one run's file have in common, rendered once. */
 struct renderer_template {
+	struct event_run run;              /* borrowed, as given */
 	struct buf opening[CURSOR_FILES]; /* from behind the id to the line's text */
 };
 

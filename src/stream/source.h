@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "model/cursor.h"
 #include "stream/line_index.h"
 
 struct source;
@@ -58,6 +59,12 @@ struct source_ops {
 	/* The same in a helper thread, where it may wait; never -EAGAIN. */
 	int64_t (*read_waiting)(struct generation *generation, uint64_t offset, void *to,
 	                        size_t length);
+	/* Where data begins at or behind offset, which lies below the size: beyond offset if a hole
+	 * of a sparse file is there. */
+	uint64_t (*hole_end)(struct generation *generation, uint64_t offset);
+	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
+	int (*find)(struct source *source, const struct cursor_mark *mark,
+	            struct generation **ret_generation);
 	/* Looks soon; the listeners are called when it is done, even if nothing changed. */
 	void (*refresh)(struct source *source);
 	/* A reader found other bytes than were there: the generation is to become LOST. */

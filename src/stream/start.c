@@ -89,33 +89,60 @@ begin_at_lines(uint64_t wanted, bool clamp, struct generation *g, struct offload
 	return begin_at(g, 0, 0, ret_place);
 }
 
+/* At a mark in the generation that is thought to hold it; NULL reason: it does. */
 static int
-begin_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generation *g,
-              struct place *ret_place, struct event_gap *ret_gap)
+verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generation *g,
+            struct place *ret_place, const char **ret_reason)
 {
 	int error;
 
-	if (mark->identity != g->identity) {
-		ret_gap->reason = "replaced";
-	} else if (mark->offset > g->size_bytes) {
-		ret_gap->reason = "truncated";
-	} else if (lines_seen < mark->is_finished) {
-		ret_gap->reason = "cursor_invalid";
-	} else {
-		error = begin_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
-		if (error)
-			return error;
-		if (ret_place->fingerprint == mark->fingerprint) {
-			ret_place->is_finished = mark->is_finished && ret_place->is_open;
-			ret_place->is_open = ret_place->is_open && !mark->is_finished;
-			return 0;
-		}
+	*ret_reason = "truncated";
+	if (mark->offset > g->size_bytes)
+		return 0;
+	error = begin_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
+	if (error)
+		return error;
+	if (ret_place->fingerprint != mark->fingerprint) {
 		place_fini(ret_place);
-		ret_gap->reason = "truncated";
+		return 0;
 	}
-	ret_gap->has_from = true;
-	ret_gap->from = mark->offset;
-	return begin_at(g, 0, 0, ret_place);
+	ret_place->is_finished = mark->is_finished && ret_place->is_open;
+	ret_place->is_open = ret_place->is_open && !mark->is_finished;
+	*ret_reason = NULL;
+	return 0;
+}
+
+static int
+begin_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
+              const struct start_progress *progress, struct place *ret_place,
+              struct event_gap *ret_gap)
+{
+	struct generation *g = source->current;
+	const char *reason = "replaced";
+	int error = 0;
+
+	if (lines_seen < mark->is_finished)
+		reason = "cursor_invalid";
+	else if (mark->identity == g->identity)
+		error = verify_mark(mark, lines_seen, g, ret_place, &reason);
+	if (error || !reason)
+		return error;
+	/* Not in what this process takes for the current file. That may be a thing of the past, or
+	 * the client's file lies beside it under another name. */
+	if (!source_is_fresh(source, progress->asked))
+		return -EAGAIN;
+	error = source->ops->find(source, mark, &g);
+	if (!error) {
+		const char *not_there;
+
+		error = verify_mark(mark, lines_seen, g, ret_place, &not_there);
+		if (error || !not_there)
+			return error;
+	} else if (error != -ENOENT) {
+		return error;
+	}
+	*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
+	return begin_at(source->current, 0, 0, ret_place);
 }
 
 int
@@ -145,7 +172,8 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 			return -EAGAIN;
 		if (start->cursor.files[file].has_mark)
 			error = begin_at_mark(&start->cursor.files[file].mark,
-			                      start->cursor.files[file].lines, g, ret_place, &gap);
+			                      start->cursor.files[file].lines, source, progress, ret_place,
+			                      &gap);
 		else
 			error = begin_at_lines(start->cursor.files[file].lines, start->cursor.is_number, g,
 			                       offload, progress, ret_place, &gap);

@@ -399,6 +399,81 @@ START_TEST(a_cursor_into_another_content_gives_a_gap)
 }
 END_TEST
 
+START_TEST(a_returning_reader_finds_the_rotated_file_and_those_between)
+{
+	struct reader *r;
+	char id[CURSOR_TEXT_BYTES + 1];
+
+	fixture_append(&f, OUT, "1\n2\n3\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 3);
+	memcpy(id, reader_event(r, "log", 0)->id, sizeof(id));
+	reader_free(&r);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT ".1", "4\n");
+	r = reader_resume(&f, "r1", id); /* no new file yet */
+	reader_wait_lines(r, "stdout", "2\n3\n4\n");
+	reader_free(&r);
+	fixture_rename(&f, OUT ".1", OUT ".2");
+	fixture_settle(&f);
+	fixture_append(&f, OUT ".1", "between\n");
+	fixture_settle(&f);
+	fixture_append(&f, OUT, "now\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n3\n4\nbetween\nnow\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+	ck_assert_int_eq(event_number(reader_event(r, "log", 0), "n"), 2);
+	ck_assert_int_eq(event_number(reader_event(r, "log", 4), "n"), 1);
+}
+END_TEST
+
+START_TEST(a_returning_reader_finds_a_copy_that_was_made_before_truncation)
+{
+	struct reader *r;
+	char id[CURSOR_TEXT_BYTES + 1];
+
+	fixture_append(&f, OUT, "1\n2\n3\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 3);
+	memcpy(id, reader_event(r, "log", 1)->id, sizeof(id));
+	reader_free(&r);
+	fixture_append(&f, OUT ".1", "1\n2\n3\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "new\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "3\nnew\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(holes_are_skipped_and_said)
+{
+	struct reader *r, *again;
+	char path[128];
+
+	fixture_append(&f, OUT, "before\n");
+	snprintf(path, sizeof(path), "%s/%s", f.directory, OUT);
+	ck_assert_int_eq(truncate(path, (off_t)1 << 40), 0);
+	fixture_append(&f, OUT, "after\nmore\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "gap", 1);
+	reader_wait(r, "log", 4);
+	/* What is left of the page before it is zeros, and the start of the next line. */
+	ck_assert_int_eq(json_object_get_string_len(json_object_object_get(
+				 reader_event(r, "log", 1)->data, "line")), 4096 - 7);
+	ck_assert(event_flag(reader_event(r, "log", 1), "partial"));
+	ck_assert_str_eq(event_text(reader_event(r, "gap", 0), "reason"), "hole");
+	ck_assert_int_eq(event_number(reader_event(r, "gap", 0), "from"), 4096);
+	ck_assert_int_eq(event_number(reader_event(r, "gap", 0), "to"), (int64_t)1 << 40);
+	ck_assert_str_eq(event_text(reader_event(r, "log", 2), "line"), "after");
+	ck_assert_int_eq(event_number(reader_event(r, "log", 2), "n"), 2);
+	ck_assert_str_eq(event_text(reader_event(r, "log", 3), "line"), "more");
+	again = reader_resume(&f, "r1", reader_event(r, "gap", 0)->id);
+	reader_wait(again, "log", 2);
+	ck_assert_uint_eq(reader_count(again, "gap"), 0);
+}
+END_TEST
+
 START_TEST(readers_of_one_run_share_followers_and_blocks)
 {
 	struct reader *r[10];
@@ -515,6 +590,9 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_truncated_file_gives_a_gap_and_what_is_there_now);
 	tcase_add_test(tc, a_file_truncated_and_grown_past_its_old_size_is_noticed);
 	tcase_add_test(tc, a_cursor_into_another_content_gives_a_gap);
+	tcase_add_test(tc, a_returning_reader_finds_the_rotated_file_and_those_between);
+	tcase_add_test(tc, a_returning_reader_finds_a_copy_that_was_made_before_truncation);
+	tcase_add_test(tc, holes_are_skipped_and_said);
 	tcase_add_test(tc, readers_of_one_run_share_followers_and_blocks);
 	tcase_add_test(tc, a_reader_that_is_stuck_gets_every_line_in_the_end);
 	tcase_add_test(tc, what_is_no_regular_file_is_not_read);

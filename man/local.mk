@@ -1,2 +1,6 @@
 # Manual pages, mdoc(7).
-dist_man_MANS += man/runstreamd.8 man/runstream.yaml.5
+dist_man_MANS += \
+	man/runstreamctl.1 \
+	man/runstream.yaml.5 \
+	man/runstream-http.7 \
+	man/runstreamd.8

@@ -22,11 +22,19 @@ def records(kind, content):
     return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Worker:
     """Answers every FastCGI request on a socket alike, and notes whether it was asked."""
 
     def __init__(self, path, answer):
         self.asked, self.answer, self.path, self.is_closing = [], answer, path, False
+        self.gate = threading.Event()  # answers wait for it
+        self.gate.set()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         os.chmod(path, 0o666)
@@ -42,6 +50,7 @@ class Worker:
                     return
                 peer.settimeout(harness.seconds(10))
                 self.asked.append(self.parameters(peer))
+                self.gate.wait(harness.seconds(20))
                 peer.sendall(records(6, self.answer) + records(6, b"") + records(3, bytes(8)))
 
     @staticmethod
@@ -93,9 +102,11 @@ FULL = (b"Status: 503 Service Unavailable\r\nContent-Type: application/json\r\n\
 
 @unittest.skipUnless(harness.NGINX, "nginx is not installed")
 class NginxCase(unittest.TestCase):
+    """Both includes in a server of their own."""
+
     mode = "all"
     prefix = "/api"
-    server = ""
+    http = server = ""
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="runstream-nginx-")
@@ -123,18 +134,21 @@ class NginxCase(unittest.TestCase):
         with open(os.path.join(self.dir, "nginx.conf"), "w") as f:
             f.write("%sdaemon off;\nworker_processes 1;\npid %s/nginx.pid;\n"
                     "events { worker_connections 200; }\nhttp {\n  access_log off;\n%s"
-                    "  include %s/upstream.conf;\n  server {\n    listen 127.0.0.1:%d;\n%s"
+                    "%s  include %s/upstream.conf;\n  server {\n    listen 127.0.0.1:%d;\n%s"
                     "    include %s/locations.conf;\n"
                     "    location / { return 200 \"elsewhere\\n\"; }\n  }\n}\n"
-                    % ("user root;\n" if os.getuid() == 0 else "", self.dir, temps, self.dir,
-                       port, self.server, self.dir))
+                    % ("user root;\n" if os.getuid() == 0 else "", self.dir, temps, self.http,
+                       self.dir, port, self.server, self.dir))
 
     def command(self, *more):
         return [harness.NGINX, "-p", self.dir, "-c", os.path.join(self.dir, "nginx.conf"), "-e",
                 os.path.join(self.dir, "error.log"), *more]
 
     def test_nginx_takes_the_files(self):
-        self.write(1)
+        self.write(free_port())
+        self.check()
+
+    def check(self):
         answer = subprocess.run(self.command("-t"), capture_output=True, text=True,
                                 timeout=harness.seconds(20))
         self.assertEqual(answer.returncode, 0, answer.stderr)
@@ -148,9 +162,7 @@ class NginxCase(unittest.TestCase):
                 self.addCleanup(worker.close)
                 self.workers.append(worker)
         for _ in range(10):
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                self.port = s.getsockname()[1]
+            self.port = free_port()
             self.write(self.port)
             self.nginx = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL,
                                           stderr=subprocess.DEVNULL)
@@ -176,6 +188,30 @@ class NginxCase(unittest.TestCase):
 
     def asked(self):
         return sum(len(worker.asked) for worker in self.workers)
+
+
+class Example(NginxCase):
+    def test_nginx_takes_the_files(self):
+        """The example server, with the includes beside it, and without root's directories."""
+        self.include("upstream")
+        self.include("locations")
+        for part in ("upstream", "locations"):
+            os.rename(os.path.join(self.dir, part + ".conf"),
+                      os.path.join(self.dir, "runstream-%s.conf" % part))
+        with open(os.path.join(harness.SOURCE, "nginx", "example.conf")) as f:
+            text = f.read()
+        with open(os.path.join(self.dir, "mime.types"), "w") as f:
+            f.write("types { text/html html; }\n")
+        temps = "".join("\t%s_temp_path %s/%s;\n" % (name, self.dir, name)
+                        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        for old, new in (("user www-data;\n", "pid %s/nginx.pid;\n" % self.dir),
+                         ("/var/log/nginx", self.dir),
+                         ("listen 80;", "listen 127.0.0.1:%d;" % free_port()), ("http {\n", "http {\n" + temps)):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        with open(os.path.join(self.dir, "nginx.conf"), "w") as f:
+            f.write(text)
+        self.check()
 
 
 class All(NginxCase):
@@ -294,6 +330,26 @@ class AdministratorsOwn(NginxCase):
         self.assertEqual((answer.status, answer.body), (404, b"x" * 4096))
         self.assertEqual(answer.headers["cache-control"], "no-cache")
         self.assertEqual(self.get("/aXb/api/v1/runs").body, b"elsewhere\n")
+
+
+class Limited(NginxCase):
+    """An administrator's limit says 503 as well, before any worker is asked."""
+
+    http = "  limit_conn_zone $binary_remote_addr zone=z:1m;\n"
+    server = "    limit_conn z 1;\n"
+
+    def test_an_event_source_over_it_is_told_to_come_back(self):
+        self.start(OK, OK)
+        for worker in self.workers:
+            worker.gate.clear()
+        first = socket.create_connection(("127.0.0.1", self.port))
+        self.addCleanup(first.close)
+        first.sendall(b"GET /api/v1/runs/x/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        harness.wait_for("a worker is asked", self.asked)
+        self.assertIn(b"event: refused\n", self.get("/api/v1/runs/x/stream", EVENTS).body)
+        self.assertEqual(self.get("/api/v1/runs").status, 503)
+        for worker in self.workers:
+            worker.gate.set()
 
 
 if __name__ == "__main__":

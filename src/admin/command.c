@@ -45,6 +45,8 @@ static const char global_help[] =
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
 static void
 say(const char *format, va_list args)
 {

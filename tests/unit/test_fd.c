@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int
@@ -210,6 +211,31 @@ START_TEST(a_peer_that_leaves_in_the_middle_of_a_message_is_no_signal)
 }
 END_TEST
 
+START_TEST(closed_standard_descriptors_are_filled_with_what_is_of_no_use)
+{
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		char byte = 'x';
+
+		close(STDIN_FILENO);
+		close(STDOUT_FILENO);
+		if (fd_open_standard() < 0)
+			_exit(1);
+		if (read(STDIN_FILENO, &byte, 1) != -1 || errno != EBADF)
+			_exit(2);
+		if (write(STDOUT_FILENO, &byte, 1) != -1 || errno != EBADF)
+			_exit(3);
+		/* The next one is nobody's stdin. */
+		_exit(open("/dev/null", O_RDONLY | O_CLOEXEC) > STDERR_FILENO ? 0 : 4);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -226,6 +252,7 @@ main(void)
 	tcase_add_test(tc, surplus_descriptors_and_those_of_a_cut_message_are_closed);
 	tcase_add_test(tc, sending_to_a_closed_or_full_peer_is_an_error_and_no_signal);
 	tcase_add_test(tc, a_peer_that_leaves_in_the_middle_of_a_message_is_no_signal);
+	tcase_add_test(tc, closed_standard_descriptors_are_filled_with_what_is_of_no_use);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

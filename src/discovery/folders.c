@@ -40,6 +40,7 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 	if (parent)
 		HASH_ADD_KEYPTR(hh, parent->children, folder->name, length, folder);
 	TAILQ_INSERT_TAIL(&d->folders, folder, entry);
+	d->folder_count++;
 	return folder;
 }
 
@@ -79,6 +80,7 @@ folder_remove(struct discovery *d, struct folder *child)
 	watch_drop(d, &child->wd);
 	HASH_DEL(child->parent->children, child);
 	TAILQ_REMOVE(&d->folders, child, entry);
+	d->folder_count--;
 	free(child);
 }
 

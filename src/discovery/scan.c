@@ -14,8 +14,10 @@
 #include "store/run_dir.h"
 
 enum {
-	/* A folder whose watch is trusted is looked at in one look of so many. */
+	/* A folder whose watch is trusted is looked at in one look of so many, or, in a large tree,
+	 * of as many as it takes for a look to have about so many of them. */
 	TRUSTED_LOOKS = 8,
+	TRUSTED_PER_LOOK = 1000,
 	/* Folders without a run's file, beyond which more are found when their parent is listed. */
 	CANDIDATES_MAX = 100000,
 };
@@ -338,8 +340,11 @@ look_at(struct discovery *d, struct folder *folder)
 void
 scan_folders(struct discovery *d, bool all_folders)
 {
-	uint64_t turn = d->look_count;
+	uint64_t turn = d->look_count, looks = d->folder_count / TRUSTED_PER_LOOK;
 	struct folder *folder, *next;
+
+	if (looks < TRUSTED_LOOKS)
+		looks = TRUSTED_LOOKS;
 
 	/* Folders that are found on the way are appended, and so have their turn. Looking at one may
 	 * remove those below it, which stand behind it, and itself. */
@@ -348,7 +353,7 @@ scan_folders(struct discovery *d, bool all_folders)
 
 		turn++;
 		if (all_folders || folder->wd < 0 || folder->must_list || folder->is_racy ||
-		    turn % TRUSTED_LOOKS == 0)
+		    turn % looks == 0)
 			look_at(d, folder);
 		next = previous ? TAILQ_NEXT(previous, entry) : TAILQ_FIRST(&d->folders);
 		if (next == folder)

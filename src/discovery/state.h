@@ -96,6 +96,7 @@ struct discovery {
 	bool root_was_missing;   /* and that was said */
 	struct folder *root;
 	struct folder_list folders;
+	size_t folder_count;
 	struct candidate_list candidates;
 	size_t candidate_count;
 	struct run *runs;        /* by slot; registry_capacity() of them */

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -451,6 +452,8 @@ def read_options():
 
 def main():
     options = read_options()
+    # An orderly end, that leaves no server behind, also when a timeout is what ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     bench = Bench(options)
     bench.has_nchan = Nchan.module() is not None
     bench.note(procfs.machine())
@@ -458,6 +461,10 @@ def main():
                f"lines of {LINE_BYTES} bytes; medians of {options.repeat}")
     if not bench.has_nchan:
         bench.note("nchan is not installed (Debian: libnginx-mod-nchan): nothing to compare with")
+    load_average = os.getloadavg()[0]
+    if load_average > 0.5:
+        bench.note(f"this machine was busy before (load average {load_average:.1f}): latencies, "
+                   "above all, say little")
     failed = []
     try:
         for name in options.names or BENCHES:
@@ -470,9 +477,9 @@ def main():
         bench.close()
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": procfs.machine(), "workers": bench.workers,
-                       "nginx_workers": bench.nginx_workers, "failed": failed,
-                       "faults": bench.faults, "figures": bench.figures}, file, indent=1)
+            json.dump({"machine": procfs.machine(), "load_average": load_average,
+                       "workers": bench.workers, "nginx_workers": bench.nginx_workers,
+                       "failed": failed, "faults": bench.faults, "figures": bench.figures}, file, indent=1)
             file.write("\n")
     # A missed target is a figure; lines lost and a server that fell over are failures.
     return 1 if failed or bench.faults else 0

@@ -31,6 +31,8 @@ RUNSTREAMD = os.environ.get("RUNSTREAMD") or os.path.join(BUILD, "runstreamd")
 RUNSTREAMCTL = os.environ.get("RUNSTREAMCTL") or os.path.join(BUILD, "runstreamctl")
 WRAPPER = shlex.split(os.environ.get("RUNSTREAM_TEST_WRAPPER", ""))
 FACTOR = float(os.environ.get("RUNSTREAM_TEST_FACTOR") or (10 if WRAPPER else 1))
+# Sanitizers and valgrind keep what was freed, and look for leaks themselves.
+MEMORY_TELLS = not WRAPPER and not os.environ.get("RUNSTREAM_TEST_SANITIZERS")
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 # In the environment of whatever a test starts, so that what is left behind can be found.

@@ -166,7 +166,8 @@ class Slow(harness.TestCase):
                 stream.events.clear()
                 stream.wait_lines(1000, within_s=10)
         # What the stuck ones have not taken is 36 MB; it is in the file and nowhere else.
-        self.assertLess(harness.resident_kib(pid) - before_kib, 12 * 1024)
+        if harness.MEMORY_TELLS:
+            self.assertLess(harness.resident_kib(pid) - before_kib, 12 * 1024)
         self.assertEqual(self.server.counters()["clients"], 5)
 
     def test_one_that_reads_late_gets_every_line(self):

@@ -47,8 +47,7 @@ class Cycles(harness.TestCase):
         after_kib = self.settled()[1]
         for before, after in zip(before_kib, after_kib):
             # A leak of a kilobyte a client would be CYCLES / 2 KiB in each of two workers.
-            # (Sanitizers and valgrind keep what was freed, and look for leaks themselves.)
-            if not harness.WRAPPER and not os.environ.get("RUNSTREAM_TEST_SANITIZERS"):
+            if harness.MEMORY_TELLS:
                 self.assertLess(after - before, max(200, CYCLES // 5))
         counters = self.server.counters()
         self.assertEqual((counters["files_open"], counters["channels"]), (0, 0))

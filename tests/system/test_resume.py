@@ -2,7 +2,6 @@
 """Client reconnect: after each position everything that follows, exactly once."""
 
 import os
-import unittest
 import urllib.parse
 
 import harness
@@ -141,7 +140,6 @@ class Resume(harness.TestCase):
         again.wait("gap", stream="stdout")
         again.wait("log", line="other", n=1)
 
-    @unittest.expectedFailure
     def test_lines_of_the_file_that_was_rotated_away_come_first(self):
         run = self.server.run(lines=20)
         first = self.stream(run)
@@ -155,7 +153,6 @@ class Resume(harness.TestCase):
         self.assertEqual(again.whole_lines(),
                          ["line %d" % n for n in range(11, 21)] + ["new"])
 
-    @unittest.expectedFailure
     def test_lines_of_a_copy_that_was_rotated_away_come_first(self):
         run = self.server.run(lines=20)
         first = self.stream(run)

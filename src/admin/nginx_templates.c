@@ -23,6 +23,7 @@ static const char fastcgi_settings[] =
 	"\tfastcgi_keep_conn off;              # a connection is a request\n"
 	"\tfastcgi_ignore_client_abort off;    # a client that leaves gives its place back\n"
 	"\tfastcgi_cache off;\n"
+	"\tfastcgi_pass_header X-Accel-Buffering; # for an nginx that stands before this one\n"
 	"\tgzip off;                           # would hold events back, and takes 112 KB a stream\n"
 	"\texpires off;                        # Cache-Control is the worker's\n"
 	"\t# A full or stopping worker says 503, and the next one is asked; never twice for a POST.\n"

@@ -215,7 +215,9 @@ on_time(void *arg)
 	if (now_ms >= due_ms(c)) {
 		if (c->ends_ms > 0 && now_ms >= c->ends_ms) {
 			c->ends_ms = 0;
-			end_stream(c);
+			/* One that is at its end may have sent half of it already. */
+			if (!c->is_ending)
+				end_stream(c);
 		} else if (c->request) {
 			peers_counters(c->worker->peers)->requests_bad++;
 			connection_free(c);
@@ -315,16 +317,17 @@ open_now(struct connection *c)
 	return true;
 }
 
-void
+bool
 connection_open_stream(struct connection *c, bool may_be_over)
 {
 	request_free(&c->request);
 	if (!may_be_over && !open_now(c)) {
 		connection_free(c);
-		return;
+		return false;
 	}
 	set_timer(c);
 	connection_ready(c);
+	return true;
 }
 
 static void
@@ -366,6 +369,12 @@ fill(struct connection *c)
 		case SUBSCRIBER_WAIT:
 			return true;
 		case SUBSCRIBER_NOTHING_MORE:
+			if (c->is_opened) {
+				/* It waited for the run in a stream that began with 200: its next
+				 * try gets the 204. */
+				end_stream(c);
+				return true;
+			}
 			block = answer_nothing_more();
 			if (!block)
 				return false;

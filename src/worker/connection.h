@@ -58,9 +58,9 @@ void connection_serve(struct connection *c);
 void connection_answer(struct connection *c, struct block *block);
 
 /* Begins a stream: counts it, sends headers and first bytes (later for the id of an end, which may
- * be answered with 204). run may be NULL: one that is waited for; connection_subscribe()
- * follows. */
-void connection_open_stream(struct connection *c, bool may_be_over);
+ * be answered with 204). connection_subscribe() follows, at once or when the run was found.
+ * False: without memory, and the connection is freed. */
+bool connection_open_stream(struct connection *c, bool may_be_over);
 /* Subscribes to a run. Ends the connection on failure. */
 void connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
                           const struct start *start);

@@ -229,7 +229,9 @@ find_route(const struct connection *c)
 static bool
 is_full(const struct worker *worker)
 {
-	return peers_own_clients(worker->peers) >= (uint64_t)worker->settings.server.max_clients_per_worker;
+	/* Those who wait for a run (?wait_s=) hold as much as those who have one. */
+	return peers_own_clients(worker->peers) + (uint64_t)worker->run_wait_count >=
+	       (uint64_t)worker->settings.server.max_clients_per_worker;
 }
 
 void

@@ -90,9 +90,8 @@ answer_with_stream(struct connection *c, const struct run_query *query,
 	c->run_slot = run->slot;
 	c->is_counted = true;
 	peers_change(worker->peers, run->slot, +1);
-	if (!c->is_opened) {
-		connection_open_stream(c, may_be_over);
-	}
+	if (!c->is_opened && !connection_open_stream(c, may_be_over))
+		return;
 	connection_subscribe(c, run, query->files, &query->start);
 }
 

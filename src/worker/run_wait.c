@@ -14,7 +14,8 @@ struct run_wait {
 	struct connection *connection;
 	struct run_query query;
 	uint64_t look;    /* the first look that began after the question ends the wait for it */
-	int64_t until_ms; /* ?wait_s= ends */
+	int64_t until_ms; /* ?wait_s= ends; 0: it does not wait */
+	int64_t look_until_ms; /* discovery is waited for */
 	bool is_overdue;  /* no look came in time */
 	struct loop_timer timer;
 	TAILQ_ENTRY(run_wait) entry;
@@ -30,6 +31,7 @@ run_wait_free(struct run_wait **wait)
 		return;
 	loop_timer_stop(w->connection->worker->loop, &w->timer);
 	TAILQ_REMOVE(&w->connection->worker->run_waits, w, entry);
+	w->connection->worker->run_wait_count--;
 	free(w);
 }
 
@@ -72,17 +74,28 @@ check(struct run_wait *w)
 		give_up(w);
 }
 
+static void on_time(void *arg);
+
+/* Whichever comes next: the end of ?wait_s=, or of the patience with discovery. */
+static void
+set_timer(struct run_wait *w)
+{
+	struct loop *loop = w->connection->worker->loop;
+	int64_t now_ms = loop_now_ms(loop);
+
+	loop_timer_set(loop, &w->timer,
+	               (now_ms < w->until_ms ? w->until_ms : w->look_until_ms) - now_ms, on_time, w);
+}
+
 static void
 on_time(void *arg)
 {
 	struct run_wait *w = arg;
-	int64_t now_ms = loop_now_ms(w->connection->worker->loop);
+	struct worker *worker = w->connection->worker;
 
-	if (now_ms < w->until_ms) {
-		loop_timer_set(w->connection->worker->loop, &w->timer, w->until_ms - now_ms, on_time, w);
-		return;
-	}
-	w->is_overdue = registry_looks_finished(w->connection->worker->registry) <= w->look;
+	w->is_overdue = loop_now_ms(worker->loop) >= w->look_until_ms &&
+	                registry_looks_finished(worker->registry) <= w->look;
+	set_timer(w);
 	check(w);
 }
 
@@ -97,6 +110,11 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 		run_answer(c, query, &run);
 		return;
 	}
+	if (c->style.is_head && query->wait_ms > 0) {
+		/* What GET would begin with. */
+		connection_answer(c, answer_stream(&c->style, 0));
+		return;
+	}
 	w = calloc(1, sizeof(*w));
 	if (!w) {
 		connection_free(c);
@@ -108,7 +126,9 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 	w->until_ms = query->wait_ms > 0 ? loop_now_ms(worker->loop) + query->wait_ms : 0;
 	c->run_wait = w;
 	TAILQ_INSERT_TAIL(&worker->run_waits, w, entry);
-	loop_timer_set(worker->loop, &w->timer, LOOK_TIMEOUT_MS, on_time, w);
+	worker->run_wait_count++;
+	w->look_until_ms = loop_now_ms(worker->loop) + LOOK_TIMEOUT_MS;
+	set_timer(w);
 	eventfd_write(worker->discovery_bell_fd, 1);
 	/* A client that is prepared to wait sees at once that it was heard. */
 	if (query->wait_ms > 0)

@@ -27,6 +27,7 @@ struct worker {
 	struct loop_task serve_task;
 
 	TAILQ_HEAD(, run_wait) run_waits;
+	size_t run_wait_count;
 
 	struct loop_fd listen_watch, bell_watch, supervisor_watch;
 	struct loop_timer accept_timer; /* after a failure to accept */

@@ -227,8 +227,14 @@ find_route(const struct connection *c)
 }
 
 static bool
-is_full(const struct worker *worker)
+is_full(const struct connection *c)
 {
+	const struct worker *worker = c->worker;
+
+	/* The number of a new descriptor is the lowest that is free. The other half of them is left
+	 * to the files of those who are in: a client without its file would wait without end. */
+	if (c->watch.fd >= worker->fd_limit / 2)
+		return true;
 	/* Those who wait for a run (?wait_s=) hold as much as those who have one. */
 	return peers_own_clients(worker->peers) + (uint64_t)worker->run_wait_count >=
 	       (uint64_t)worker->settings.server.max_clients_per_worker;
@@ -258,7 +264,7 @@ routes_dispatch(struct connection *c)
 		                                  "only GET and HEAD are answered here", NULL, NULL, 0));
 		return;
 	}
-	if (route->is_stream && (c->worker->is_draining || is_full(c->worker))) {
+	if (route->is_stream && (c->worker->is_draining || is_full(c))) {
 		/* Always 503, whoever asks: the web server goes on to the next worker with it. */
 		peers_counters(c->worker->peers)->clients_refused++;
 		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE,

@@ -1,11 +1,13 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@ enum {
 	ACCEPTS_A_TURN = 64,
 	SERVES_A_TURN = 256, /* then new connections and files have their turn */
 	ACCEPT_AGAIN_MS = 100,
+	ACCEPT_WARNING_MS = 10000,
 	FIGURES_MS = 1000,
 	/* After a drain is over, clients that take nothing are not waited for any longer. */
 	DRAIN_GRACE_MS = 500,
@@ -52,6 +55,18 @@ worker_serve_soon(struct worker *worker)
 static void on_connection(void *arg, uint32_t events);
 
 static void
+warn_of_accept(struct worker *worker, int error)
+{
+	int64_t now_ms = loop_now_ms(worker->loop);
+
+	if (worker->accept_warned_ms > 0 && now_ms - worker->accept_warned_ms < ACCEPT_WARNING_MS)
+		return;
+	worker->accept_warned_ms = now_ms;
+	log_warning("accept_failed", "error=\"%s\" connections=%zu", strerror(error),
+	            worker->connection_count);
+}
+
+static void
 accept_again(void *arg)
 {
 	struct worker *worker = arg;
@@ -77,8 +92,7 @@ on_connection(void *arg, uint32_t events)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		/* Out of descriptors or memory: those who wait in the queue go on waiting. */
-		log_warning("accept_failed", "error=\"%s\" connections=%zu", strerror(errno),
-		            worker->connection_count);
+		warn_of_accept(worker, errno);
 		loop_fd_change(worker->loop, &worker->listen_watch, 0);
 		loop_timer_set(worker->loop, &worker->accept_timer, ACCEPT_AGAIN_MS, accept_again, worker);
 		return;
@@ -255,9 +269,12 @@ tear_down(struct worker *worker)
 int
 worker_main(struct instance *instance)
 {
-	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd };
+	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd, .fd_limit = INT_MAX };
+	struct rlimit limit;
 	int error;
 
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+		worker.fd_limit = (int)limit.rlim_cur;
 	TAILQ_INIT(&worker.connections);
 	TAILQ_INIT(&worker.ready);
 	TAILQ_INIT(&worker.run_waits);

@@ -31,6 +31,8 @@ struct worker {
 
 	struct loop_fd listen_watch, bell_watch, supervisor_watch;
 	struct loop_timer accept_timer; /* after a failure to accept */
+	int64_t accept_warned_ms;
+	int fd_limit; /* more descriptors this process cannot have */
 	struct loop_timer drain_timer;
 	struct loop_timer figures_timer;
 	bool is_draining;

@@ -130,7 +130,8 @@ class Server:
 
     counter = itertools.count()
 
-    def __init__(self, config=None, workers=2, nginx=True, nginx_server="", mode="all"):
+    def __init__(self, config=None, workers=2, nginx=True, nginx_server="", mode="all",
+                 before=()):
         self.mark = "%d-%d" % (os.getpid(), next(self.counter))
         self.dir = tempfile.mkdtemp(prefix="runstream-test-")
         self.runs_dir = os.path.join(self.dir, "runs")
@@ -140,6 +141,7 @@ class Server:
         self.nginx_log_path = os.path.join(self.dir, "nginx.log")
         self.environment = dict(clean_environment(), **{MARK: self.mark})
         self.workers = workers
+        self.before = list(before)  # words before runstreamd's own
         self.wants_nginx, self.nginx_server, self.mode = nginx, nginx_server, mode
         self.daemon = self.nginx = None
         self.port = 0
@@ -184,7 +186,7 @@ class Server:
             raise AssertionError("not built: " + RUNSTREAMD)
         with open(self.log_path, "ab") as log:
             self.daemon = subprocess.Popen(
-                WRAPPER + [RUNSTREAMD, "--foreground", "--config", self.config_path,
+                self.before + WRAPPER + [RUNSTREAMD, "--foreground", "--config", self.config_path,
                            "--runs-dir", self.runs_dir, "--runtime-dir", self.runtime_dir,
                            "--workers", str(self.workers)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)

@@ -230,5 +230,45 @@ class Waiting(harness.TestCase):
         harness.wait_for("places are free", admitted)
 
 
+class Descriptors(harness.TestCase):
+    """A worker that may have 80 descriptors, and 100 clients of as many runs."""
+
+    LIMIT = 80
+
+    def test_what_is_let_in_is_served_and_the_rest_is_told_that_it_is_full(self):
+        limit = ["sh", "-c", 'ulimit -n %d && exec "$@"' % self.LIMIT, "sh"]
+        with harness.Server(workers=1, nginx=False, before=limit) as server:
+            runs = [server.run(lines=1) for _ in range(100)]
+            harness.wait_for("all are known", lambda: len(
+                server.ctl_json("runs")["runs"]) == 100)
+            pid = server.worker_pids()[0]
+            before = harness.descriptors(pid)
+            peers, full = [], 0
+            for run in runs:
+                peer = Peer(server, head("/api/v1/runs/%s/stream" % run.id))
+                self.addCleanup(peer.socket.close)
+                peer.until(b"\r\n\r\n")
+                if peer.text.startswith(b"Status: 503"):
+                    full += 1
+                    continue
+                peer.until(b'"line 1"')
+                peers.append(peer)
+            self.assertGreater(len(peers), 10)
+            self.assertGreater(full, 10)
+            for run in runs:
+                run.out("live\n")
+            for peer in peers:
+                peer.until(b'"live"')
+            # Connections that ask for nothing take what is left; this is said, and survived.
+            idle = [Peer(server) for _ in range(self.LIMIT)]
+            harness.wait_for("it has none left", lambda: "accept_failed" in server.log())
+            for peer in idle + peers:
+                peer.socket.close()
+            harness.wait_for("all are free", lambda: harness.descriptors(pid) == before)
+            with Peer(server, head("/api/v1/health")) as peer:
+                self.assertIn(b'{"status":"ok"}', peer.all())
+            self.assertEqual(server.log().count("accept_failed"), 1)
+
+
 if __name__ == "__main__":
     harness.main()

@@ -155,6 +155,7 @@ class Server:
         except BaseException:
             print(self.logs())
             self.kill_all()
+            shutil.rmtree(self.dir, ignore_errors=True)
             raise
         return self
 

@@ -11,9 +11,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "model/cursor.h"
+#include "stream/hash_table.h"
 
 /* A place in a channel: what the text of a block begins at. Padding is zeroed (it is hashed). */
 struct block_key {

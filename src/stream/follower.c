@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"

@@ -6,6 +6,7 @@ libstream_a_SOURCES = \
 	src/stream/file_system.c src/stream/file_system.h \
 	src/stream/follower.c src/stream/follower.h \
 	src/stream/fragment.c src/stream/fragment.h \
+	src/stream/hash_table.h \
 	src/stream/hub.c src/stream/hub.h \
 	src/stream/indexer.c src/stream/indexer.h \
 	src/stream/line_index.c src/stream/line_index.h \

@@ -9,9 +9,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "base/loop.h"
+#include "stream/hash_table.h"
 
 struct watch;
 

@@ -15,7 +15,7 @@
 
 enum {
 	OUTPUT_BLOCKS = 8,
-	OUTPUT_ENOUGH_BYTES = 32 * 1024, /* no more is asked for while so much is queued */
+	OUTPUT_ENOUGH_BYTES = 64 * 1024, /* no more is asked for while so much is queued */
 };
 
 /* Zero-initialised, but for request_id. */

@@ -1,0 +1,10 @@
+/* uthash, with a faster hash than its own: block keys are looked up for each client and block. */
+#ifndef STREAM_HASH_TABLE_H
+#define STREAM_HASH_TABLE_H
+
+#include <xxhash.h>
+
+#define HASH_FUNCTION(key, length, hash) ((hash) = (unsigned)XXH3_64bits(key, length))
+#include <uthash.h>
+
+#endif

@@ -167,13 +167,21 @@ connection_free(struct connection *c)
 
 /* --- time ------------------------------------------------------------------------------------------------- */
 
+/* May free it, if its headers were not sent. */
 static void
 end_stream(struct connection *c)
 {
+	if (!c->is_opened) {
+		/* An end without headers would be the web server's 502; with 503 it asks the next. */
+		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE, "the worker cannot serve this now",
+		                                  NULL, NULL, 1));
+		return;
+	}
 	unsubscribe(c);
 	c->is_ending = true;
 	output_finish(&c->output);
 	connection_ready(c);
+	set_timer(c);
 }
 
 static void
@@ -216,8 +224,10 @@ on_time(void *arg)
 		if (c->ends_ms > 0 && now_ms >= c->ends_ms) {
 			c->ends_ms = 0;
 			/* One that is at its end may have sent half of it already. */
-			if (!c->is_ending)
+			if (!c->is_ending) {
 				end_stream(c);
+				return;
+			}
 		} else if (c->request) {
 			peers_counters(c->worker->peers)->requests_bad++;
 			connection_free(c);
@@ -383,6 +393,8 @@ fill(struct connection *c)
 			end_stream(c);
 			return true;
 		case SUBSCRIBER_END:
+			if (!c->is_opened)
+				return false; /* it could not even begin */
 			end_stream(c);
 			return true;
 		}

@@ -156,11 +156,9 @@ runs_listing_begin(struct connection *c)
 	}
 	l->connection = c;
 	l->runs = json_object_new_array();
-	if (!take_parameters(c, l)) {
-		runs_listing_free(&l);
-		return;
-	}
 	c->listing = l;
+	if (!take_parameters(c, l))
+		return; /* the answer freed it */
 	request_free(&c->request);
 	loop_defer(c->worker->loop, &l->task, go_on, l);
 }

@@ -3,6 +3,7 @@
 
 import os
 import random
+import signal
 import socket
 import struct
 
@@ -228,6 +229,22 @@ class Waiting(harness.TestCase):
             with Peer(self.server, head("/api/v1/runs/waited/stream", "HEAD")) as peer:
                 return not peer.all().startswith(b"Status: 503")
         harness.wait_for("places are free", admitted)
+
+
+class Drain(harness.TestCase):
+    def test_what_has_no_headers_yet_is_sent_to_the_next_worker(self):
+        """An end without headers would be a 502 of nginx."""
+        with harness.Server(workers=1, nginx=False) as server:
+            status = server.status()
+            os.kill(status["discovery"]["pid"], signal.SIGSTOP)  # its look is waited for
+            try:
+                with Peer(server, head("/api/v1/runs/unknown/stream")) as peer:
+                    harness.wait_for("it asked", lambda: server.counters()["requests"] >= 1)
+                    os.kill(status["workers"][0]["pid"], signal.SIGTERM)
+                    self.assertTrue(peer.all().startswith(b"Status: 503"), peer.text)
+                    self.assertEqual(peer.ended, 0)
+            finally:
+                os.kill(status["discovery"]["pid"], signal.SIGCONT)
 
 
 class Descriptors(harness.TestCase):

@@ -119,6 +119,16 @@ class Text(unittest.TestCase):
                 self.assertEqual(line, line.rstrip(" \t"), "%s:%d" % (path, number))
 
 
+class Tracked(unittest.TestCase):
+    def test_nothing_generated_is_tracked(self):
+        # -i -c: what is in the index although .gitignore says that it is made.
+        if not os.path.exists(os.path.join(TOP, ".git")) or not shutil.which("git"):
+            self.skipTest("not a checkout")
+        result = subprocess.run(["git", "-C", TOP, "ls-files", "-i", "-c", "--exclude-standard"],
+                                capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
+
 class Pages(unittest.TestCase):
     def test_pages_pass_mandoc(self):
         mandoc = shutil.which("mandoc")

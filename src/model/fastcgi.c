@@ -236,3 +236,37 @@ fastcgi_put_finish(uint8_t to[static FASTCGI_FINISH_BYTES], uint16_t request_id)
 	fastcgi_put_header(to, FCGI_STDOUT, request_id, 0, 0);
 	fastcgi_put_end(to + FCGI_HEADER_LEN, request_id, 0, FCGI_REQUEST_COMPLETE);
 }
+
+int
+fastcgi_stdin_skip(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t *bytes, size_t length)
+{
+	while (length > 0) {
+		size_t n;
+
+		if (s->is_over && s->skip_bytes == 0)
+			return -EPROTO;
+		if (s->skip_bytes > 0) {
+			n = length < s->skip_bytes ? length : s->skip_bytes;
+			s->skip_bytes -= (uint32_t)n;
+		} else {
+			n = FCGI_HEADER_LEN - (size_t)s->header_bytes;
+			n = length < n ? length : n;
+			memcpy(s->header + s->header_bytes, bytes, n);
+			s->header_bytes = (uint8_t)(s->header_bytes + n);
+		}
+		bytes += n;
+		length -= n;
+		if (s->header_bytes < FCGI_HEADER_LEN)
+			continue;
+		s->header_bytes = 0;
+		if (s->header[0] != FCGI_VERSION_1 || (s->header[2] << 8 | s->header[3]) != request_id)
+			return -EPROTO;
+		if (s->header[1] == FCGI_ABORT_REQUEST)
+			return -ECANCELED;
+		if (s->header[1] != FCGI_STDIN)
+			return -EPROTO;
+		s->skip_bytes = (uint32_t)(s->header[4] << 8 | s->header[5]) + s->header[6];
+		s->is_over = (s->header[4] | s->header[5]) == 0;
+	}
+	return 0;
+}

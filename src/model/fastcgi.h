@@ -45,6 +45,24 @@ struct fastcgi_request {
  */
 int fastcgi_parse(struct fastcgi_request *request, const uint8_t *bytes, size_t length);
 
+/*
+ * What follows the head: STDIN records up to an empty one (5.3), for requests whose body nobody
+ * wants. Zero-initialised.
+ */
+struct fastcgi_stdin {
+	uint8_t header[FCGI_HEADER_LEN];
+	uint8_t header_bytes;  /* of it that came */
+	uint32_t skip_bytes;   /* of the record begun: content and padding to come */
+	bool is_over;          /* the empty record came */
+};
+
+/*
+ * Passes over the next bytes. 0 (see is_over), or -EPROTO: other records than STDIN of this
+ * request, or something behind its end; -ECANCELED: ABORT_REQUEST.
+ */
+int fastcgi_stdin_skip(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t *bytes,
+                       size_t length);
+
 /* The parameters of a request; borrows the bytes that they were read from. */
 struct fastcgi_params {
 	const char *text; /* name NUL value NUL name NUL … */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,9 @@ enum {
 	/* The kernel's share of what is on its way: enough for nginx to have work, little enough
 	 * that thousands of stuck clients fit. */
 	SOCKET_BYTES = 64 * 1024,
+	/* Of a body, read at once and in one turn. */
+	BODY_BYTES = 16 * 1024,
+	BODY_READS = 16,
 };
 
 static void set_timer(struct connection *c);
@@ -47,6 +51,20 @@ head_failed(struct connection *c, int error)
 	connection_free(c);
 }
 
+/* What came behind the head is the start of the body; if it is something else, this request is
+ * answered all the same, and nothing else is. */
+static void
+begin_body(struct connection *c)
+{
+	const struct request *r = c->request;
+	const char *length = request_variable(r, "CONTENT_LENGTH");
+	bool is_body = fastcgi_stdin_skip(&c->body, c->output.request_id,
+	                                  (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
+	                                  r->head.length_bytes - r->fastcgi.head_bytes) == 0;
+
+	c->has_body = is_body && *length && strcmp(length, "0") != 0;
+}
+
 static void
 read_head(struct connection *c)
 {
@@ -62,23 +80,40 @@ read_head(struct connection *c)
 	c->output.request_id = c->request->fastcgi.request_id;
 	c->sent_ms = loop_now_ms(c->worker->loop);
 	loop_timer_stop(c->worker->loop, &c->timer);
+	begin_body(c);
 	routes_dispatch(c);
 }
 
-/* After the head only STDIN may come, which no route asks for, and the end. */
+/* Answered, but nginx is still sending a body: were the connection closed on it, nginx would take
+ * that for a failure, and drop the answer. */
 static bool
-is_peer_gone(struct connection *c)
+is_awaiting_body(const struct connection *c)
 {
-	char bytes[4096];
-	ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	return c->is_ending && output_is_empty(&c->output) && c->has_body && !c->body.is_over;
+}
 
-	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+/* After the head only STDIN may come, which no route asks for, and the end. False: it is over. */
+static bool
+read_body(struct connection *c)
+{
+	uint8_t bytes[BODY_BYTES];
+
+	for (int i = 0; i < BODY_READS; i++) {
+		ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+		if (n == 0 || fastcgi_stdin_skip(&c->body, c->output.request_id, bytes, (size_t)n) < 0)
+			return false;
+	}
+	return true;
 }
 
 static void
 on_events(void *arg, uint32_t events)
 {
 	struct connection *c = arg;
+	bool awaited_body;
 
 	if (c->request) {
 		read_head(c);
@@ -88,7 +123,8 @@ on_events(void *arg, uint32_t events)
 		connection_free(c);
 		return;
 	}
-	if (events & EPOLLIN && is_peer_gone(c)) {
+	awaited_body = is_awaiting_body(c);
+	if (events & EPOLLIN && (!read_body(c) || (awaited_body && c->body.is_over))) {
 		connection_free(c);
 		return;
 	}
@@ -205,7 +241,7 @@ due_ms(const struct connection *c)
 {
 	int64_t due;
 
-	if (c->request)
+	if (c->request || is_awaiting_body(c))
 		return c->sent_ms + settings_of(c)->server.request_timeout_ms;
 	if (c->is_blocked || c->is_ending || !c->is_opened)
 		due = c->sent_ms + settings_of(c)->api.sse.client_timeout_s * 1000;
@@ -228,7 +264,7 @@ on_time(void *arg)
 				end_stream(c);
 				return;
 			}
-		} else if (c->request) {
+		} else if (c->request || is_awaiting_body(c)) {
 			peers_counters(c->worker->peers)->requests_bad++;
 			connection_free(c);
 			return;
@@ -416,7 +452,9 @@ connection_serve(struct connection *c)
 			return;
 		}
 		if (output_is_empty(&c->output)) {
-			if (c->is_ending)
+			if (is_awaiting_body(c))
+				set_timer(c);
+			else if (c->is_ending)
 				connection_free(c);
 			return;
 		}

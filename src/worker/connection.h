@@ -31,6 +31,7 @@ struct connection {
 	struct subscriber *subscriber; /* of a stream */
 	uint32_t run_slot;            /* counted in the pool for this run */
 	struct output output;
+	struct fastcgi_stdin body;    /* which nobody wants; passed over */
 
 	struct answer_style style;
 	bool is_ready;     /* queued to be served */
@@ -38,6 +39,7 @@ struct connection {
 	bool is_counted;   /* in the pool */
 	bool is_opened;    /* its headers are on their way */
 	bool is_ending;    /* nothing follows what is queued */
+	bool has_body;     /* it is to come whole before the end: see connection_serve() */
 	int64_t sent_ms;   /* when bytes were last taken, or the stream began */
 	int64_t ends_ms;   /* when a drain ends it; 0: not draining */
 };

@@ -64,8 +64,8 @@ class Errors(harness.TestCase):
     def test_a_body_that_nobody_wants_does_no_harm(self):
         run = self.server.run(lines=1)
         with socket.create_connection(("127.0.0.1", self.server.port), 10) as s:
-            s.sendall(("GET /api/v1/runs/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n"
-                       "Connection: close\r\n\r\n" % run.id).encode() + b"x" * 10000)
+            s.sendall(("GET /api/v1/runs/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+                       "Connection: close\r\n\r\n" % run.id).encode() + b"x" * 1000000)
             s.settimeout(harness.seconds(10))
             self.assertIn(b"HTTP/1.1 200", s.recv(1000))
 

@@ -566,6 +566,45 @@ START_TEST(libfcgi_reads_the_same)
 }
 END_TEST
 
+/* However the bytes come. */
+START_TEST(a_body_is_passed_over_to_its_end)
+{
+	static const uint8_t body[] = {
+		1, FCGI_STDIN, 0, 1, 0, 3, 2, 0, 'a', 'b', 'c', 0, 0, /* with padding */
+		1, FCGI_STDIN, 0, 1, 0, 1, 0, 0, 'd',
+		1, FCGI_STDIN, 0, 1, 0, 0, 1, 0, 0,                   /* the end, with padding, too */
+	};
+
+	for (size_t step = 1; step <= sizeof(body); step++) {
+		struct fastcgi_stdin s = { .is_over = false };
+
+		for (size_t at = 0; at < sizeof(body); at += step) {
+			size_t n = sizeof(body) - at < step ? sizeof(body) - at : step;
+
+			ck_assert(!s.is_over || at >= sizeof(body) - 1);
+			ck_assert_int_eq(fastcgi_stdin_skip(&s, 1, body + at, n), 0);
+		}
+		ck_assert(s.is_over);
+		ck_assert_int_eq(fastcgi_stdin_skip(&s, 1, body, 1), -EPROTO);
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_body_is_refused)
+{
+	static const uint8_t other_id[] = { 1, FCGI_STDIN, 0, 2, 0, 0, 0, 0 };
+	static const uint8_t other_type[] = { 1, FCGI_PARAMS, 0, 1, 0, 0, 0, 0 };
+	static const uint8_t abort_request[] = { 1, FCGI_ABORT_REQUEST, 0, 1, 0, 0, 0, 0 };
+	struct fastcgi_stdin s = { .is_over = false };
+
+	ck_assert_int_eq(fastcgi_stdin_skip(&s, 1, other_id, 8), -EPROTO);
+	s = (struct fastcgi_stdin){ .is_over = false };
+	ck_assert_int_eq(fastcgi_stdin_skip(&s, 1, other_type, 8), -EPROTO);
+	s = (struct fastcgi_stdin){ .is_over = false };
+	ck_assert_int_eq(fastcgi_stdin_skip(&s, 1, abort_request, 8), -ECANCELED);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -592,6 +631,8 @@ main(void)
 	tcase_add_test(params, goes_through_all_of_them);
 	suite_add_tcase(suite, params);
 	tcase_add_test(records, writes_these_bytes);
+	tcase_add_test(records, a_body_is_passed_over_to_its_end);
+	tcase_add_test(records, what_is_no_body_is_refused);
 	suite_add_tcase(suite, records);
 	tcase_set_timeout(peer, 60);
 	tcase_add_test(peer, libfcgi_reads_the_same);

@@ -110,10 +110,25 @@ channel_unpark(struct channel *c, struct subscriber *s)
 
 /* --- what is said of the run ------------------------------------------------------------------------------ */
 
+/* Project and task are part of each log event. */
+static void
+render_template_again(struct channel *c)
+{
+	struct event_run run = channel_event_run(c);
+	struct renderer_template template;
+
+	if (renderer_template_init(&template, &run) < 0)
+		return; /* lines matter more than whose they are */
+	renderer_template_fini(&c->template);
+	c->template = template;
+	block_cache_purge(&c->blocks);
+}
+
 void
 channel_update_run(struct channel *c)
 {
 	struct registry_run now;
+	bool is_reassigned;
 
 	if (registry_at(c->hub->registry, c->key.slot, &now) < 0 ||
 	    strcmp(now.run_id, c->run->run_id) != 0) {
@@ -127,7 +142,11 @@ channel_update_run(struct channel *c)
 		c->terminal_since_ms = 0;
 	if (strcmp(now.status, c->run->status) != 0 || now.exit_code != c->run->exit_code)
 		c->status_serial++;
+	is_reassigned = strcmp(now.project_id, c->run->project_id) != 0 ||
+	               strcmp(now.task_id, c->run->task_id) != 0;
 	*c->run = now;
+	if (is_reassigned)
+		render_template_again(c);
 	wake_soon(c);
 }
 

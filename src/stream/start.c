@@ -83,8 +83,16 @@ begin_at_lines(uint64_t wanted, bool clamp, struct generation *g, struct offload
 		return error;
 	if (wanted <= lines)
 		return begin_behind_lines(g, wanted, ret_place);
-	if (clamp) /* the end is the file's, an unfinished line seen included */
-		return begin_at(g, progress->goal_bytes, lines, ret_place);
+	error = begin_at(g, progress->goal_bytes, lines, ret_place);
+	if (error)
+		return error;
+	if (clamp || (ret_place->is_open && wanted == lines + 1)) {
+		/* Whoever counts the unfinished last line has been told that it was finished. */
+		ret_place->is_finished = ret_place->is_open;
+		ret_place->is_open = false;
+		return 0;
+	}
+	place_fini(ret_place);
 	ret_gap->reason = "cursor_invalid";
 	return begin_at(g, 0, 0, ret_place);
 }
@@ -167,13 +175,12 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		error = begin_before_end(start, g, offload, progress, ret_place);
 		break;
 	case START_CURSOR:
-		/* A number beyond the end is the end, so the end has to be known. */
-		if (start->cursor.is_number && !source_is_fresh(source, progress->asked))
-			return -EAGAIN;
 		if (start->cursor.files[file].has_mark)
 			error = begin_at_mark(&start->cursor.files[file].mark,
 			                      start->cursor.files[file].lines, source, progress, ret_place,
 			                      &gap);
+		else if (!source_is_fresh(source, progress->asked))
+			return -EAGAIN; /* a number at the end means what the end is */
 		else
 			error = begin_at_lines(start->cursor.files[file].lines, start->cursor.is_number, g,
 			                       offload, progress, ret_place, &gap);

@@ -128,6 +128,25 @@ START_TEST(numbers_of_lines_resume)
 }
 END_TEST
 
+START_TEST(a_number_that_counts_the_unfinished_last_line_is_behind_it)
+{
+	static const char *const ids[] = { "s=2", "2", "9" };
+
+	fixture_append(&f, OUT, "1\nlast");
+	fixture_put_run(&f, "r1", "completed", 0);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		struct reader *r = reader_resume(&f, "r1", ids[i]);
+
+		reader_wait_over(r);
+		ck_assert_uint_eq(reader_count(r, "gap"), 0);
+		ck_assert_uint_eq(reader_count(r, "log"), 0);
+		ck_assert_uint_eq(reader_count(r, "complete"), 1);
+		ck_assert_ptr_nonnull(strstr(r->last_id, "s=2;"));
+		reader_free(&r);
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_id_gives_one_gap_and_the_start)
 {
 	struct reader *r;
@@ -568,6 +587,26 @@ START_TEST(a_status_that_changes_is_told_to_each)
 }
 END_TEST
 
+START_TEST(project_and_task_that_become_known_are_in_the_next_lines)
+{
+	struct registry_run run = fixture_run(&f, "r1");
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	*run.project_id = *run.task_id = '\0';
+	ck_assert_int_eq(registry_writer_put(f.writer, &run, NULL, NULL), 0);
+	hub_registry_changed(f.hub);
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait_lines(r, "stdout", "1\n");
+	ck_assert_str_eq(event_text(reader_event(r, "log", 0), "project_id"), "");
+	fixture_put_run(&f, "r1", "running", -1);
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	ck_assert_str_eq(event_text(reader_event(r, "log", 1), "project_id"), "p");
+	ck_assert_str_eq(event_text(reader_event(r, "log", 1), "task_id"), "t");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -576,6 +615,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_file_that_appears_late_is_read_from_its_start);
 	tcase_add_test(tc, every_id_resumes_exactly_behind_it);
 	tcase_add_test(tc, numbers_of_lines_resume);
+	tcase_add_test(tc, a_number_that_counts_the_unfinished_last_line_is_behind_it);
 	tcase_add_test(tc, what_is_no_id_gives_one_gap_and_the_start);
 	tcase_add_test(tc, tail_begins_some_lines_before_the_end);
 	tcase_add_test(tc, from_the_end_shows_what_comes_and_its_numbers);
@@ -598,6 +638,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_is_no_regular_file_is_not_read);
 	tcase_add_test(tc, a_deleted_run_says_so_behind_its_last_line);
 	tcase_add_test(tc, a_status_that_changes_is_told_to_each);
+	tcase_add_test(tc, project_and_task_that_become_known_are_in_the_next_lines);
 }
 
 int

@@ -1,4 +1,5 @@
-STREAM_TESTS = tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream
+STREAM_TESTS = tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream \
+	tests/unit/test_renderer
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
 tests_unit_test_fragment_CFLAGS = $(UNIT_CFLAGS)
@@ -9,3 +10,5 @@ tests_unit_test_log_stream_SOURCES = tests/unit/test_log_stream.c tests/unit/str
 	tests/unit/stream_fixture.h
 tests_unit_test_log_stream_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_stream_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_renderer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_renderer_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

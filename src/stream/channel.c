@@ -296,7 +296,7 @@ follow(struct channel *c, const char *directory, enum cursor_file file, const ch
 	c->sources[file] = &c->hub->nothing;
 	if (!(c->key.files & 1U << file))
 		return 0;
-	error = follower_get(c->hub->followers, directory, name, &c->followers[file]);
+	error = followers_get(c->hub->followers, directory, name, &c->followers[file]);
 	if (error)
 		return error;
 	c->sources[file] = follower_source(c->followers[file]);

@@ -11,7 +11,7 @@
 #include "conf/settings.h"
 #include "shm/registry.h"
 #include "stream/block.h"
-#include "stream/follower.h"
+#include "stream/followers.h"
 #include "stream/renderer.h"
 
 struct channel;

@@ -4,12 +4,14 @@ libstream_a_SOURCES = \
 	src/stream/channel.c src/stream/channel.h \
 	src/stream/file_generation.c src/stream/file_generation.h \
 	src/stream/file_system.c src/stream/file_system.h \
-	src/stream/follower.c src/stream/follower.h \
+	src/stream/follower.c src/stream/follower.h src/stream/follower_state.h \
+	src/stream/followers.c src/stream/followers.h \
 	src/stream/fragment.c src/stream/fragment.h \
 	src/stream/hash_table.h \
 	src/stream/hub.c src/stream/hub.h \
 	src/stream/indexer.c src/stream/indexer.h \
 	src/stream/line_index.c src/stream/line_index.h \
+	src/stream/look.c \
 	src/stream/place.c src/stream/place.h \
 	src/stream/renderer.c src/stream/renderer.h \
 	src/stream/rotated.c src/stream/rotated.h \

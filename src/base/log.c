@@ -1,11 +1,13 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +30,23 @@ void
 log_set_process(const char *name)
 {
 	snprintf(process_name, sizeof(process_name), "%s", name);
+}
+
+void
+log_never_wait(void)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(STDERR_FILENO, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return;
+	/* Opened anew: O_NONBLOCK on the one we were given would be its other holders' as well (the
+	 * shell's, of its terminal). Where that is not permitted, it stays as it is. */
+	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
 }
 
 void
@@ -97,7 +116,8 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 	}
 	line[to++] = '\n';
 	/* A full or closed stderr must not stop the service: the line is lost, nothing else. */
-	if (write(STDERR_FILENO, line, to) < 0)
+	if (send(STDERR_FILENO, line, to, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK &&
+	    write(STDERR_FILENO, line, to) < 0)
 		errno = saved;
 	errno = saved;
 }

@@ -15,6 +15,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Sets what each line says of its process ("supervisor", "worker-2"); copied, cut at 31 bytes. */
 void log_set_process(const char *name);
 
+/* From now on a stderr that nobody reads (a full pipe, a terminal that was stopped) loses lines, and
+ * does not keep this process or its children waiting. A socket never does. */
+void log_never_wait(void);
+
 /* Lines above this level are left out; LOG_LEVEL_INFO at first. */
 void log_set_level(enum log_level level);
 

@@ -379,6 +379,7 @@ supervisor_main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_set_process("supervisor");
+	log_never_wait();
 	signal(SIGPIPE, SIG_IGN);
 	directory = getcwd(NULL, 0);
 	supervisor.sources = (struct conf_sources){ .file = options.file, .environment = environ,

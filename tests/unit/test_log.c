@@ -2,11 +2,13 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,6 +153,45 @@ START_TEST(errno_is_kept_also_when_stderr_is_gone)
 }
 END_TEST
 
+/* Fills what nobody reads, without waiting. */
+static void
+fill(int fd)
+{
+	static const char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+
+	ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+	for (size_t length = sizeof(bytes); length > 0; length /= 2)
+		while (write(fd, bytes, length) > 0)
+			;
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
+}
+
+/* With Check's timeout as the deadline. */
+START_TEST(a_stderr_that_nobody_reads_keeps_nobody_waiting)
+{
+	int fds[2], before = dup(STDERR_FILENO);
+
+	if (_i == 0)
+		ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	else
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	fill(fds[1]);
+	ck_assert_int_ge(dup2(fds[1], STDERR_FILENO), 0);
+	log_never_wait();
+	errno = ENOENT;
+	log_error("lost", "because=full");
+	ck_assert_int_eq(errno, ENOENT);
+	dup2(before, STDERR_FILENO);
+	/* Nor is it changed for those who share it. */
+	ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+	fd_close(&before);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+}
+END_TEST
+
 START_TEST(levels_are_known_by_name)
 {
 	enum log_level level = LOG_LEVEL_INFO;
@@ -179,6 +220,7 @@ main(void)
 	tcase_add_test(tc, input_cannot_forge_a_line_or_send_escapes_to_a_terminal);
 	tcase_add_test(tc, a_line_of_any_length_is_bounded_and_ends);
 	tcase_add_test(tc, errno_is_kept_also_when_stderr_is_gone);
+	tcase_add_loop_test(tc, a_stderr_that_nobody_reads_keeps_nobody_waiting, 0, 2);
 	tcase_add_test(tc, levels_are_known_by_name);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

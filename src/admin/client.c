@@ -160,8 +160,9 @@ client_wait_end(struct client *client)
 	return n < 0 && errno != ECONNRESET ? -errno : 0;
 }
 
-int
-client_failed(const char *runtime_dir, int error, const char *sentence)
+/* Says on stderr why an instance could not be reached or asked. */
+static int
+explain(const char *runtime_dir, int error, const char *sentence)
 {
 	switch (-error) {
 	case ENOENT:
@@ -202,7 +203,7 @@ client_ask(const char *runtime_dir, const char *command, struct client **ret_cli
 	if (r < 0 || !ret_client)
 		client_close(&client);
 	if (r < 0)
-		return client_failed(runtime_dir, r, sentence);
+		return explain(runtime_dir, r, sentence);
 	if (ret_client)
 		*ret_client = client;
 	return 0;

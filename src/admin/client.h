@@ -43,10 +43,4 @@ int client_wait_end(struct client *client);
 int client_ask(const char *runtime_dir, const char *command, struct client **ret_client,
                struct client_answer *ret_answer);
 
-/*
- * Says on stderr why an instance could not be reached or asked (what client_open() and
- * client_request() returned); returns COMMAND_FAILED.
- */
-int client_failed(const char *runtime_dir, int error, const char *sentence);
-
 #endif

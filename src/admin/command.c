@@ -101,8 +101,9 @@ help_options(FILE *to, int indent, const struct command_option *options)
 	}
 }
 
-void
-command_help(FILE *to, const struct command *command)
+/* Of runstreamctl (command NULL) or of one command. */
+static void
+show_help(FILE *to, const struct command *command)
 {
 	if (command) {
 		fprintf(to, "Usage: " PROGRAM " [OPTION...] %s%s%s%s\n%s\n\n", command->name,
@@ -194,8 +195,8 @@ call_output_end(struct output **output)
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-const struct command *
-command_find(const char *name)
+static const struct command *
+find_command(const char *name)
 {
 	for (size_t i = 0; i < command_count(); i++)
 		if (strcmp(commands[i].name, name) == 0)
@@ -273,7 +274,7 @@ take_options(struct call *call, const char *letters, int argc, char **argv)
 			call->is_json = true;
 			break;
 		case 'h':
-			command_help(stdout, call->command);
+			show_help(stdout, call->command);
 			return COMMAND_DONE;
 		case OPTION_VERSION:
 			printf(PROGRAM " (" PACKAGE_NAME ") " PACKAGE_VERSION "\n");
@@ -308,10 +309,10 @@ parse_and_run(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc == 0) {
-		command_help(stderr, NULL);
+		show_help(stderr, NULL);
 		return COMMAND_MISUSED;
 	}
-	call.command = command_find(argv[0]);
+	call.command = find_command(argv[0]);
 	if (!call.command)
 		return unknown_command(argv[0]);
 

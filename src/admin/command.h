@@ -55,12 +55,6 @@ struct command {
 extern const struct command commands[];
 size_t command_count(void);
 
-/* The command of that name, or NULL. */
-const struct command *command_find(const char *name);
-
-/* --help of runstreamctl (command NULL) or of one command. */
-void command_help(FILE *to, const struct command *command);
-
 /* Parses argv and runs the command; returns the exit status of the process. */
 int command_main(int argc, char **argv);
 

@@ -325,11 +325,3 @@ conf_apply_text(struct settings *settings, const char *name, const char *text, s
 		error = check_relations(settings, name, places, &sentence);
 	return finish(error, &sentence, ret_error);
 }
-
-int
-conf_check(const struct settings *settings, char ret_error[static CONF_ERROR_BYTES])
-{
-	struct buf sentence = BUF_INIT;
-
-	return finish(check_relations(settings, NULL, NULL, &sentence), &sentence, ret_error);
-}

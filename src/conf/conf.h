@@ -34,7 +34,9 @@ struct conf_sources {
 };
 
 /*
- * Puts the settings together. Directories in variables and flags may be relative; those in the
+ * Puts the settings together, and checks what keys demand of one another, whatever layer they
+ * come from: short enough a path for the sockets in runtime_dir, a name of its own for each of a
+ * run's files. Directories in variables and flags may be relative; those in the
  * file must be absolute. 0 (the caller frees ret_settings with settings_fini()), or -errno and one
  * sentence in ret_error: "FILE:LINE:COLUMN: …", or beginning with the variable or flag. -EDOM: it
  * is a flag that has no such value.
@@ -51,12 +53,5 @@ const char *conf_file(const struct conf_sources *sources);
  */
 int conf_apply_text(struct settings *settings, const char *name, const char *text, size_t length,
                     char ret_error[static CONF_ERROR_BYTES]);
-
-/*
- * Checks what keys demand of one another, whatever layer they come from: short enough a path
- * for the sockets in runtime_dir, a name of its own for each of a run's files. 0, or -EINVAL and
- * a sentence.
- */
-int conf_check(const struct settings *settings, char ret_error[static CONF_ERROR_BYTES]);
 
 #endif

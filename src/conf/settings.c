@@ -402,19 +402,9 @@ settings_append_demand(struct buf *to, const struct settings_key *key)
 	}
 }
 
-void
-settings_append_text(struct buf *to, const struct settings *settings,
-                     const struct settings_key *key)
-{
-	if (is_text(key))
-		buf_puts(to, text_in(settings, key));
-	else
-		settings_append_value(to, settings, key);
-}
-
-void
-settings_append_value(struct buf *to, const struct settings *settings,
-                      const struct settings_key *key)
+/* As YAML: 100, true, "text". */
+static void
+append_value(struct buf *to, const struct settings *settings, const struct settings_key *key)
 {
 	if (key->type == SETTINGS_NUMBER) {
 		buf_printf(to, "%" PRId64, number_in(settings, key));
@@ -430,6 +420,16 @@ settings_append_value(struct buf *to, const struct settings *settings,
 		}
 		buf_putc(to, '"');
 	}
+}
+
+void
+settings_append_text(struct buf *to, const struct settings *settings,
+                     const struct settings_key *key)
+{
+	if (is_text(key))
+		buf_puts(to, text_in(settings, key));
+	else
+		append_value(to, settings, key);
 }
 
 void
@@ -451,7 +451,7 @@ settings_append_yaml(struct buf *to, const struct settings *settings)
 				buf_printf(to, "%*s%.*s:\n", depth * 2, "", (int)(dot - at), at);
 		}
 		buf_printf(to, "%*s%s: ", depth * 2, "", at);
-		settings_append_value(to, settings, &settings_keys[i]);
+		append_value(to, settings, &settings_keys[i]);
 		buf_putc(to, '\n');
 		previous = path;
 	}

@@ -108,9 +108,6 @@ int settings_set(struct settings *settings, const struct settings_key *key, cons
 
 /* Appends what a value must be: "a whole number of milliseconds from 10 to 60000". */
 void settings_append_demand(struct buf *to, const struct settings_key *key);
-/* Appends the value as YAML: 100, true, "text". */
-void settings_append_value(struct buf *to, const struct settings *settings,
-                           const struct settings_key *key);
 /* Appends the value as settings_set() takes it. */
 void settings_append_text(struct buf *to, const struct settings *settings,
                           const struct settings_key *key);

@@ -4,8 +4,9 @@
 
 #include "model/json_text.h"
 
-void
-event_put_json_string(struct buf *to, const char *text, size_t length)
+/* With its quotes (RFC 8259, section 7). */
+static void
+put_json_string(struct buf *to, const char *text, size_t length)
 {
 	char *room = buf_reserve(to, length * JSON_ESCAPE_MOST + 2);
 	bool lossy;
@@ -22,7 +23,7 @@ event_put_json_string(struct buf *to, const char *text, size_t length)
 static void
 put_string(struct buf *to, const char *text)
 {
-	event_put_json_string(to, text, strlen(text));
+	put_json_string(to, text, strlen(text));
 }
 
 static void

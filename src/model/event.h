@@ -22,9 +22,6 @@ struct event_run {
 	const char *run_id, *project_id, *task_id;
 };
 
-/* Appends text as a JSON string, with its quotes (RFC 8259, section 7). */
-void event_put_json_string(struct buf *to, const char *text, size_t length);
-
 /* Appends {"run_id":…,"project_id":…,"task_id":… without the closing brace. */
 void event_put_run(struct buf *to, const struct event_run *run);
 

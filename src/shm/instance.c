@@ -13,8 +13,7 @@ enum { LAYOUT_VERSION = 1 };
 
 struct layout {
 	struct segment_prefix prefix;
-	uint32_t worker_count; /* atomic */
-	uint8_t padding[44];
+	uint8_t padding[48];
 	uint64_t processes[BOARD_PROCESSES]; /* atomic: pid << 32 | times it was started */
 };
 static_assert(offsetof(struct layout, processes) == 64, "layout");
@@ -27,7 +26,7 @@ struct board {
 int
 board_create(void)
 {
-	struct layout layout = { .worker_count = 0 };
+	struct layout layout = { 0 };
 	int fd, error;
 
 	fd = segment_create("runstream-board", sizeof(layout));
@@ -104,18 +103,4 @@ board_restarts(const struct board *board, uint32_t process)
 	uint32_t starts = (uint32_t)read_process(board, process);
 
 	return starts > 0 ? starts - 1 : 0;
-}
-
-void
-board_set_worker_count(struct board *board, uint32_t count)
-{
-	__atomic_store_n(&board->layout->worker_count, count, __ATOMIC_RELEASE);
-}
-
-uint32_t
-board_worker_count(const struct board *board)
-{
-	uint32_t count = __atomic_load_n(&board->layout->worker_count, __ATOMIC_ACQUIRE);
-
-	return count < INSTANCE_WORKERS_MAX ? count : INSTANCE_WORKERS_MAX;
 }

@@ -47,8 +47,5 @@ enum { BOARD_DISCOVERY = 0, BOARD_PROCESSES = 1 + INSTANCE_WORKERS_MAX };
 void board_set(struct board *board, uint32_t process, pid_t pid);
 pid_t board_pid(const struct board *board, uint32_t process);
 uint32_t board_restarts(const struct board *board, uint32_t process);
-/* Workers in use now (a reload may change it). */
-void board_set_worker_count(struct board *board, uint32_t count);
-uint32_t board_worker_count(const struct board *board);
 
 #endif

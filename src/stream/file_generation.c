@@ -75,12 +75,6 @@ identity_of(int fd, const char *name, int flags)
 }
 
 uint32_t
-file_generation_identity(int fd)
-{
-	return identity_of(fd, "", AT_EMPTY_PATH);
-}
-
-uint32_t
 file_generation_identity_at(int directory_fd, const char *name)
 {
 	return identity_of(directory_fd, name, AT_SYMLINK_NOFOLLOW);
@@ -114,7 +108,7 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 		open_count++;
 		g->device = stat->st_dev;
 		g->inode = stat->st_ino;
-		g->generation.identity = file_generation_identity(fd);
+		g->generation.identity = identity_of(fd, "", AT_EMPTY_PATH);
 		g->generation.size_bytes = (uint64_t)stat->st_size;
 		g->generation.opened_size_bytes = (uint64_t)stat->st_size;
 		g->generation.opened_wall_ms = stat_wall_ms(stat);

@@ -46,9 +46,8 @@ uint64_t file_generation_open_count(void);
 /* Gives back staged bytes that nobody came for. */
 void file_generation_relax(struct file_generation *g, int64_t now_ms);
 
-/* Identity as ids have it: a hash of inode number and birth time; never 0. May block. */
-uint32_t file_generation_identity(int fd);
-/* The same of a name in a directory, not following a symbolic link. */
+/* Identity as ids have it: a hash of inode number and birth time; never 0. Of a name in a directory,
+ * not following a symbolic link. May block. */
 uint32_t file_generation_identity_at(int directory_fd, const char *name);
 
 #endif

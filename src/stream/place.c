@@ -17,8 +17,9 @@ place_fini(struct place *place)
 	generation_unref(&place->generation);
 }
 
-uint64_t
-place_lines_seen(const struct place *place)
+/* Lines of which the last fragment lies before it: what ids say. */
+static uint64_t
+lines_seen(const struct place *place)
 {
 	return place->lines + place->is_finished;
 }
@@ -26,7 +27,7 @@ place_lines_seen(const struct place *place)
 void
 place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
 {
-	cursor->files[file].lines = place_lines_seen(place);
+	cursor->files[file].lines = lines_seen(place);
 	cursor->files[file].has_mark = place->generation->identity != 0;
 	cursor->files[file].mark = (struct cursor_mark){
 		.offset = place->offset,

@@ -25,9 +25,6 @@ struct place {
 void place_init(struct place *place, struct generation *generation);
 void place_fini(struct place *place);
 
-/* Lines of which the last fragment lies before it: what ids say. */
-uint64_t place_lines_seen(const struct place *place);
-
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 

@@ -62,8 +62,6 @@ make_all(struct segments *segments, uint32_t max_runs)
 		if (!error)
 			error = make_bell(&segments->worker_bells[i]);
 	}
-	if (!error)
-		board_set_worker_count(segments->board_map, segments->worker_count);
 	return error;
 }
 

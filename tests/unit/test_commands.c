@@ -105,7 +105,6 @@ make_instance(void)
 	board_set(board, 1, 12);
 	board_set(board, 2, 13);
 	board_set(board, 2, 0);
-	board_set_worker_count(board, 2);
 	board_close(&board);
 
 	for (int i = 0; i < 2; i++) {

@@ -25,8 +25,6 @@ START_TEST(the_board_tells_pids_restarts_and_the_number_of_workers)
 	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 101);
 	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 1);
 	ck_assert_int_eq(board_pid(reader, INSTANCE_WORKERS_MAX), 200);
-	board_set_worker_count(writer, 3);
-	ck_assert_uint_eq(board_worker_count(reader), 3);
 	board_close(&writer);
 	board_close(&reader);
 	close(fd);
@@ -43,8 +41,6 @@ START_TEST(processes_out_of_range_are_ignored)
 	ck_assert_int_eq(board_pid(board, BOARD_PROCESSES), 0);
 	ck_assert_int_eq(board_pid(board, UINT32_MAX), 0);
 	ck_assert_uint_eq(board_restarts(board, UINT32_MAX), 0);
-	board_set_worker_count(board, 1000);
-	ck_assert_uint_eq(board_worker_count(board), INSTANCE_WORKERS_MAX);
 	board_close(&board);
 	close(fd);
 }

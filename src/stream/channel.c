@@ -124,6 +124,13 @@ render_template_again(struct channel *c)
 	block_cache_purge(&c->blocks);
 }
 
+static void
+note_end(struct channel *c)
+{
+	for (int i = 0; i < CURSOR_FILES; i++)
+		c->looks_before_end[i] = c->sources[i]->looks_begun;
+}
+
 void
 channel_update_run(struct channel *c)
 {
@@ -136,10 +143,8 @@ channel_update_run(struct channel *c)
 		now = *c->run;
 		now.is_deleted = true;
 	}
-	if (now.is_terminal && c->terminal_since_ms == 0)
-		c->terminal_since_ms = clock_now_ms();
-	if (!now.is_terminal)
-		c->terminal_since_ms = 0;
+	if ((now.is_terminal && !c->run->is_terminal) || (now.is_deleted && !c->run->is_deleted))
+		note_end(c);
 	if (strcmp(now.status, c->run->status) != 0 || now.exit_code != c->run->exit_code)
 		c->status_serial++;
 	is_reassigned = strcmp(now.project_id, c->run->project_id) != 0 ||
@@ -166,8 +171,10 @@ channel_is_finished(struct channel *c)
 		if (now_ms < rested_ms) {
 			wake_at(c, rested_ms);
 			finished = false;
-		} else if (!source->is_ready || source->is_rotating ||
-		           source->looked_ms < rested_ms || source->looked_ms < c->terminal_since_ms) {
+		} else if (!source->is_ready || source->is_rotating) {
+			source->tell = true; /* looks are under way, as often as is good */
+			finished = false;
+		} else if (source->looked_ms < rested_ms || source->looked <= c->looks_before_end[i]) {
 			/* What was written before the run ended, a look after it sees. */
 			source_refresh(source);
 			finished = false;
@@ -326,8 +333,6 @@ new_channel(struct hub *hub, const struct registry_run *run, struct channel_key 
 		return -ENOMEM;
 	}
 	*c->run = *run;
-	if (run->is_terminal)
-		c->terminal_since_ms = clock_now_ms();
 	event_run = channel_event_run(c);
 	error = renderer_template_init(&c->template, &event_run);
 	registry_run_path(run, directory, sizeof(directory));
@@ -339,6 +344,7 @@ new_channel(struct hub *hub, const struct registry_run *run, struct channel_key 
 		free_channel(c);
 		return error;
 	}
+	note_end(c); /* if it is */
 	HASH_ADD(hh, hub->channels, key, sizeof(c->key), c);
 	hub->channel_count++;
 	*ret_channel = c;

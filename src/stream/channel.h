@@ -34,11 +34,12 @@ struct channel {
 
 	struct registry_run *run; /* owned; as the registry last said */
 	uint32_t status_serial;   /* grows with each change of status or exit code */
-	int64_t terminal_since_ms; /* when it was seen terminal; 0: it is not */
 
 	struct follower *followers[CURSOR_FILES]; /* owned reference, or NULL: not chosen */
 	struct source *sources[CURSOR_FILES];     /* of the follower, or the hub's nothing */
 	struct source_listener listeners[CURSOR_FILES];
+	/* source->looks_begun when the run was seen to be over: only later looks saw all. */
+	uint64_t looks_before_end[CURSOR_FILES];
 	struct renderer_template template;
 	struct block_table blocks;
 

@@ -33,7 +33,8 @@ struct staging {
 	size_t length;
 	uint8_t *bytes;
 	int64_t result; /* bytes, or -errno */
-	int error;      /* of the last fetch, told once */
+	int error;      /* of the last fetch: told to all until the file was looked at again */
+	uint64_t error_look;
 	size_t next;    /* slot to fill */
 	struct staged slots[STAGED];
 };
@@ -175,12 +176,24 @@ fetch(struct offload_job *job)
 	s->result = file_generation_read_waiting(s->reading, s->offset, s->bytes, s->length);
 }
 
+/* The file ends before the size that it had. */
+static void
+is_shorter(struct generation *generation)
+{
+	/* The current one is looked at; those that were left behind are not. */
+	if (generation == generation->source->current)
+		source_refresh(generation->source);
+	else
+		source_rewritten(generation);
+}
+
 static void
 fetched(struct offload_job *job)
 {
 	struct staging *s = (struct staging *)job;
 	struct generation *generation = s->reading;
 	struct source *source = generation->source;
+	bool is_dropped = job->is_dropped;
 
 	s->reading = NULL;
 	if (s->result > 0) {
@@ -191,9 +204,12 @@ fetched(struct offload_job *job)
 			                 .length = (size_t)s->result, .fetched_ms = clock_now_ms() };
 	} else {
 		free(s->bytes);
-		s->error = (int)s->result;
+		s->error = s->result < 0 ? (int)s->result : -ENODATA;
+		s->error_look = source->looks_begun;
 	}
 	s->bytes = NULL;
+	if (s->error == -ENODATA && !is_dropped)
+		is_shorter(generation);
 	source_notify(source);
 	generation_unref(&generation);
 	source->ops->release(source);
@@ -212,12 +228,9 @@ begin_fetch(struct file_generation *g, uint64_t offset, size_t length)
 	}
 	if (s->reading)
 		return -EAGAIN; /* one at a time; all are told when it ends, and ask again */
-	if (s->error) {
-		int error = s->error;
-
-		s->error = 0;
-		return error;
-	}
+	if (s->error && g->generation.source->looked <= s->error_look)
+		return s->error;
+	s->error = 0;
 	s->length = length > FETCH_BYTES ? length : FETCH_BYTES;
 	s->bytes = malloc(s->length);
 	if (!s->bytes)
@@ -267,14 +280,11 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 		n = preadv2(g->fd, &iov, 1, (off_t)offset, flags);
 		if (n > 0)
 			return n;
-		if (n == 0) {
-			/* Shorter than the last look said. */
-			return 0;
-		}
-		if (errno != EAGAIN && errno != EOPNOTSUPP && errno != EINTR)
+		if (n < 0 && errno != EAGAIN && errno != EOPNOTSUPP && errno != EINTR)
 			return -errno;
 	}
-	/* Not in memory, or nobody can say: what a helper fetched, or have it fetched. */
+	/* Not in memory, shorter than the last look said (preadv2(2) of some kernels says 0 for
+	 * both), or nobody can say: what a helper fetched, or have it fetched. */
 	n = (ssize_t)take_staged(g, offset, to, length);
 	return n > 0 ? n : begin_fetch(g, offset, length);
 }

@@ -109,7 +109,12 @@ indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_o
 		*ret_offset = 0;
 		return 0;
 	}
-	must(!generation->is_indexing && lines <= generation->index->lines);
+	must(!generation->is_indexing);
+	if (lines > generation->index->lines) {
+		/* The caller counted in a file that is not the one that was indexed. */
+		source_rewritten(generation);
+		return -ESTALE;
+	}
 	line_index_find(generation->index, lines, &offset, &nth);
 	length = generation->index->scanned_bytes - offset;
 	if (length > sizeof(bytes))

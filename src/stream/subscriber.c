@@ -182,25 +182,40 @@ is_fresh(struct subscriber *s)
 	return fresh;
 }
 
+/* All gaps of the beginning in one block. The id comes with the last: it names places behind all
+ * of them, so whoever has it was told. False: there are none. */
 static bool
-take_gap(struct subscriber *s, struct event_gap *ret_gap)
+give_first_gaps(struct subscriber *s, enum subscriber_answer *ret_answer, struct block **ret_block)
 {
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		struct event_gap *gap = &s->start->gaps[i];
+	struct event_run run = channel_event_run(s->channel);
+	char id_text[CURSOR_TEXT_BYTES];
+	struct event_id id = own_id(s, false, id_text);
+	struct buf text = BUF_INIT;
+	int left = 0;
 
-		if (!gap->reason)
+	for (int i = 0; i < CURSOR_FILES; i++)
+		left += s->start->gaps[i].reason != NULL;
+	if (left == 0)
+		return false;
+	for (int i = 0; i < CURSOR_FILES && left > 0; i++) {
+		struct event_gap gap = s->start->gaps[i];
+
+		s->start->gaps[i].reason = NULL;
+		if (!gap.reason)
 			continue;
-		*ret_gap = *gap;
-		gap->reason = NULL;
+		left--;
 		if (s->start->start.is_cursor_invalid) {
 			/* One id, one gap. */
-			ret_gap->stream = NULL;
-			for (int j = 0; j < CURSOR_FILES; j++)
-				s->start->gaps[j].reason = NULL;
+			gap.stream = NULL;
+			left = 0;
 		}
-		return true;
+		s->channel->hub->gaps++;
+		event_put_gap(&text, left == 0 ? &id : NULL, &run, &gap);
 	}
-	return false;
+	for (int i = 0; i < CURSOR_FILES; i++)
+		s->start->gaps[i].reason = NULL;
+	*ret_answer = give(s, &text, ret_block);
+	return true;
 }
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
@@ -292,7 +307,7 @@ next_of_log(struct subscriber *s, struct block **ret_block)
 enum subscriber_answer
 subscriber_next(struct subscriber *s, struct block **ret_block)
 {
-	struct event_gap gap;
+	enum subscriber_answer answer;
 
 	must(s->channel && !s->is_parked);
 	if (s->is_over)
@@ -306,13 +321,14 @@ subscriber_next(struct subscriber *s, struct block **ret_block)
 		}
 		return park(s);
 	}
-	if (s->status_seen != s->channel->status_serial)
-		return give_status(s, ret_block);
 	if (s->start) {
-		if (take_gap(s, &gap))
-			return give_gap(s, &gap, ret_block);
+		/* Before anything with an id, which would say that there is nothing to tell. */
+		if (give_first_gaps(s, &answer, ret_block))
+			return answer;
 		free(s->start);
 		s->start = NULL;
 	}
+	if (s->status_seen != s->channel->status_serial)
+		return give_status(s, ret_block);
 	return next_of_log(s, ret_block);
 }

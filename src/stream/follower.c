@@ -22,17 +22,19 @@ replace_current(struct follower *f, struct file_generation *next)
 	generation_unref(&old);
 }
 
-static void
+/* Whether it did: without memory, or descriptors, the next look tries again. */
+static bool
 lose_current(struct follower *f, const struct stat *stat, const char *reason)
 {
 	struct file_generation *again;
 
 	if (file_generation_again(follower_current(f), stat, clock_now_ms(), &again) < 0)
-		return; /* no memory: the next look tries again */
+		return false;
 	again->generation.changed_ms = clock_now_ms();
 	f->source.current->state = GENERATION_LOST;
 	f->source.current->lost_reason = reason;
 	replace_current(f, again);
+	return true;
 }
 
 static void
@@ -64,6 +66,27 @@ end_rotated(struct follower *f)
 	replace_current(f, coming);
 }
 
+/* Nobody reads the one that comes yet: it may shrink. */
+static void
+resize_coming(struct follower *f, const struct look *look)
+{
+	struct generation *coming;
+
+	if (!f->coming || look->coming != &f->coming->generation)
+		return;
+	coming = &f->coming->generation;
+	if (look->is_at_path) {
+		/* It went as it had come: the current file is back in its place. */
+		f->coming = NULL;
+		f->coming_since_ms = 0;
+		generation_unref(&coming);
+	} else if (look->coming_stat.st_size > (off_t)coming->size_bytes) {
+		grow(coming, &look->coming_stat);
+	} else if (look->coming_stat.st_size >= 0) {
+		coming->size_bytes = (uint64_t)look->coming_stat.st_size;
+	}
+}
+
 static void
 take_found(struct follower *f, struct look *look)
 {
@@ -71,16 +94,12 @@ take_found(struct follower *f, struct look *look)
 
 	if (coming && coming->device == look->found_stat.st_dev &&
 	    coming->inode == look->found_stat.st_ino) {
-		if ((uint64_t)look->found_stat.st_size > coming->generation.size_bytes)
-			grow(&coming->generation, &look->found_stat);
-		else
-			coming->generation.size_bytes = (uint64_t)look->found_stat.st_size;
 		fd_close(&look->found_fd);
 		return;
 	}
 	if (file_generation_new(&f->source, f->set->offload, look->found_fd, &look->found_stat,
 	                        look->found_file_system, clock_now_ms(), &found) < 0) {
-		fd_close(&look->found_fd);
+		look->has_failed = true;
 		return;
 	}
 	look->found_fd = -1;
@@ -111,7 +130,7 @@ follower_apply(struct follower *f, struct look *look)
 {
 	struct generation *g = f->source.current;
 	uint64_t size_before_bytes = g->size_bytes;
-	bool was_ready = f->source.is_ready, tell;
+	bool tell;
 
 	if (look->current != g) {
 		/* Its bytes were found to be others meanwhile: what was seen is about the past. */
@@ -120,21 +139,25 @@ follower_apply(struct follower *f, struct look *look)
 	}
 	if (look->stat.st_size >= 0) {
 		if ((uint64_t)look->stat.st_size < g->size_bytes)
-			lose_current(f, &look->stat, "truncated");
+			(void)lose_current(f, &look->stat, "truncated");
 		else if ((uint64_t)look->stat.st_size > g->size_bytes)
 			grow(g, &look->stat);
 	}
 	f->is_elsewhere = !look->is_at_path && follower_current(f)->fd >= 0;
+	resize_coming(f, look);
 	if (look->found_fd >= 0)
 		take_found(f, look);
 	end_rotated(f);
-	f->source.is_ready = true;
 	f->source.is_rotating = f->coming && f->coming->generation.size_bytes > 0;
-	f->source.looked_ms = look->began_ms;
-	f->source.looked = look->number;
-	tell = f->source.tell || !was_ready || f->source.current != g ||
-	       g->size_bytes != size_before_bytes;
-	f->source.tell = false;
+	f->has_failed = look->has_failed;
+	tell = f->source.current != g || g->size_bytes != size_before_bytes;
+	if (!look->has_failed) {
+		tell |= f->source.tell || !f->source.is_ready;
+		f->source.is_ready = true;
+		f->source.looked_ms = look->began_ms;
+		f->source.looked = look->number;
+		f->source.tell = false;
+	}
 	if (tell)
 		source_notify(&f->source);
 }
@@ -148,9 +171,10 @@ rewritten(struct generation *generation)
 	struct stat stat;
 
 	if (generation == f->source.current) {
-		if (fstat(follower_current(f)->fd, &stat) < 0)
+		if (fstat(follower_current(f)->fd, &stat) < 0 || !lose_current(f, &stat, "truncated")) {
+			f->source.tell = true;
 			return;
-		lose_current(f, &stat, "truncated");
+		}
 	} else {
 		/* One that was left behind by rotation: what follows it is known. */
 		generation->state = GENERATION_LOST;

@@ -50,6 +50,7 @@ struct follower {
 	 * waits behind it. NULL: the path names the current one, or nothing. */
 	struct file_generation *coming;
 	bool is_elsewhere;      /* the current file is no longer at the path */
+	bool has_failed;        /* the last look did */
 	int64_t coming_since_ms; /* when the coming one first had content; 0: it has none */
 
 	struct rotated *rotated; /* or NULL: nobody asked yet */
@@ -69,13 +70,16 @@ struct look {
 	int runs_dir_fd;
 	struct watch *watch; /* to ask for a watch of the directory; or NULL */
 	struct generation *current; /* owned reference */
+	struct generation *coming;  /* owned reference, or NULL */
 
 	bool is_local;        /* the directory is on this machine */
 	int watch_descriptor; /* or -errno, -ENOENT if not asked */
 	uint64_t number;
 	int64_t began_ms;
 	bool is_at_path;      /* the path names the current file */
+	bool has_failed;      /* what is at the path could not be told */
 	struct stat stat;     /* of the current file, if it has a descriptor */
+	struct stat coming_stat;
 	int found_fd;         /* another file at the path; or -1 */
 	struct stat found_stat;
 	enum file_system found_file_system;

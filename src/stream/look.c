@@ -32,12 +32,51 @@ schedule(struct follower *f)
 	/* Where inotify sees all there is to see, a look now and then; elsewhere each interval.
 	 * A file that was rotated away may be written to under a name, or in a place, that
 	 * nobody watches. */
-	bool hinted = is_watched(f) && !f->is_elsewhere && !f->coming &&
+	bool hinted = is_watched(f) && !f->is_elsewhere && !f->coming && !f->has_failed &&
 	              follower_current(f)->file_system != FILE_SYSTEM_REMOTE;
 
 	loop_timer_set(f->set->loop, &f->look_timer,
 	               hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms,
 	               look_timed, f);
+}
+
+/* There is nothing to be read at the path; other errors say nothing about it. */
+static bool
+means_nothing_there(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case ENXIO:
+	case ELOOP:
+	case EXDEV:
+	case EACCES:
+	case EPERM:
+	case ENAMETOOLONG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Opens what is at the path now, unless it is the current file. */
+static void
+find(struct look *look)
+{
+	struct file_generation *g = file_generation_of(look->current);
+	int error = run_dir_open_file(look->runs_dir_fd, look->follower->path, &look->found_stat,
+	                              &look->found_fd);
+
+	if (error) {
+		look->has_failed = !means_nothing_there(error);
+	} else if (g->fd >= 0 && look->found_stat.st_dev == g->device &&
+	           look->found_stat.st_ino == g->inode) {
+		look->is_at_path = true; /* again */
+		fd_close(&look->found_fd);
+	} else {
+		look->found_file_system = file_system_of(look->found_fd);
+	}
 }
 
 /* The look itself: may block unless the file is open, local, and still at its path. */
@@ -56,20 +95,22 @@ look_at_path(struct look *look)
 			look->watch_descriptor = watch_ask(look->watch, directory_fd);
 		fd_close(&directory_fd);
 	}
-	if (fstatat(look->runs_dir_fd, look->follower->path, &at_path, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(at_path.st_mode)) {
+	if (fstatat(look->runs_dir_fd, look->follower->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0) {
+		look->has_failed = !means_nothing_there(-errno);
+	} else if (S_ISREG(at_path.st_mode)) {
 		if (g->fd >= 0 && at_path.st_dev == g->device && at_path.st_ino == g->inode) {
 			look->is_at_path = true;
 			look->stat = at_path;
 			return;
 		}
-		if (run_dir_open_file(look->runs_dir_fd, look->follower->path, &look->found_stat,
-		                      &look->found_fd) == 0)
-			look->found_file_system = file_system_of(look->found_fd);
+		find(look);
 	}
-	/* After the path: what one writer wrote before it turned to the new file is seen. */
+	/* After the path: what one writer wrote before it turned to the new file is seen. The one
+	 * that comes may have left the path as well, and grow. */
 	if (g->fd < 0 || fstat(g->fd, &look->stat) < 0)
 		look->stat.st_size = -1;
+	if (!look->coming || fstat(file_generation_of(look->coming)->fd, &look->coming_stat) < 0)
+		look->coming_stat.st_size = -1;
 }
 
 static void
@@ -90,6 +131,13 @@ watched_name(void *arg, const char *name)
 }
 
 static void
+drop_look(struct look *look)
+{
+	generation_unref(&look->current);
+	generation_unref(&look->coming);
+}
+
+static void
 finish_look(struct look *look)
 {
 	struct follower *f = look->follower;
@@ -103,7 +151,7 @@ finish_look(struct look *look)
 	if (f->references > 1) /* somebody but this look */
 		follower_apply(f, look);
 	fd_close(&look->found_fd);
-	generation_unref(&look->current);
+	drop_look(look);
 }
 
 static void
@@ -114,7 +162,7 @@ looked_in_helper(struct offload_job *job)
 
 	f->look = NULL;
 	if (job->is_dropped)
-		generation_unref(&look->current);
+		drop_look(look);
 	else
 		finish_look(look);
 	if (f->references > 1 && !job->is_dropped) {
@@ -135,6 +183,7 @@ begin_look(struct look *look, struct follower *f)
 		.watch = needs_watch(f) ? f->set->watch : NULL,
 		.is_local = f->directory->is_local,
 		.current = generation_ref(f->source.current),
+		.coming = f->coming ? generation_ref(&f->coming->generation) : NULL,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
 		.began_ms = clock_now_ms(),

@@ -1,5 +1,5 @@
 STREAM_TESTS = tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream \
-	tests/unit/test_renderer
+	tests/unit/test_renderer tests/unit/test_follow_model
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
 tests_unit_test_fragment_CFLAGS = $(UNIT_CFLAGS)
@@ -12,3 +12,7 @@ tests_unit_test_log_stream_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_stream_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_renderer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_renderer_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c tests/unit/stream_fixture.c \
+	tests/unit/stream_fixture.h
+tests_unit_test_follow_model_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_follow_model_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -194,6 +194,8 @@ take(struct reader *r)
 		case SUBSCRIBER_BLOCK:
 			take_events(r, block);
 			block_unref(&block);
+			if (r->blocks_left > 0 && --r->blocks_left == 0)
+				r->is_stuck = true;
 			break;
 		case SUBSCRIBER_WAIT:
 			r->is_awake = false;
@@ -257,8 +259,8 @@ reader_free(struct reader **reader)
 	*reader = NULL;
 }
 
-static void
-turn(struct fixture *f)
+void
+fixture_turn(struct fixture *f, int timeout_ms)
 {
 	bool is_busy = false;
 
@@ -268,7 +270,7 @@ turn(struct fixture *f)
 	for (size_t i = 0; i < MOST_READERS; i++)
 		is_busy |= readers[i] && readers[i]->is_awake && !readers[i]->is_over &&
 		           !readers[i]->is_stuck;
-	ck_assert_int_eq(loop_turn(f->loop, is_busy ? 0 : 20), 0);
+	ck_assert_int_eq(loop_turn(f->loop, is_busy ? 0 : timeout_ms), 0);
 }
 
 size_t
@@ -340,7 +342,7 @@ reader_wait(struct reader *r, const char *name, size_t count)
 	while (reader_count(r, name) < count) {
 		ck_assert_msg(clock_now_ms() < until_ms, "%zu of %zu events %s came; lines: %s",
 		              reader_count(r, name), count, name, reader_lines(r, "stdout"));
-		turn(r->fixture);
+		fixture_turn(r->fixture, 20);
 	}
 }
 
@@ -352,7 +354,7 @@ reader_wait_lines(struct reader *r, const char *stream, const char *lines)
 	while (strcmp(reader_lines(r, stream), lines) != 0) {
 		ck_assert_msg(clock_now_ms() < until_ms, "lines of %s:\n%s\nwanted:\n%s", stream,
 		              reader_lines(r, stream), lines);
-		turn(r->fixture);
+		fixture_turn(r->fixture, 20);
 	}
 }
 
@@ -363,7 +365,7 @@ reader_wait_over(struct reader *r)
 
 	while (!r->is_over) {
 		ck_assert_msg(clock_now_ms() < until_ms, "not over; lines: %s", reader_lines(r, "stdout"));
-		turn(r->fixture);
+		fixture_turn(r->fixture, 20);
 	}
 }
 
@@ -373,5 +375,5 @@ fixture_settle(struct fixture *f)
 	int64_t until_ms = clock_now_ms() + 250; /* more than two looks of a healthy watch */
 
 	while (clock_now_ms() < until_ms)
-		turn(f);
+		fixture_turn(f, 20);
 }

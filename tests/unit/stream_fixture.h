@@ -51,6 +51,7 @@ struct reader {
 	char last_id[CURSOR_TEXT_BYTES + 1];
 	/* A reader that does not take what there is: until it is told to. */
 	bool is_stuck;
+	size_t blocks_left; /* gets stuck behind so many; 0: no such limit */
 };
 
 /* All log events so far of a stream ("stdout"), joined: "line\n" for whole ones, "line|" for
@@ -69,6 +70,8 @@ void reader_wait(struct reader *r, const char *name, size_t count);
 /* Until the lines of a stream are these. */
 void reader_wait_lines(struct reader *r, const char *stream, const char *lines);
 void reader_wait_over(struct reader *r);
+/* One turn of the loop, with all readers taking what there is. */
+void fixture_turn(struct fixture *f, int timeout_ms);
 /* Until all readers rest and the file was looked at since. */
 void fixture_settle(struct fixture *f);
 

@@ -2,11 +2,20 @@
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import time
 import traceback
 import unittest
+
+
+# A case that takes longer hangs, and is failed: whoever waits for it would wait forever.
+CASE_LIMIT_S = 300 * float(os.environ.get("RUNSTREAM_TEST_FACTOR") or 1)
+
+
+def took_too_long(*_):
+    raise AssertionError("took more than %.0f s" % CASE_LIMIT_S)
 
 
 class TapResult(unittest.TestResult):
@@ -19,6 +28,11 @@ class TapResult(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, CASE_LIMIT_S)
+
+    def stopTest(self, test):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        super().stopTest(test)
 
     def line(self, ok, test, directive=""):
         self.number += 1
@@ -67,6 +81,12 @@ def main(more_about=lambda test: ""):
     options = parser.parse_args()
     # A test program that is ended takes down what it started, as one that ends by itself does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGALRM, took_too_long)
+    # What a shell or nohup(1) has ignored for a job in the background would stay ignored in all
+    # that is started here, and signals are what some tests are about.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     loader = unittest.TestLoader()
     if options.k:
         loader.testNamePatterns = ["*%s*" % options.k]

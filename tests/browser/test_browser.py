@@ -40,7 +40,7 @@ class Browser:
         self.process = subprocess.Popen(
             ["node", os.path.join(HERE, "browser.mjs"), "http://127.0.0.1:%d/" % server.port],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=dict(server.environment, NODE_MODULES=MODULES))
+            env=dict(server.environment, NODE_MODULES=MODULES, HOME=server.dir))
         threading.Thread(target=self.read, daemon=True).start()
         self.wait("the browser is up", lambda e: e["type"] == "ready", 60)
 

@@ -76,6 +76,8 @@ class ExecCase(unittest.TestCase):
         if child.poll() is None:
             child.kill()
             child.wait()
+            with contextlib.suppress(OSError, KeyError):  # its command outlives a killed exec
+                os.killpg(int(self.info()["pgid"]), signal.SIGKILL)
         for stream in (child.stdout, child.stderr):
             if stream:
                 stream.close()
@@ -201,7 +203,9 @@ class FullDisk(ExecCase):
     def exec_on(self, size, script):
         inner = ("mount -t tmpfs -o size=%s none '%s' && { %s; s=$?; cp -r '%s/.' '%s'; exit $s; }"
                  % (size, self.runs, script, self.runs, self.copy))
-        answer = subprocess.run(["unshare", "--mount", "--map-root-user", "sh", "-c", inner],
+        # Root needs no user name space, which a chroot may not have.
+        user = ["--map-root-user"] if os.geteuid() else []
+        answer = subprocess.run(["unshare", "--mount", *user, "sh", "-c", inner],
                                 stdin=subprocess.DEVNULL, capture_output=True,
                                 env=self.environment, timeout=harness.seconds(60))
         if b"unshare" in answer.stderr or b"mount:" in answer.stderr:
@@ -392,6 +396,10 @@ class Terminal(ExecCase):
         self.addCleanup(self.end_terminal, pid, terminal)
         return pid, terminal
 
+    def exit_code(self, pid):
+        harness.wait_for("the job has ended", lambda: not harness.alive(pid))
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
     def end_terminal(self, pid, terminal):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
@@ -406,7 +414,7 @@ class Terminal(ExecCase):
         read_until(terminal, b"ready")
         os.write(terminal, b"word\n")
         read_until(terminal, b"got word")
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 3)
+        self.assertEqual(self.exit_code(pid), 3)
 
     def test_control_c_ends_the_command_once(self):
         for reads in (False, True):
@@ -419,7 +427,7 @@ class Terminal(ExecCase):
                 read_until(terminal, b"ready")
                 os.write(terminal, b"\x03")
                 self.assertEqual(read_until(terminal, b"caught").count(b"caught"), 1)
-                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 4)
+                self.assertEqual(self.exit_code(pid), 4)
                 self.assertEqual(self.info()["status"], "stopped" if not reads else "failed")
                 shutil.rmtree(os.path.join(self.runs, "r"))
 
@@ -434,7 +442,7 @@ class Terminal(ExecCase):
         os.write(terminal, b"\n")
         read_until(terminal, b"tick")
         os.write(terminal, b"\x03")
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 128 + signal.SIGINT)
+        self.assertEqual(self.exit_code(pid), 128 + signal.SIGINT)
 
     def test_the_size_of_the_window_is_told(self):
         script = "trap 'stty size < /dev/tty' WINCH; read x; echo ready; " \

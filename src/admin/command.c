@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/nearest.h"
+#include "base/option_mistake.h"
 #include "conf/conf.h"
 #include "config.h"
 
@@ -219,24 +220,6 @@ unknown_command(const char *name)
 	return command_misused("there is no command \"%s\"; --help lists them", name);
 }
 
-static int
-unknown_option(const char *given, const struct option *options)
-{
-	const char *names[GLOBAL_COUNT + COMMAND_OPTIONS_MAX], *near = NULL;
-	char word[64];
-	size_t count = 0;
-
-	for (const struct option *o = options; o->name; o++)
-		names[count++] = o->name;
-	if (strncmp(given, "--", 2) == 0) {
-		snprintf(word, sizeof(word), "%.*s", (int)strcspn(given + 2, "="), given + 2);
-		near = nearest_word(word, names, count);
-	}
-	if (near)
-		return command_misused("there is no option \"%s\"; did you mean \"--%s\"?", given, near);
-	return command_misused("there is no option \"%s\"; --help lists them", given);
-}
-
 /*
  * Takes options: with letters beginning with '+', up to the first word that is none. Returns -1
  * to go on from optind, or an exit status.
@@ -246,6 +229,7 @@ take_options(struct call *call, const char *letters, int argc, char **argv)
 {
 	struct option options[GLOBAL_COUNT + COMMAND_OPTIONS_MAX + 1] = { 0 };
 	const struct command_option *own = call->command ? call->command->options : NULL;
+	char sentence[OPTION_MISTAKE_BYTES];
 	int option;
 
 	memcpy(options, global_options, sizeof(global_options));
@@ -280,16 +264,9 @@ take_options(struct call *call, const char *letters, int argc, char **argv)
 			printf(PROGRAM " (" PACKAGE_NAME ") " PACKAGE_VERSION "\n");
 			return COMMAND_DONE;
 		case ':':
-			return command_misused("option \"%s\" needs an argument", argv[optind - 1]);
 		case '?':
-			if (strncmp(argv[optind - 1], "--", 2) == 0 && optopt != 0)
-				return command_misused("option \"%s\" takes no argument", argv[optind - 1]);
-			if (optopt != 0) { /* a letter, maybe among others: "-xq" */
-				char letter[3] = { '-', (char)optopt, '\0' };
-
-				return unknown_option(letter, options);
-			}
-			return unknown_option(argv[optind - 1], options);
+			option_mistake(option, argv, options, sentence);
+			return command_misused("%s", sentence);
 		default:
 			must(option >= OPTION_OWN && option < OPTION_OWN + COMMAND_OPTIONS_MAX);
 			call->options[option - OPTION_OWN] = optarg ? optarg : "";

@@ -8,4 +8,5 @@ libbase_a_SOURCES = \
 	src/base/must.c src/base/must.h \
 	src/base/nearest.c src/base/nearest.h \
 	src/base/num.c src/base/num.h \
-	src/base/offload.c src/base/offload.h
+	src/base/offload.c src/base/offload.h \
+	src/base/option_mistake.c src/base/option_mistake.h

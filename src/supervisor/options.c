@@ -2,9 +2,8 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <string.h>
 
-#include "base/nearest.h"
+#include "base/option_mistake.h"
 
 enum { OPTION_RUNS_DIR = 256, OPTION_RUNTIME_DIR, OPTION_WORKERS, OPTION_HELP, OPTION_VERSION };
 
@@ -19,8 +18,6 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
-
-enum { LONG_OPTIONS = sizeof(long_options) / sizeof(long_options[0]) - 1 };
 
 void
 options_print_help(FILE *to)
@@ -48,33 +45,6 @@ misused(void)
 	return -EINVAL;
 }
 
-/* An option that getopt_long() does not know, or knows twice. */
-static int
-complain_of_option(const char *argument)
-{
-	const char *names[LONG_OPTIONS], *nearest;
-	char word[64];
-
-	if (strncmp(argument, "--", 2) != 0) {
-		fprintf(stderr, "runstreamd: unknown option -%c\n", optopt);
-		return misused();
-	}
-	snprintf(word, sizeof(word), "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
-	for (size_t i = 0; i < LONG_OPTIONS; i++) {
-		names[i] = long_options[i].name;
-		if (strcmp(word, names[i]) == 0) {
-			fprintf(stderr, "runstreamd: --%s takes no value\n", word);
-			return misused();
-		}
-	}
-	nearest = nearest_word(word, names, LONG_OPTIONS);
-	fprintf(stderr, "runstreamd: unknown option --%s", word);
-	if (nearest)
-		fprintf(stderr, "; did you mean --%s?", nearest);
-	fputc('\n', stderr);
-	return misused();
-}
-
 int
 options_parse(int argc, char **argv, struct options *ret_options)
 {
@@ -83,6 +53,7 @@ options_parse(int argc, char **argv, struct options *ret_options)
 		           { "--runtime-dir", "server.runtime_dir", NULL },
 		           { "--workers", "server.workers", NULL } },
 	};
+	char sentence[OPTION_MISTAKE_BYTES];
 	int option;
 
 	opterr = 0;
@@ -109,11 +80,10 @@ options_parse(int argc, char **argv, struct options *ret_options)
 		case OPTION_VERSION:
 			options.version = true;
 			break;
-		case ':':
-			fprintf(stderr, "runstreamd: %s needs a value\n", argv[optind - 1]);
-			return misused();
 		default:
-			return complain_of_option(argv[optind - 1]);
+			option_mistake(option, argv, long_options, sentence);
+			fprintf(stderr, "runstreamd: %s\n", sentence);
+			return misused();
 		}
 	if (optind < argc) {
 		fprintf(stderr, "runstreamd: there is no use for \"%s\"\n", argv[optind]);

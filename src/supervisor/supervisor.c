@@ -375,7 +375,7 @@ supervisor_main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (options.version) {
-		puts("runstreamd " PACKAGE_VERSION);
+		puts("runstreamd (" PACKAGE_NAME ") " PACKAGE_VERSION);
 		return EXIT_SUCCESS;
 	}
 	log_set_process("supervisor");

@@ -1,5 +1,6 @@
 BASE_TESTS = tests/unit/test_buf tests/unit/test_clock tests/unit/test_fd tests/unit/test_log \
-	tests/unit/test_loop tests/unit/test_nearest tests/unit/test_num tests/unit/test_offload
+	tests/unit/test_loop tests/unit/test_nearest tests/unit/test_num tests/unit/test_offload \
+	tests/unit/test_option_mistake
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 tests_unit_test_buf_CFLAGS = $(UNIT_CFLAGS)
@@ -18,3 +19,5 @@ tests_unit_test_num_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_num_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_offload_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_offload_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_option_mistake_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_option_mistake_LDADD = $(BASE_LIBS) $(UNIT_LIBS)

@@ -67,14 +67,16 @@ START_TEST(misuse_is_named_with_the_nearest_right_option)
 	static const struct {
 		const char *line, *complaint;
 	} cases[] = {
-		{ "--foregruond", "runstreamd: unknown option --foregruond; did you mean --foreground?\n" },
-		{ "--run-dir=x", "runstreamd: unknown option --run-dir; did you mean --runs-dir?\n" },
-		{ "--elephant", "runstreamd: unknown option --elephant\n" },
-		{ "-x", "runstreamd: unknown option -x\n" },
-		{ "-fx", "runstreamd: unknown option -x\n" },
-		{ "-c", "runstreamd: -c needs a value\n" },
-		{ "--workers", "runstreamd: --workers needs a value\n" },
-		{ "--test=1", "runstreamd: --test takes no value\n" },
+		{ "--foregruond",
+		  "runstreamd: there is no option \"--foregruond\"; did you mean \"--foreground\"?\n" },
+		{ "--run-dir=x",
+		  "runstreamd: there is no option \"--run-dir\"; did you mean \"--runs-dir\"?\n" },
+		{ "--elephant", "runstreamd: there is no option \"--elephant\"\n" },
+		{ "-x", "runstreamd: there is no option \"-x\"\n" },
+		{ "-fx", "runstreamd: there is no option \"-x\"\n" },
+		{ "-c", "runstreamd: option \"-c\" needs an argument\n" },
+		{ "--workers", "runstreamd: option \"--workers\" needs an argument\n" },
+		{ "--test=1", "runstreamd: option \"--test\" takes no argument\n" },
 		{ "start", "runstreamd: there is no use for \"start\"\n" },
 	};
 

@@ -58,7 +58,7 @@ begin_body(struct connection *c)
 {
 	const struct request *r = c->request;
 	const char *length = request_variable(r, "CONTENT_LENGTH");
-	bool is_body = fastcgi_stdin_skip(&c->body, c->output.request_id,
+	bool is_body = fastcgi_stdin_skip(&c->body, c->queue.request_id,
 	                                  (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
 	                                  r->head.length_bytes - r->fastcgi.head_bytes) == 0;
 
@@ -77,7 +77,7 @@ read_head(struct connection *c)
 		return;
 	}
 	peers_counters(c->worker->peers)->requests++;
-	c->output.request_id = c->request->fastcgi.request_id;
+	c->queue.request_id = c->request->fastcgi.request_id;
 	c->sent_ms = loop_now_ms(c->worker->loop);
 	loop_timer_stop(c->worker->loop, &c->timer);
 	begin_body(c);
@@ -89,7 +89,7 @@ read_head(struct connection *c)
 static bool
 is_awaiting_body(const struct connection *c)
 {
-	return c->is_ending && output_is_empty(&c->output) && c->has_body && !c->body.is_over;
+	return c->is_ending && send_queue_is_empty(&c->queue) && c->has_body && !c->body.is_over;
 }
 
 /* After the head only STDIN may come, which no route asks for, and the end. False: it is over. */
@@ -103,7 +103,7 @@ read_body(struct connection *c)
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-		if (n == 0 || fastcgi_stdin_skip(&c->body, c->output.request_id, bytes, (size_t)n) < 0)
+		if (n == 0 || fastcgi_stdin_skip(&c->body, c->queue.request_id, bytes, (size_t)n) < 0)
 			return false;
 	}
 	return true;
@@ -187,7 +187,7 @@ connection_free(struct connection *c)
 	struct worker *worker = c->worker;
 	int fd = c->watch.fd;
 
-	output_fini(&c->output);
+	send_queue_fini(&c->queue);
 	unsubscribe(c);
 	request_free(&c->request);
 	loop_timer_stop(worker->loop, &c->timer);
@@ -215,7 +215,7 @@ end_stream(struct connection *c)
 	}
 	unsubscribe(c);
 	c->is_ending = true;
-	output_finish(&c->output);
+	send_queue_finish(&c->queue);
 	connection_ready(c);
 	set_timer(c);
 }
@@ -229,8 +229,8 @@ send_heartbeat(struct connection *c)
 	event_put_heartbeat(&text);
 	block = buf_error(&text) ? NULL : block_new(text.data, text.length_bytes);
 	buf_fini(&text);
-	if (block && output_has_room(&c->output))
-		output_add(&c->output, block);
+	if (block && send_queue_has_room(&c->queue))
+		send_queue_add(&c->queue, block);
 	else
 		block_unref(&block);
 	connection_ready(c);
@@ -337,8 +337,8 @@ connection_answer(struct connection *c, struct block *block)
 	request_free(&c->request);
 	c->is_opened = true;
 	c->is_ending = true;
-	output_add(&c->output, block);
-	output_finish(&c->output);
+	send_queue_add(&c->queue, block);
+	send_queue_finish(&c->queue);
 	connection_ready(c);
 	set_timer(c);
 }
@@ -359,7 +359,7 @@ open_now(struct connection *c)
 	if (!block)
 		return false;
 	c->is_opened = true;
-	output_add(&c->output, block);
+	send_queue_add(&c->queue, block);
 	return true;
 }
 
@@ -400,7 +400,7 @@ connection_subscribe(struct connection *c, const struct registry_run *run, unsig
 static bool
 fill(struct connection *c)
 {
-	while (c->subscriber && !c->subscriber->is_parked && output_has_room(&c->output)) {
+	while (c->subscriber && !c->subscriber->is_parked && send_queue_has_room(&c->queue)) {
 		struct block *block = NULL;
 
 		switch (subscriber_next(c->subscriber, &block)) {
@@ -410,7 +410,7 @@ fill(struct connection *c)
 				block_unref(&block);
 				return false;
 			}
-			output_add(&c->output, block);
+			send_queue_add(&c->queue, block);
 			break;
 		case SUBSCRIBER_WAIT:
 			return true;
@@ -424,7 +424,7 @@ fill(struct connection *c)
 			block = answer_nothing_more();
 			if (!block)
 				return false;
-			output_add(&c->output, block);
+			send_queue_add(&c->queue, block);
 			c->is_opened = true;
 			end_stream(c);
 			return true;
@@ -451,14 +451,14 @@ connection_serve(struct connection *c)
 			connection_free(c);
 			return;
 		}
-		if (output_is_empty(&c->output)) {
+		if (send_queue_is_empty(&c->queue)) {
 			if (is_awaiting_body(c))
 				set_timer(c);
 			else if (c->is_ending)
 				connection_free(c);
 			return;
 		}
-		n = output_send(&c->output, c->watch.fd, &counters->lines_sent);
+		n = send_queue_send(&c->queue, c->watch.fd, &counters->lines_sent);
 		if (n < 0) {
 			connection_free(c);
 			return;
@@ -467,7 +467,7 @@ connection_serve(struct connection *c)
 			c->sent_ms = loop_now_ms(c->worker->loop);
 		counters->bytes_sent += (uint64_t)n;
 		total += n;
-		if (c->output.is_full) {
+		if (c->queue.is_full) {
 			c->is_blocked = true;
 			/* Edge-triggered: told once when there is room, not at each turn until served. */
 			if (loop_fd_change(c->worker->loop, &c->watch,

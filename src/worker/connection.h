@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "stream/subscriber.h"
 #include "worker/answer.h"
-#include "worker/output.h"
+#include "worker/send_queue.h"
 #include "worker/request.h"
 
 struct worker;
@@ -30,7 +30,7 @@ struct connection {
 	struct runs_listing *listing; /* while the registry is gone through */
 	struct subscriber *subscriber; /* of a stream */
 	uint32_t run_slot;            /* counted in the pool for this run */
-	struct output output;
+	struct send_queue queue;
 	struct fastcgi_stdin body;    /* which nobody wants; passed over */
 
 	struct answer_style style;

@@ -2,7 +2,6 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	src/worker/answer.c src/worker/answer.h \
 	src/worker/connection.c src/worker/connection.h \
-	src/worker/output.c src/worker/output.h \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/peers.c src/worker/peers.h \
 	src/worker/request.c src/worker/request.h \
@@ -10,4 +9,5 @@ libworker_a_SOURCES = \
 	src/worker/run_answer.c src/worker/run_answer.h \
 	src/worker/run_wait.c src/worker/run_wait.h \
 	src/worker/runs_listing.c src/worker/runs_listing.h \
+	src/worker/send_queue.c src/worker/send_queue.h \
 	src/worker/worker.c src/worker/worker.h src/worker/worker_state.h

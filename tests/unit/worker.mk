@@ -1,5 +1,5 @@
-WORKER_TESTS = tests/unit/test_worker_output
+WORKER_TESTS = tests/unit/test_send_queue
 check_PROGRAMS += $(WORKER_TESTS)
 TESTS += $(WORKER_TESTS)
-tests_unit_test_worker_output_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_worker_output_LDADD = $(WORKER_LIBS) $(UNIT_LIBS)
+tests_unit_test_send_queue_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_send_queue_LDADD = $(WORKER_LIBS) $(UNIT_LIBS)

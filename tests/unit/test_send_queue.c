@@ -1,4 +1,4 @@
-#include "worker/output.h"
+#include "worker/send_queue.h"
 
 #include <check.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "base/fd.h"
 
 static int ends[2];
-static struct output output;
+static struct send_queue queue;
 static uint8_t *received;
 static size_t received_length;
 static uint64_t events;
@@ -21,8 +21,8 @@ static void
 set_up(void)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-	memset(&output, 0, sizeof(output));
-	output.request_id = 0x1234;
+	memset(&queue, 0, sizeof(queue));
+	queue.request_id = 0x1234;
 	received = malloc(ROOM);
 	received_length = 0;
 	events = 0;
@@ -31,7 +31,7 @@ set_up(void)
 static void
 tear_down(void)
 {
-	output_fini(&output);
+	send_queue_fini(&queue);
 	fd_close(&ends[0]);
 	fd_close(&ends[1]);
 	free(received);
@@ -63,8 +63,8 @@ receive(size_t most)
 static void
 send_all(size_t step)
 {
-	while (!output_is_empty(&output)) {
-		ck_assert_int_ge(output_send(&output, ends[0], &events), 0);
+	while (!send_queue_is_empty(&queue)) {
+		ck_assert_int_ge(send_queue_send(&queue, ends[0], &events), 0);
 		receive(step);
 	}
 	for (size_t before = SIZE_MAX; before != received_length;) {
@@ -116,17 +116,17 @@ START_TEST(blocks_of_any_length_arrive_whole_through_a_narrow_socket)
 		received_length = 0;
 		events = 0;
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-			output_add(&output, block_of(lengths[i], (char)('a' + i)));
+			send_queue_add(&queue, block_of(lengths[i], (char)('a' + i)));
 			sum += lengths[i];
 		}
-		output_finish(&output);
+		send_queue_finish(&queue);
 		send_all(step);
 		ck_assert_uint_eq(unwrap(text), sum);
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 			for (size_t j = 0; j < lengths[i]; j++)
 				ck_assert_int_eq(text[at++], (int)('a' + i));
 		ck_assert_uint_eq(events, sizeof(lengths) / sizeof(lengths[0]));
-		ck_assert_uint_eq(output.queued_bytes, 0);
+		ck_assert_uint_eq(queue.queued_bytes, 0);
 	}
 	free(text);
 }
@@ -134,29 +134,29 @@ END_TEST
 
 START_TEST(a_full_socket_is_said_and_nothing_is_lost)
 {
-	while (!output.is_full) {
-		if (output_has_room(&output))
-			output_add(&output, block_of(30000, 'x'));
-		ck_assert_int_ge(output_send(&output, ends[0], &events), 0);
+	while (!queue.is_full) {
+		if (send_queue_has_room(&queue))
+			send_queue_add(&queue, block_of(30000, 'x'));
+		ck_assert_int_ge(send_queue_send(&queue, ends[0], &events), 0);
 	}
-	ck_assert(!output_is_empty(&output));
-	ck_assert_uint_le(output.queued_bytes, OUTPUT_ENOUGH_BYTES + 30000);
+	ck_assert(!send_queue_is_empty(&queue));
+	ck_assert_uint_le(queue.queued_bytes, SEND_QUEUE_ENOUGH_BYTES + 30000);
 }
 END_TEST
 
 START_TEST(a_peer_that_is_gone_is_said)
 {
 	fd_close(&ends[1]);
-	output_add(&output, block_of(10, 'x'));
-	ck_assert_int_lt(output_send(&output, ends[0], &events), 0);
+	send_queue_add(&queue, block_of(10, 'x'));
+	ck_assert_int_lt(send_queue_send(&queue, ends[0], &events), 0);
 }
 END_TEST
 
 int
 main(void)
 {
-	Suite *suite = suite_create("worker_output");
-	TCase *tc = tcase_create("output");
+	Suite *suite = suite_create("send_queue");
+	TCase *tc = tcase_create("send_queue");
 	SRunner *runner;
 	int failed;
 

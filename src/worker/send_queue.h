@@ -3,8 +3,8 @@
  * sections 3.3 and 5.3) as they are handed to the kernel, so that one block serves clients
  * with different request ids and places. Holds a few references, no copy.
  */
-#ifndef WORKER_OUTPUT_H
-#define WORKER_OUTPUT_H
+#ifndef WORKER_SEND_QUEUE_H
+#define WORKER_SEND_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,13 +14,13 @@
 #include "stream/block.h"
 
 enum {
-	OUTPUT_BLOCKS = 8,
-	OUTPUT_ENOUGH_BYTES = 64 * 1024, /* no more is asked for while so much is queued */
+	SEND_QUEUE_BLOCKS = 8,
+	SEND_QUEUE_ENOUGH_BYTES = 64 * 1024, /* no more is asked for while so much is queued */
 };
 
 /* Zero-initialised, but for request_id. */
-struct output {
-	struct block *blocks[OUTPUT_BLOCKS]; /* owned references, in order */
+struct send_queue {
+	struct block *blocks[SEND_QUEUE_BLOCKS]; /* owned references, in order */
 	uint8_t block_count;
 	uint8_t header_left;         /* of the record begun: bytes of its header not sent */
 	uint8_t finish_left;         /* of the end of the answer */
@@ -32,22 +32,22 @@ struct output {
 	uint8_t header[FCGI_HEADER_LEN];
 };
 
-void output_fini(struct output *output);
+void send_queue_fini(struct send_queue *q);
 
-bool output_is_empty(const struct output *output);
+bool send_queue_is_empty(const struct send_queue *q);
 /* Whether another block should be added before sending. */
-bool output_has_room(const struct output *output);
+bool send_queue_has_room(const struct send_queue *q);
 
-/* Takes the block; output_has_room(). */
-void output_add(struct output *output, struct block *block);
+/* Takes the block; send_queue_has_room(). */
+void send_queue_add(struct send_queue *q, struct block *block);
 
 /* What follows the blocks is the end of the answer: empty STDOUT, END_REQUEST. */
-void output_finish(struct output *output);
+void send_queue_finish(struct send_queue *q);
 
 /*
  * Sends what the kernel takes, without waiting, and sets is_full. Returns the bytes sent, or
  * -errno: the peer is gone. *ret_events grows by the log events sent whole.
  */
-int64_t output_send(struct output *output, int fd, uint64_t *ret_events);
+int64_t send_queue_send(struct send_queue *q, int fd, uint64_t *ret_events);
 
 #endif

@@ -359,6 +359,13 @@ channel_get(struct hub *hub, const struct registry_run *run, unsigned files,
 	struct channel *c;
 
 	HASH_FIND(hh, hub->channels, &key, sizeof(key), c);
+	if (c && strcmp(c->run->run_id, run->run_id) != 0) {
+		/* Who reads the deleted run that had the slot before goes on to its end. */
+		channel_update_run(c);
+		HASH_DELETE(hh, hub->channels, c);
+		c->is_replaced = true;
+		c = NULL;
+	}
 	if (!c) {
 		int error = new_channel(hub, run, key, &c);
 
@@ -384,7 +391,8 @@ channel_release(struct channel **channel)
 			block_cache_purge(&c->blocks);
 		return;
 	}
-	HASH_DELETE(hh, c->hub->channels, c);
+	if (!c->is_replaced)
+		HASH_DELETE(hh, c->hub->channels, c);
 	c->hub->channel_count--;
 	free_channel(c);
 }

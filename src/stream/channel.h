@@ -30,6 +30,7 @@ struct channel {
 	struct hub *hub;
 	struct channel_key key;
 	unsigned references; /* subscribers */
+	bool is_replaced;    /* its slot is another run's by now, and so is its place in the hub */
 	UT_hash_handle hh;
 
 	struct registry_run *run; /* owned; as the registry last said */

@@ -1,4 +1,5 @@
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -607,6 +608,122 @@ START_TEST(project_and_task_that_become_known_are_in_the_next_lines)
 }
 END_TEST
 
+START_TEST(a_slot_given_to_another_run_does_not_mix_the_two)
+{
+	struct reader *old, *new;
+	char id[16];
+
+	fixture_append(&f, OUT, "of the deleted run\n");
+	old = reader_resume(&f, "r1", NULL);
+	reader_wait(old, "status", 1);
+	old->is_stuck = true;
+	for (int i = 2; i <= 100; i++) {
+		snprintf(id, sizeof(id), "r%d", i);
+		fixture_put_run(&f, id, "running", -1);
+	}
+	ck_assert_int_eq(registry_writer_mark_deleted(f.writer, fixture_run(&f, "r1").slot), 0);
+	fixture_put_run(&f, "another", "running", -1);
+	ck_assert_uint_eq(fixture_run(&f, "another").slot, old->subscriber.channel->key.slot);
+	fixture_append(&f, "another/agent-stdout.txt", "of the other\n");
+	new = reader_resume(&f, "another", NULL);
+	reader_wait_lines(new, "stdout", "of the other\n");
+	ck_assert_str_eq(event_text(reader_event(new, "status", 0), "run_id"), "another");
+	old->is_stuck = false;
+	reader_wait_over(old);
+	ck_assert_str_eq(reader_lines(old, "stdout"), "of the deleted run\n");
+	ck_assert_str_eq(old->events[old->count - 1].name, "gone");
+}
+END_TEST
+
+START_TEST(a_reader_in_a_rotated_file_that_was_emptied_is_told_and_goes_on)
+{
+	struct reader *slow, *fast;
+	char line[128];
+
+	f.hub->cache.most_bytes = 1000;
+	slow = reader_resume(&f, "r1", NULL);
+	fast = reader_resume(&f, "r1", NULL);
+	reader_wait(slow, "status", 1);
+	slow->is_stuck = true;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(line, sizeof(line), "line number %d of a file that is rotated away\n", i);
+		fixture_append(&f, OUT, line);
+	}
+	reader_wait(fast, "log", 1000);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "new\n");
+	reader_wait(fast, "log", 1001);
+	fixture_truncate(&f, OUT ".1");
+	slow->is_stuck = false;
+	reader_wait(slow, "gap", 1);
+	reader_wait_lines(slow, "stdout", "new\n");
+	ck_assert_str_eq(event_text(reader_event(slow, "gap", 0), "reason"), "truncated");
+}
+END_TEST
+
+START_TEST(a_file_that_was_seen_empty_and_went_is_read_all_the_same)
+{
+	struct reader *r;
+	int fd;
+
+	fixture_append(&f, OUT, "old\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 1);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "");
+	fixture_settle(&f);
+	fd = openat(f.runs_dir_fd, OUT, O_WRONLY | O_APPEND);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, OUT, 0), 0);
+	ck_assert_int_eq(write(fd, "new\n", 4), 4);
+	close(fd);
+	reader_wait_lines(r, "stdout", "old\nnew\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_rotation_that_is_undone_repeats_nothing)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 1);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "");
+	fixture_settle(&f);
+	fixture_rename(&f, OUT ".1", OUT);
+	fixture_append(&f, OUT, "2\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(no_id_leads_behind_a_gap_that_was_not_told)
+{
+	struct reader *r;
+	char id[CURSOR_TEXT_BYTES + 1];
+
+	fixture_append(&f, OUT, "out\n");
+	fixture_append(&f, ERR, "err\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 2);
+	memcpy(id, r->last_id, sizeof(id));
+	reader_free(&r);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, OUT, 0), 0);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, ERR, 0), 0);
+	fixture_append(&f, OUT, "other\n");
+	fixture_append(&f, ERR, "other\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait(r, "log", 2);
+	ck_assert_str_eq(r->events[0].name, "gap");
+	ck_assert_str_eq(r->events[0].id, "");
+	ck_assert_str_eq(r->events[1].name, "gap");
+	ck_assert_str_ne(r->events[1].id, "");
+	ck_assert_str_eq(r->events[2].name, "status");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -638,6 +755,11 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_is_no_regular_file_is_not_read);
 	tcase_add_test(tc, a_deleted_run_says_so_behind_its_last_line);
 	tcase_add_test(tc, a_status_that_changes_is_told_to_each);
+	tcase_add_test(tc, a_slot_given_to_another_run_does_not_mix_the_two);
+	tcase_add_test(tc, a_reader_in_a_rotated_file_that_was_emptied_is_told_and_goes_on);
+	tcase_add_test(tc, a_file_that_was_seen_empty_and_went_is_read_all_the_same);
+	tcase_add_test(tc, a_rotation_that_is_undone_repeats_nothing);
+	tcase_add_test(tc, no_id_leads_behind_a_gap_that_was_not_told);
 	tcase_add_test(tc, project_and_task_that_become_known_are_in_the_next_lines);
 }
 

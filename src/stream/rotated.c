@@ -310,9 +310,16 @@ searched(struct offload_job *job)
 	struct search *s = (struct search *)job;
 	struct rotated *r = s->rotated;
 	struct source *source = r->source;
+	const struct file_generation *current = file_generation_of(source->current);
 
 	r->is_searching = false;
-	make_chain(r, s);
+	if (current->device == s->current_device && current->inode == s->current_inode) {
+		make_chain(r, s);
+	} else {
+		/* Rotated meanwhile: what was current is missing in what was found. It is searched again. */
+		while (s->count > 0)
+			fd_close(&s->fds[--s->count]);
+	}
 	free(s);
 	source_notify(source);
 	source->ops->release(source);

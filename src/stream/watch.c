@@ -59,7 +59,11 @@ read_events(void *arg, uint32_t events)
 		directory = find(watch, event->wd);
 		if (!directory)
 			continue;
-		if (event->mask & IN_IGNORED) {
+		if (event->mask & IN_MOVE_SELF) {
+			/* What lies at its path is another one by now, and not watched. */
+			watch_remove(watch, directory);
+			directory->fn(directory->arg, NULL);
+		} else if (event->mask & IN_IGNORED) {
 			HASH_DEL(watch->directories, directory);
 			directory->descriptor = -1;
 			directory->fn(directory->arg, NULL);

@@ -175,24 +175,15 @@ put_all(struct buf *to, const struct nginx_values *values)
 	           "\t\tfastcgi_intercept_errors off;\n"
 	           "\t\terror_page 502 504 = @runstream_busy;\n"
 	           "\t}\n"
-	           "}\n"
-	           "\n"
-	           "# For this machine alone.\n"
-	           "location = /metrics {\n"
-	           "\tallow 127.0.0.0/8;\n"
-	           "\tallow ::1;\n"
-	           "\tdeny all;\n"
-	           "\tfastcgi_pass runstream;\n",
+	           "}\n",
 	           values->prefix);
-	buf_puts(to, fastcgi_settings);
-	buf_puts(to, fastcgi_params);
-	buf_puts(to, "}\n");
 }
 
 void
 nginx_put_locations(struct buf *to, const struct nginx_values *values)
 {
-	buf_puts(to, "# runstream, for server{}: made by \"runstreamctl nginx-config locations\".\n");
+	buf_printf(to, "# runstream, for server{}: made by \"runstreamctl nginx-config locations%s\".\n",
+	           values->mode == NGINX_STREAMS ? " --mode streams" : "");
 	switch (values->mode) {
 	case NGINX_STREAMS:
 		put_streams(to, values);

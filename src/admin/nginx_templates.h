@@ -9,7 +9,7 @@
 
 enum nginx_mode {
 	NGINX_STREAMS, /* the paths of streams alone */
-	NGINX_ALL,     /* everything under the prefix, and /metrics for the machine itself */
+	NGINX_ALL,     /* everything under the prefix */
 };
 
 /* All borrowed. */

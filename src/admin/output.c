@@ -14,7 +14,7 @@
 enum {
 	MOST_COLUMNS = 80,   /* one for each of 64 workers, and some */
 	BATCH_ROWS = 4096,   /* rows that are aligned with one another */
-	LABEL_WIDTH = 18,    /* of fields outside rows */
+	LABEL_WIDTH = 20,    /* of fields outside rows */
 	FIELD_INDENT = 2,
 };
 

@@ -293,11 +293,11 @@ START_TEST(one_run_is_shown_with_what_clients_never_see)
 	ck_assert_int_eq(system(command), 0);
 	serve_instance();
 	ck_assert_int_eq(ctl("runs", "r-1", NULL), 0);
-	ck_assert_contains(out, "run id:           r-1\n");
-	ck_assert_contains(out, "path:             proj/task/runs/r-1\n");
-	ck_assert_contains(out, "exit code:        3\n");
-	ck_assert_contains(out, "cwd:              /secret/place\n");
-	ck_assert_contains(out, "commandline:      make \\x1b[2J\n");
+	ck_assert_contains(out, "run id:             r-1\n");
+	ck_assert_contains(out, "path:               proj/task/runs/r-1\n");
+	ck_assert_contains(out, "exit code:          3\n");
+	ck_assert_contains(out, "cwd:                /secret/place\n");
+	ck_assert_contains(out, "commandline:        make \\x1b[2J\n");
 }
 END_TEST
 
@@ -305,8 +305,8 @@ START_TEST(one_run_without_a_readable_run_info_is_shown_all_the_same)
 {
 	serve_instance();
 	ck_assert_int_eq(ctl("runs", "r-2", NULL), 0);
-	ck_assert_contains(out, "clients:          2\n");
-	ck_assert_contains(out, "run info error:   No such file or directory\n");
+	ck_assert_contains(out, "clients:            2\n");
+	ck_assert_contains(out, "run info error:     No such file or directory\n");
 }
 END_TEST
 

@@ -133,7 +133,7 @@ write_hostile(struct output *o)
 START_TEST(no_terminal_obeys_a_value)
 {
 	printed(OUTPUT_TEXT, write_hostile);
-	ck_assert_str_eq(text, "text:             a\\x1b[31m\\x0ab\\x7f\\xc2\\x9bc\\xff\\xe2\\x82"
+	ck_assert_str_eq(text, "text:               a\\x1b[31m\\x0ab\\x7f\\xc2\\x9bc\\xff\\xe2\\x82"
 	                       "d\"\\\n");
 	free(text);
 }
@@ -164,12 +164,12 @@ write_durations(struct output *o)
 START_TEST(durations_are_in_the_two_largest_units)
 {
 	printed(OUTPUT_TEXT, write_durations);
-	ck_assert_str_eq(text, "a:                0.0s\n"
-	                       "b:                59.9s\n"
-	                       "c:                1m 0s\n"
-	                       "d:                23h 59m\n"
-	                       "e:                1d 0h\n"
-	                       "f:                -\n");
+	ck_assert_str_eq(text, "a:                  0.0s\n"
+	                       "b:                  59.9s\n"
+	                       "c:                  1m 0s\n"
+	                       "d:                  23h 59m\n"
+	                       "e:                  1d 0h\n"
+	                       "f:                  -\n");
 	free(text);
 }
 END_TEST

@@ -70,11 +70,11 @@ parse_mark(const char *text, size_t length, struct cursor_mark *ret_mark)
 
 	if (length != CURSOR_MARK_TEXT_BYTES)
 		return -EINVAL;
-	for (int i = 0; i < MARK_BYTES / 3 + 1; i++) {
+	for (size_t i = 0; i < MARK_BYTES / 3 + 1; i++) {
 		uint32_t group = 0;
 
-		for (int j = 0; j < 4; j++) {
-			size_t at = (size_t)(4 * i + j);
+		for (size_t j = 0; j < 4; j++) {
+			size_t at = 4 * i + j;
 			int value = at < length ? digit_value(text[at]) : 0;
 
 			if (value < 0)

@@ -60,20 +60,29 @@ block_cache_find(struct block_cache *cache, struct block_table *table, const str
 	return block;
 }
 
+/* The table knows it no more. */
 static void
-drop(struct block *block)
+forget(struct block *block)
 {
-	HASH_DELETE(hh, block->table->blocks, block);
 	TAILQ_REMOVE(&block->cache->blocks, block, entry);
 	block->cache->bytes -= block->length_bytes;
 	block->table = NULL;
 	block_unref(&block);
 }
 
+static void
+drop(struct block *block)
+{
+	HASH_DELETE(hh, block->table->blocks, block);
+	forget(block);
+}
+
 void
 block_cache_keep(struct block_cache *cache, struct block_table *table, const struct block_key *key,
                  struct block *block)
 {
+	struct block *oldest, *next;
+
 	must(!block->table);
 	block->key = *key;
 	block->cache = cache;
@@ -82,13 +91,21 @@ block_cache_keep(struct block_cache *cache, struct block_table *table, const str
 	TAILQ_INSERT_TAIL(&cache->blocks, block, entry);
 	cache->bytes += block->length_bytes;
 	block_ref(block);
-	while (cache->bytes > cache->most_bytes && TAILQ_FIRST(&cache->blocks) != block)
-		drop(TAILQ_FIRST(&cache->blocks));
+	for (oldest = TAILQ_FIRST(&cache->blocks);
+	     cache->bytes > cache->most_bytes && oldest != block; oldest = next) {
+		next = TAILQ_NEXT(oldest, entry);
+		drop(oldest);
+	}
 }
 
 void
 block_cache_purge(struct block_table *table)
 {
-	while (table->blocks)
-		drop(table->blocks);
+	struct block *next, *block = table->blocks;
+
+	HASH_CLEAR(hh, table->blocks);
+	for (; block; block = next) {
+		next = block->hh.next;
+		forget(block);
+	}
 }

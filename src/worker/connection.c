@@ -45,8 +45,7 @@ head_failed(struct connection *c, int error)
 
 		/* FastCGI 1.0, section 5.5. A peer that cannot take 16 bytes gets none. */
 		fastcgi_put_end(end, c->request->fastcgi.request_id, 0, FCGI_UNKNOWN_ROLE);
-		if (send(c->watch.fd, end, sizeof(end), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			error = -errno;
+		(void)send(c->watch.fd, end, sizeof(end), MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	connection_free(c);
 }

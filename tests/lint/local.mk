@@ -5,10 +5,9 @@ EXTRA_DIST += tests/lint/test_tree.py tests/lint/cppcheck.h .clang-tidy
 
 # Analyzers, for those who have them: make clang-tidy, make cppcheck.
 clang-tidy:
-	@status=0; for file in $$(find $(top_srcdir)/src -name '*.c'); do \
-		clang-tidy --quiet $$file -- -std=gnu11 $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
-			$(JSON_C_CFLAGS) $(YAML_CFLAGS) $(XXHASH_CFLAGS) $(FCGI_CFLAGS) || status=1; \
-	done; exit $$status
+	find $(top_srcdir)/src -name '*.c' | sort | xargs -I@ -P "$$(nproc)" clang-tidy --quiet @ -- \
+		-std=gnu11 $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
+		$(JSON_C_CFLAGS) $(YAML_CFLAGS) $(XXHASH_CFLAGS) $(FCGI_CFLAGS)
 cppcheck:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j2 -D_GNU_SOURCE \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \

@@ -35,6 +35,8 @@ struct search {
 	struct cursor_mark mark;
 	dev_t current_device;
 	ino_t current_inode;
+	struct candidate current; /* of which `stat` counts, if it bears a rotated name itself */
+	bool is_current_rotated;
 	/* What it found: the one with the mark first, then in order of time. */
 	size_t count;
 	int fds[MOST_FILES];
@@ -121,7 +123,7 @@ may_be_part(const struct search *s, const char *name)
 }
 
 static int
-list(const struct search *s, int directory_fd, struct candidate *to, size_t *ret_count)
+list(struct search *s, int directory_fd, struct candidate *to, size_t *ret_count)
 {
 	DIR *directory = fdopendir(directory_fd);
 	struct dirent *entry;
@@ -136,9 +138,13 @@ list(const struct search *s, int directory_fd, struct candidate *to, size_t *ret
 
 		if (!may_be_part(s, entry->d_name) ||
 		    fstatat(dirfd(directory), entry->d_name, &c->stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(c->stat.st_mode) ||
-		    (c->stat.st_dev == s->current_device && c->stat.st_ino == s->current_inode))
+		    !S_ISREG(c->stat.st_mode))
 			continue;
+		if (c->stat.st_dev == s->current_device && c->stat.st_ino == s->current_inode) {
+			s->current.stat = c->stat;
+			s->is_current_rotated = true;
+			continue;
+		}
 		c->identity = file_generation_identity_at(dirfd(directory), entry->d_name);
 		c->is_found = false;
 		c->name = strdup(entry->d_name);
@@ -241,6 +247,21 @@ by_time(const void *a, const void *b)
 	return 0;
 }
 
+/* What is newer than the current file does not lead to it. */
+static size_t
+drop_newer(const struct search *s, struct candidate *candidates, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (s->is_current_rotated && by_time(&candidates[i], &s->current) > 0)
+			free(candidates[i].name);
+		else
+			candidates[kept++] = candidates[i];
+	}
+	return kept;
+}
+
 static void
 search(struct offload_job *job)
 {
@@ -254,7 +275,9 @@ search(struct offload_job *job)
 		return;
 	if (run_dir_open_list(s->rotated->runs_dir_fd, s->rotated->directory, &directory_fd) == 0) {
 		s->file_system = file_system_of(directory_fd);
-		if (list(s, directory_fd, candidates, &count) == 0 && find_holder(s, candidates, count))
+		if (list(s, directory_fd, candidates, &count) == 0)
+			count = drop_newer(s, candidates, count);
+		if (find_holder(s, candidates, count))
 			qsort(candidates, count, sizeof(*candidates), by_time);
 	}
 	for (size_t i = 0; i < count; i++) {

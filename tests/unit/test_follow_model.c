@@ -581,10 +581,12 @@ check_log(struct model *m, struct client *c, const struct read_event *e)
 		return;
 	if (p->is_anywhere)
 		for (size_t epoch = p->epoch; epoch < w->count; epoch++)
-			/* What was truncated may have grown again before the first look. */
+			/* It may have begun late; and what was truncated may have grown again before the
+			 * first look. */
 			if (n >= 1 &&
 			    (epoch == p->epoch ? (size_t)n - 1 <= p->line
-			                       : n == 1 || w->epochs[epoch]->is_truncation) &&
+			                       : n == 1 || epoch <= p->may_skip_to ||
+			                                 w->epochs[epoch]->is_truncation) &&
 			    take_start(m, w, p, epoch, (size_t)n - 1, text, is_partial, n))
 				return;
 	for (size_t epoch = p->epoch; epoch < w->count; epoch++) {

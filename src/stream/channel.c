@@ -204,8 +204,12 @@ key_of(const struct place *places)
 static bool
 may_flush(struct channel *c, const struct generation *g)
 {
-	int64_t due_ms = g->changed_ms + settings_of(c)->api.sse.partial_flush_ms;
+	int64_t flush_ms = settings_of(c)->api.sse.partial_flush_ms;
+	int64_t due_ms = g->changed_ms + flush_ms;
 
+	/* Of a run that has ended it is finished as soon, and then it comes in one piece. */
+	if (c->run->is_terminal && settings_of(c)->api.sse.terminal_linger_ms <= flush_ms)
+		return false;
 	if (clock_now_ms() >= due_ms)
 		return true;
 	wake_at(c, due_ms);

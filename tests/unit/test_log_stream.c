@@ -318,6 +318,20 @@ START_TEST(the_end_of_a_run_finishes_its_last_line_then_completes)
 }
 END_TEST
 
+START_TEST(the_last_line_of_a_run_that_has_ended_comes_in_one_piece)
+{
+	struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct reader *r;
+
+	fixture_append(&f, OUT, "a\nlast");
+	ck_assert_int_eq(utimensat(f.runs_dir_fd, OUT, long_ago, 0), 0);
+	fixture_put_run(&f, "r1", "completed", 0);
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait_over(r);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "a\nlast\n");
+}
+END_TEST
+
 START_TEST(a_run_without_files_completes)
 {
 	struct reader *r;
@@ -742,6 +756,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, bytes_that_are_not_text_are_shown_and_said);
 	tcase_add_test(tc, a_line_beyond_the_limit_comes_in_parts_that_join);
 	tcase_add_test(tc, the_end_of_a_run_finishes_its_last_line_then_completes);
+	tcase_add_test(tc, the_last_line_of_a_run_that_has_ended_comes_in_one_piece);
 	tcase_add_test(tc, a_run_without_files_completes);
 	tcase_add_test(tc, a_rotated_file_is_finished_before_the_new_one_begins);
 	tcase_add_test(tc, a_truncated_file_gives_a_gap_and_what_is_there_now);

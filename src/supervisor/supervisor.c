@@ -370,13 +370,15 @@ supervisor_main(int argc, char **argv)
 
 	if (options_parse(argc, argv, &options))
 		return EXIT_MISUSED;
-	if (options.help) {
-		options_print_help(stdout);
-		return EXIT_SUCCESS;
-	}
-	if (options.version) {
-		puts("runstreamd (" PACKAGE_NAME ") " PACKAGE_VERSION);
-		return EXIT_SUCCESS;
+	if (options.help || options.version) {
+		if (options.help)
+			options_print_help(stdout);
+		else
+			puts("runstreamd (" PACKAGE_NAME ") " PACKAGE_VERSION);
+		if (fflush(stdout) == 0)
+			return EXIT_SUCCESS;
+		perror("runstreamd: cannot write the answer");
+		return EXIT_FAILURE;
 	}
 	log_set_process("supervisor");
 	log_never_wait();

@@ -60,18 +60,23 @@ check(struct run_wait *w)
 	struct connection *c = w->connection;
 	struct worker *worker = c->worker;
 	struct registry_run run;
+	bool is_known = find(c, &w->query, &run);
 
-	if (find(c, &w->query, &run) && !(run.is_deleted && loop_now_ms(worker->loop) < w->until_ms)) {
+	if (!is_known || run.is_deleted) {
+		/* Of a deleted run there may be a new one by now. */
+		if (loop_now_ms(worker->loop) < w->until_ms)
+			return;
+		if (registry_looks_finished(worker->registry) <= w->look && !w->is_overdue)
+			return;
+	}
+	if (is_known) {
 		struct run_query query = w->query;
 
 		run_wait_free(&c->run_wait);
 		run_answer(c, &query, &run);
-		return;
-	}
-	if (loop_now_ms(worker->loop) < w->until_ms)
-		return;
-	if (registry_looks_finished(worker->registry) > w->look || w->is_overdue)
+	} else {
 		give_up(w);
+	}
 }
 
 static void on_time(void *arg);
@@ -106,7 +111,7 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 	struct registry_run run;
 	struct run_wait *w;
 
-	if (find(c, query, &run)) {
+	if (find(c, query, &run) && !run.is_deleted) {
 		run_answer(c, query, &run);
 		return;
 	}

@@ -88,6 +88,9 @@ class Commands(harness.TestCase):
             answer = run_program(program, "--version")
             self.assertEqual(answer.returncode, 0)
             self.assertRegex(answer.stdout, r"\d+\.\d+\.\d+")
+            with open("/dev/full", "wb") as full:
+                self.assertEqual(subprocess.run([program, "--help"], stdout=full,
+                                                stderr=subprocess.DEVNULL).returncode, 1)
         self.assertEqual(run_program(harness.RUNSTREAMCTL).returncode, 2)
 
     def test_commands_without_an_instance_fail_with_a_sentence(self):

@@ -38,6 +38,20 @@ class Discovery(harness.TestCase):
                     self.assertEqual(stream.status, 200)
                     stream.wait_lines(1)
 
+    def test_a_deleted_run_that_was_made_again_a_moment_ago_is_found(self):
+        config = {"api": {"sse": {"discovery_interval_ms": 3600000}},
+                  "following": {"inotify": False}}
+        with harness.Server(config=config) as server:
+            run = server.run("again", lines=1)
+            self.assertEqual(server.get("/api/v1/runs/again").status, 200)
+            shutil.rmtree(run.path)
+            self.assertEqual(server.get("/api/v1/runs/unknown").status, 404)  # for its look
+            self.assertEqual(server.get("/api/v1/runs/again").status, 410)
+            run = server.run("again", lines=1)
+            with server.stream(run) as stream:
+                self.assertEqual(stream.status, 200)
+                stream.wait_lines(1)
+
     def test_many_requests_for_unknown_runs_share_a_look(self):
         before = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(20) as pool:

@@ -33,10 +33,9 @@ struct search {
 	struct offload_job job;
 	struct rotated *rotated;
 	struct cursor_mark mark;
-	dev_t current_device;
-	ino_t current_inode;
-	struct candidate current; /* of which `stat` counts, if it bears a rotated name itself */
-	bool is_current_rotated;
+	struct generation *current; /* owned reference */
+	struct candidate current_file; /* of which `stat` counts, if it is not at its path any more */
+	bool is_current_elsewhere;
 	/* What it found: the one with the mark first, then in order of time. */
 	size_t count;
 	int fds[MOST_FILES];
@@ -122,8 +121,30 @@ may_be_part(const struct search *s, const char *name)
 	return strncmp(name, s->rotated->name, length) == 0 && name[length] != '\0';
 }
 
+static bool
+is_current(const struct search *s, const struct stat *stat)
+{
+	const struct file_generation *current = file_generation_of(s->current);
+
+	return current->fd >= 0 && stat->st_dev == current->device && stat->st_ino == current->inode;
+}
+
+/* The current file may have left its path, and be read to its end before another is current. */
+static void
+find_current(struct search *s, int directory_fd)
+{
+	int fd = file_generation_of(s->current)->fd;
+	struct stat at_path;
+
+	if (fd < 0 || fstat(fd, &s->current_file.stat) < 0)
+		return;
+	s->is_current_elsewhere =
+		fstatat(directory_fd, s->rotated->name, &at_path, AT_SYMLINK_NOFOLLOW) < 0 ||
+		!is_current(s, &at_path);
+}
+
 static int
-list(struct search *s, int directory_fd, struct candidate *to, size_t *ret_count)
+list(const struct search *s, int directory_fd, struct candidate *to, size_t *ret_count)
 {
 	DIR *directory = fdopendir(directory_fd);
 	struct dirent *entry;
@@ -138,13 +159,8 @@ list(struct search *s, int directory_fd, struct candidate *to, size_t *ret_count
 
 		if (!may_be_part(s, entry->d_name) ||
 		    fstatat(dirfd(directory), entry->d_name, &c->stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(c->stat.st_mode))
+		    !S_ISREG(c->stat.st_mode) || is_current(s, &c->stat))
 			continue;
-		if (c->stat.st_dev == s->current_device && c->stat.st_ino == s->current_inode) {
-			s->current.stat = c->stat;
-			s->is_current_rotated = true;
-			continue;
-		}
 		c->identity = file_generation_identity_at(dirfd(directory), entry->d_name);
 		c->is_found = false;
 		c->name = strdup(entry->d_name);
@@ -254,7 +270,7 @@ drop_newer(const struct search *s, struct candidate *candidates, size_t count)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (s->is_current_rotated && by_time(&candidates[i], &s->current) > 0)
+		if (s->is_current_elsewhere && by_time(&candidates[i], &s->current_file) > 0)
 			free(candidates[i].name);
 		else
 			candidates[kept++] = candidates[i];
@@ -275,6 +291,7 @@ search(struct offload_job *job)
 		return;
 	if (run_dir_open_list(s->rotated->runs_dir_fd, s->rotated->directory, &directory_fd) == 0) {
 		s->file_system = file_system_of(directory_fd);
+		find_current(s, directory_fd);
 		if (list(s, directory_fd, candidates, &count) == 0)
 			count = drop_newer(s, candidates, count);
 		if (find_holder(s, candidates, count))
@@ -334,15 +351,17 @@ searched(struct offload_job *job)
 	struct rotated *r = s->rotated;
 	struct source *source = r->source;
 	const struct file_generation *current = file_generation_of(source->current);
+	const struct file_generation *searched_for = file_generation_of(s->current);
 
 	r->is_searching = false;
-	if (current->device == s->current_device && current->inode == s->current_inode) {
+	if (current->device == searched_for->device && current->inode == searched_for->inode) {
 		make_chain(r, s);
 	} else {
 		/* Rotated meanwhile: what was current is missing in what was found. It is searched again. */
 		while (s->count > 0)
 			fd_close(&s->fds[--s->count]);
 	}
+	generation_unref(&s->current);
 	free(s);
 	source_notify(source);
 	source->ops->release(source);
@@ -357,7 +376,6 @@ is_same(const struct cursor_mark *a, const struct cursor_mark *b)
 int
 rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generation **ret_generation)
 {
-	struct file_generation *current = file_generation_of(r->source->current);
 	struct search *s;
 
 	for (size_t i = 0; i < r->answer_count; i++) {
@@ -376,8 +394,7 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 		return -ENOMEM;
 	s->rotated = r;
 	s->mark = *mark;
-	s->current_device = current->device;
-	s->current_inode = current->inode;
+	s->current = generation_ref(r->source->current);
 	r->is_searching = true;
 	r->source->ops->hold(r->source);
 	offload_submit(r->offload, &s->job, search, searched);

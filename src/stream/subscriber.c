@@ -128,6 +128,18 @@ give_gap(struct subscriber *s, const struct event_gap *gap, struct block **ret_b
 
 /* --- beginning ------------------------------------------------------------------------------------------------ */
 
+/* The file at the path does not hold what the client's mark names: perhaps it was rewritten, and
+ * nobody looked since. Then what is kept from its start on is of before, and cannot be told
+ * from what is there now. */
+static void
+distrust_blocks(struct subscriber *s, int file)
+{
+	if (s->start->start.kind == START_CURSOR &&
+	    (s->start->gaps[file].reason ||
+	     s->places[file].generation != s->channel->sources[file]->current))
+		block_cache_purge(&s->channel->blocks);
+}
+
 /* 0 once all places are found. */
 static int
 find_places(struct subscriber *s)
@@ -149,10 +161,12 @@ find_places(struct subscriber *s)
 		                      &b->gaps[i]);
 		if (error && error != -EAGAIN)
 			s->channel->sources[i]->tell = true; /* tried again after a look */
-		if (error)
+		if (error) {
 			result = error;
-		else
-			b->gaps[i].stream = stream_names[i];
+			continue;
+		}
+		b->gaps[i].stream = stream_names[i];
+		distrust_blocks(s, i);
 	}
 	return result;
 }

@@ -369,6 +369,7 @@ replace(struct model *m, int file)
 	if (!w->is_at_path || w->count == MOST_EPOCHS - 1)
 		return;
 	end_epoch(m, file);
+	set_time(last_of(w)->path);
 	*last_of(w)->path = '\0';
 	e = begin_epoch(m, file, false);
 	put_lines(w, w->count - 1, &bytes, below(5), 60);
@@ -388,6 +389,7 @@ delete_file(struct model *m, int file)
 	if (!w->is_at_path)
 		return;
 	end_epoch(m, file);
+	set_time(last_of(w)->path);
 	ck_assert_int_eq(unlinkat(f.runs_dir_fd, last_of(w)->path, 0), 0);
 	*last_of(w)->path = '\0';
 	w->is_at_path = false;
@@ -486,6 +488,10 @@ take_at(const struct model *m, const struct written *w, struct position *p, cons
 		at.offset = 0;
 		at.is_finished = false;
 	}
+	/* It was finished before its end came, though both are looked at here behind that. */
+	if (at.line > 0 && at.offset == 0 && length == 0 && !is_partial && n == (int64_t)at.line &&
+	    (m->was_terminal || e->is_over))
+		return true;
 	if (at.line >= e->count || n != (int64_t)at.line + 1)
 		return false;
 	l = &e->lines[at.line];
@@ -590,7 +596,9 @@ check_log(struct model *m, struct client *c, const struct read_event *e)
 			    take_start(m, w, p, epoch, (size_t)n - 1, text, is_partial, n))
 				return;
 	for (size_t epoch = p->epoch; epoch < w->count; epoch++) {
-		bool may = p->has_gap ? epoch > p->epoch || w->epochs[epoch]->is_truncation || !p->is_touched
+		/* Of content that is lost, what was rendered before may be given again. */
+		bool may = p->has_gap ? epoch > p->epoch || w->epochs[epoch]->is_truncation ||
+		                                  w->epochs[epoch]->is_lost || !p->is_touched
 		                      : may_follow(w, p, epoch);
 
 		if (may && take_start(m, w, p, epoch, 0, text, is_partial, n))
@@ -637,7 +645,7 @@ has_all(const struct model *m, const struct client *c, bool is_end)
 		}
 		for (size_t e = p.epoch + 1; e < w->count; e++)
 			if (!may_skip(w, e, &p) && !(p.has_gap && e < w->count - 1) &&
-			    !(p.is_anywhere && w->epochs[e]->is_truncation))
+			    !(p.is_anywhere && (e <= p.may_skip_to || w->epochs[e]->is_truncation)))
 				return false;
 	}
 	return true;

@@ -1,4 +1,8 @@
-/* uthash, with a faster hash than its own: block keys are looked up for each client and block. */
+/*
+ * uthash, with a faster hash than its own: block keys are looked up for each client and block.
+ * Where it finds no memory it ends the process, as is its way: a worker is started anew, and its
+ * clients resume by id.
+ */
 #ifndef STREAM_HASH_TABLE_H
 #define STREAM_HASH_TABLE_H
 

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +13,53 @@
 
 /* RESOLVE_BENEATH gives up with EAGAIN when a folder was renamed meanwhile. */
 enum { TRIES = 16 };
+
+static int
+open_component(int dir_fd, const char *name, int flags)
+{
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC), error = errno;
+	struct stat st;
+
+	if (fd >= 0)
+		return fd;
+	/* This is what a symbolic link is called where a directory is asked for. */
+	if (error == ENOTDIR && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -error;
+}
+
+/* One folder after another, where there is no openat2(2): it may be kept away by the filter of
+ * system calls of a container, and valgrind(1) may not know it. Any ".." is refused, since the
+ * folder that it is in may be moved while we walk. */
+static int
+walk_beneath(int dir_fd, const char *path, int flags)
+{
+	int fd = -1;
+
+	if (*path == '/')
+		return -EXDEV;
+	for (;;) {
+		size_t length = strcspn(path, "/");
+		const char *rest = path + length + strspn(path + length, "/");
+		char name[NAME_MAX + 1];
+		int next = -ENAMETOOLONG;
+
+		if (length < sizeof(name)) {
+			memcpy(name, path, length);
+			name[length] = '\0';
+			next = strcmp(name, "..") == 0
+			               ? -EXDEV
+			               : open_component(fd >= 0 ? fd : dir_fd, name,
+			                                *rest ? O_PATH | O_DIRECTORY : flags);
+		}
+		fd_close(&fd);
+		if (next < 0 || !*rest)
+			return next;
+		fd = next;
+		path = rest;
+	}
+}
 
 /* Returns the descriptor or -errno. */
 static int
@@ -23,12 +72,12 @@ open_beneath(int dir_fd, const char *path, int flags)
 	int tries = 0;
 
 	for (;;) {
-		long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+		int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
-		if (fd >= 0)
-			return (int)fd;
-		if (errno != EINTR && (errno != EAGAIN || ++tries >= TRIES))
-			return -errno;
+		if (fd < 0)
+			fd = errno == ENOSYS ? walk_beneath(dir_fd, path, flags) : -errno;
+		if (fd != -EINTR && (fd != -EAGAIN || ++tries >= TRIES))
+			return fd;
 	}
 }
 

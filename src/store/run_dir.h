@@ -1,7 +1,8 @@
 /*
  * Opening what lies beneath the runs directory. Whoever may write there is not trusted with what
  * lies elsewhere: no symbolic link is followed and no ".." leads out (openat2(2): RESOLVE_BENEATH,
- * RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS), only regular files are read, and opening never
+ * RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS; or, where that is missing, each folder on the way is
+ * opened for itself), only regular files are read, and opening never
  * waits for another process, as it would with a FIFO.
  *
  * Any of this may hang as long as its mount does.

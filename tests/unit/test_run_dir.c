@@ -2,10 +2,15 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -106,20 +111,47 @@ START_TEST(what_is_no_regular_file_is_refused_at_once)
 }
 END_TEST
 
-int
-main(void)
+/* As the filter of a container does that does not know the call. */
+static void
+take_openat2_away(void)
 {
-	Suite *suite = suite_create("run_dir");
-	TCase *tests = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
+
+	set_up();
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	ck_assert_int_eq(syscall(SYS_openat2, root_fd, "run", NULL, 0), -1);
+	ck_assert_int_eq(errno, ENOSYS);
+}
+
+static void
+add_tests(Suite *suite, const char *name, SFun begin)
+{
+	TCase *tests = tcase_create(name);
 
 	suite_add_tcase(suite, tests);
-	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_checked_fixture(tests, begin, tear_down);
 	tcase_add_test(tests, folders_and_regular_files_are_opened);
 	tcase_add_test(tests, symbolic_links_are_refused_wherever_they_stand);
 	tcase_add_test(tests, paths_that_lead_out_are_refused);
 	tcase_add_test(tests, what_is_no_regular_file_is_refused_at_once);
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("run_dir");
+	SRunner *runner;
+	int failed;
+
+	add_tests(suite, "by openat2", set_up);
+	add_tests(suite, "where there is no openat2", take_openat2_away);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

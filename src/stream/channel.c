@@ -183,6 +183,17 @@ channel_is_finished(struct channel *c)
 	return finished;
 }
 
+bool
+channel_is_gone(struct channel *c)
+{
+	bool gone = c->run->is_deleted;
+
+	for (int i = 0; i < CURSOR_FILES && c->run->is_deleted; i++)
+		if (c->followers[i])
+			gone &= source_is_fresh(c->sources[i], c->looks_before_end[i]);
+	return gone;
+}
+
 /* --- blocks ---------------------------------------------------------------------------------------------------- */
 
 static struct block_key

@@ -67,6 +67,10 @@ struct event_run channel_event_run(const struct channel *channel);
  */
 bool channel_is_finished(struct channel *channel);
 
+/* Whether the run's folder was deleted, and all that was written before was seen, by a look after
+ * it. Asks for such a look itself, as above. */
+bool channel_is_gone(struct channel *channel);
+
 /*
  * The next block of log events for someone at these places. Returns 0 and a block (returns
  * owned); -ENODATA: nothing at present; -EAGAIN: being read; -ESTALE: look at the places'

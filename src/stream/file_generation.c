@@ -42,6 +42,14 @@ struct staging {
 static uint64_t open_count;
 
 uint64_t
+file_generation_size(const struct stat *stat)
+{
+	/* A sparse file may be said to be larger than any disk. */
+	return (uint64_t)stat->st_size < CURSOR_OFFSET_LIMIT ? (uint64_t)stat->st_size
+	                                                     : CURSOR_OFFSET_LIMIT - 1;
+}
+
+uint64_t
 file_generation_open_count(void)
 {
 	return open_count;
@@ -110,8 +118,9 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 		g->device = stat->st_dev;
 		g->inode = stat->st_ino;
 		g->generation.identity = identity_of(fd, "", AT_EMPTY_PATH);
-		g->generation.size_bytes = (uint64_t)stat->st_size;
-		g->generation.opened_size_bytes = (uint64_t)stat->st_size;
+		g->modified = stat->st_mtim;
+		g->generation.size_bytes = file_generation_size(stat);
+		g->generation.opened_size_bytes = g->generation.size_bytes;
 		g->generation.opened_wall_ms = stat_wall_ms(stat);
 		g->generation.grown_wall_ms = g->generation.opened_wall_ms;
 		/* A file from long ago has rested for long; one from the future, not at all. */

@@ -18,6 +18,7 @@ struct file_generation {
 	int fd;                    /* owned; -1 for "there was no file yet" */
 	dev_t device;
 	ino_t inode;
+	struct timespec modified;  /* as last seen with the size */
 	enum file_system file_system;
 	struct offload *offload;   /* borrowed */
 	struct staging *staging;   /* or NULL: all was at hand so far */
@@ -39,6 +40,9 @@ int64_t file_generation_read_waiting(struct generation *generation, uint64_t off
                                      size_t length);
 uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset);
 void file_generation_free(struct generation *generation);
+
+/* The size of a file, as far as ids can name places in it: below CURSOR_OFFSET_LIMIT. */
+uint64_t file_generation_size(const struct stat *stat);
 
 /* Descriptors of all generations of this process. */
 uint64_t file_generation_open_count(void);

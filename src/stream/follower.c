@@ -40,9 +40,22 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 static void
 grow(struct generation *g, const struct stat *stat)
 {
-	g->size_bytes = (uint64_t)stat->st_size;
+	file_generation_of(g)->modified = stat->st_mtim;
+	g->size_bytes = file_generation_size(stat);
 	g->grown_wall_ms = clock_wall_ms();
 	g->changed_ms = clock_now_ms();
+}
+
+/* Written to, and of the same size: it may have been truncated and written anew. */
+static void
+suspect(struct generation *g, const struct stat *stat)
+{
+	struct timespec *modified = &file_generation_of(g)->modified;
+
+	if (modified->tv_sec == stat->st_mtim.tv_sec && modified->tv_nsec == stat->st_mtim.tv_nsec)
+		return;
+	*modified = stat->st_mtim;
+	g->is_suspect = true;
 }
 
 /* The file that lies at the path now becomes current once the old one has rested. */
@@ -80,10 +93,11 @@ resize_coming(struct follower *f, const struct look *look)
 		f->coming = NULL;
 		f->coming_since_ms = 0;
 		generation_unref(&coming);
-	} else if (look->coming_stat.st_size > (off_t)coming->size_bytes) {
+	} else if (look->coming_stat.st_size >= 0 &&
+	           file_generation_size(&look->coming_stat) > coming->size_bytes) {
 		grow(coming, &look->coming_stat);
 	} else if (look->coming_stat.st_size >= 0) {
-		coming->size_bytes = (uint64_t)look->coming_stat.st_size;
+		coming->size_bytes = file_generation_size(&look->coming_stat);
 	}
 }
 
@@ -138,10 +152,12 @@ follower_apply(struct follower *f, struct look *look)
 		return;
 	}
 	if (look->stat.st_size >= 0) {
-		if ((uint64_t)look->stat.st_size < g->size_bytes)
+		if (file_generation_size(&look->stat) < g->size_bytes)
 			(void)lose_current(f, &look->stat, "truncated");
-		else if ((uint64_t)look->stat.st_size > g->size_bytes)
+		else if (file_generation_size(&look->stat) > g->size_bytes)
 			grow(g, &look->stat);
+		else
+			suspect(g, &look->stat);
 	}
 	f->is_elsewhere = !look->is_at_path && follower_current(f)->fd >= 0;
 	resize_coming(f, look);
@@ -150,7 +166,7 @@ follower_apply(struct follower *f, struct look *look)
 	end_rotated(f);
 	f->source.is_rotating = f->coming && f->coming->generation.size_bytes > 0;
 	f->has_failed = look->has_failed;
-	tell = f->source.current != g || g->size_bytes != size_before_bytes;
+	tell = f->source.current != g || g->size_bytes != size_before_bytes || g->is_suspect;
 	if (!look->has_failed) {
 		tell |= f->source.tell || !f->source.is_ready;
 		f->source.is_ready = true;

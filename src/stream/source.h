@@ -38,6 +38,7 @@ struct generation {
 	enum generation_state state;
 	const char *lost_reason; /* "truncated", "replaced": the gap's */
 	uint64_t size_bytes;     /* known to be there */
+	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */
 
 	/* When: what was there at opening bears the file's time, what came since its own. */
 	uint64_t opened_size_bytes;

@@ -310,7 +310,7 @@ next_of_log(struct subscriber *s, struct block **ret_block)
 		return SUBSCRIBER_BLOCK;
 	}
 	if (error == -ENODATA && is_at_end(s)) {
-		if (s->channel->run->is_deleted)
+		if (channel_is_gone(s->channel))
 			return give_gone(s, ret_block);
 		if (channel_is_finished(s->channel))
 			return give_complete(s, ret_block);

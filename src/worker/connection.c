@@ -9,9 +9,6 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "model/event.h"
-#include "worker/routes.h"
-#include "worker/run_wait.h"
-#include "worker/runs_listing.h"
 #include "worker/worker_state.h"
 
 enum {
@@ -80,7 +77,7 @@ read_head(struct connection *c)
 	c->sent_ms = loop_now_ms(c->worker->loop);
 	loop_timer_stop(c->worker->loop, &c->timer);
 	begin_body(c);
-	routes_dispatch(c);
+	c->worker->dispatch(c);
 }
 
 /* Answered, but nginx is still sending a body: were the connection closed on it, nginx would take
@@ -165,16 +162,18 @@ connection_new(struct worker *worker, int fd)
 	return c;
 }
 
+/* Gives up all that the connection was to be answered with. */
 static void
-unsubscribe(struct connection *c)
+withdraw(struct connection *c)
 {
 	if (c->subscriber) {
 		subscriber_fini(c->subscriber);
 		free(c->subscriber);
 		c->subscriber = NULL;
 	}
-	run_wait_free(&c->run_wait);
-	runs_listing_free(&c->listing);
+	if (c->pending)
+		c->pending->drop(c->pending);
+	c->pending = NULL;
 	if (c->is_counted)
 		peers_change(c->worker->peers, c->run_slot, -1);
 	c->is_counted = false;
@@ -187,7 +186,7 @@ connection_free(struct connection *c)
 	int fd = c->watch.fd;
 
 	send_queue_fini(&c->queue);
-	unsubscribe(c);
+	withdraw(c);
 	request_free(&c->request);
 	loop_timer_stop(worker->loop, &c->timer);
 	loop_fd_remove(worker->loop, &c->watch);
@@ -212,7 +211,7 @@ end_stream(struct connection *c)
 		                                  NULL, NULL, 1));
 		return;
 	}
-	unsubscribe(c);
+	withdraw(c);
 	c->is_ending = true;
 	send_queue_finish(&c->queue);
 	connection_ready(c);
@@ -332,7 +331,7 @@ connection_answer(struct connection *c, struct block *block)
 		connection_free(c);
 		return;
 	}
-	unsubscribe(c);
+	withdraw(c);
 	request_free(&c->request);
 	c->is_opened = true;
 	c->is_ending = true;

@@ -15,8 +15,12 @@
 #include "worker/request.h"
 
 struct worker;
-struct run_wait;
-struct runs_listing;
+
+/* An answer that is being made over several turns; embedded at the start of what makes it. */
+struct pending_answer {
+	/* The connection is over, or was answered: frees it. */
+	void (*drop)(struct pending_answer *pending);
+};
 
 struct connection {
 	struct worker *worker;
@@ -26,8 +30,7 @@ struct connection {
 	TAILQ_ENTRY(connection) ready_entry;
 
 	struct request *request;      /* while the head is read and routed */
-	struct run_wait *run_wait;    /* while its run is looked for */
-	struct runs_listing *listing; /* while the registry is gone through */
+	struct pending_answer *pending; /* while one is being made over several turns */
 	struct subscriber *subscriber; /* of a stream */
 	uint32_t run_slot;            /* counted in the pool for this run */
 	struct send_queue queue;

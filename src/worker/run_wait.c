@@ -11,6 +11,7 @@
 enum { LOOK_TIMEOUT_MS = 5000 };
 
 struct run_wait {
+	struct pending_answer pending;
 	struct connection *connection;
 	struct run_query query;
 	uint64_t look;    /* the first look that began after the question ends the wait for it */
@@ -21,14 +22,11 @@ struct run_wait {
 	TAILQ_ENTRY(run_wait) entry;
 };
 
-void
-run_wait_free(struct run_wait **wait)
+static void
+drop(struct pending_answer *pending)
 {
-	struct run_wait *w = *wait;
+	struct run_wait *w = (struct run_wait *)pending;
 
-	*wait = NULL;
-	if (!w)
-		return;
 	loop_timer_stop(w->connection->worker->loop, &w->timer);
 	TAILQ_REMOVE(&w->connection->worker->run_waits, w, entry);
 	w->connection->worker->run_wait_count--;
@@ -72,7 +70,8 @@ check(struct run_wait *w)
 	if (is_known) {
 		struct run_query query = w->query;
 
-		run_wait_free(&c->run_wait);
+		drop(&w->pending);
+		c->pending = NULL;
 		run_answer(c, &query, &run);
 	} else {
 		give_up(w);
@@ -129,7 +128,8 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 	w->query = *query;
 	w->look = registry_looks_begun(worker->registry);
 	w->until_ms = query->wait_ms > 0 ? loop_now_ms(worker->loop) + query->wait_ms : 0;
-	c->run_wait = w;
+	w->pending.drop = drop;
+	c->pending = &w->pending;
 	TAILQ_INSERT_TAIL(&worker->run_waits, w, entry);
 	worker->run_wait_count++;
 	w->look_until_ms = loop_now_ms(worker->loop) + LOOK_TIMEOUT_MS;

@@ -11,7 +11,6 @@
 
 struct connection;
 struct worker;
-struct run_wait;
 
 /* What is wanted of a run. */
 struct run_query {
@@ -24,9 +23,6 @@ struct run_query {
 
 /* Answers the query, at once or when the run is found or given up. Copies the query. */
 void run_wait_begin(struct connection *c, const struct run_query *query);
-
-/* Drops a wait without an answer; takes NULL. */
-void run_wait_free(struct run_wait **wait);
 
 /* The registry changed or discovery finished a look: goes through all waits. */
 void run_wait_check_all(struct worker *worker);

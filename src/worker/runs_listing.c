@@ -16,6 +16,7 @@ enum {
 };
 
 struct runs_listing {
+	struct pending_answer pending;
 	struct connection *connection;
 	char status[REGISTRY_STATUS_BYTES + 1];        /* "": any */
 	char project_id[REGISTRY_NAME_BYTES + 1];
@@ -26,14 +27,11 @@ struct runs_listing {
 	struct loop_task task;
 };
 
-void
-runs_listing_free(struct runs_listing **listing)
+static void
+drop(struct pending_answer *pending)
 {
-	struct runs_listing *l = *listing;
+	struct runs_listing *l = (struct runs_listing *)pending;
 
-	*listing = NULL;
-	if (!l)
-		return;
 	loop_defer_cancel(l->connection->worker->loop, &l->task);
 	json_object_put(l->runs);
 	free(l);
@@ -156,7 +154,8 @@ runs_listing_begin(struct connection *c)
 	}
 	l->connection = c;
 	l->runs = json_object_new_array();
-	c->listing = l;
+	l->pending.drop = drop;
+	c->pending = &l->pending;
 	if (!take_parameters(c, l))
 		return; /* the answer freed it */
 	request_free(&c->request);

@@ -3,12 +3,8 @@
 #define WORKER_RUNS_LISTING_H
 
 struct connection;
-struct runs_listing;
 
 /* Reads the parameters of c->request and answers it, now or some turns later. */
 void runs_listing_begin(struct connection *c);
-
-/* Drops it without an answer; takes NULL. */
-void runs_listing_free(struct runs_listing **listing);
 
 #endif

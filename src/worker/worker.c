@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "conf/settings_message.h"
 #include "worker/connection.h"
+#include "worker/routes.h"
 #include "worker/run_wait.h"
 #include "worker/worker_state.h"
 
@@ -269,7 +270,9 @@ tear_down(struct worker *worker)
 int
 worker_main(struct instance *instance)
 {
-	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd, .fd_limit = INT_MAX };
+	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd,
+		                 .dispatch = routes_dispatch,
+		                 .fd_limit = INT_MAX };
 	struct rlimit limit;
 	int error;
 

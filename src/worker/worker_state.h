@@ -21,6 +21,9 @@ struct worker {
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
 
+	/* Answers a connection's request, or begins to; the request is freed. May free the connection. */
+	void (*dispatch)(struct connection *c);
+
 	TAILQ_HEAD(, connection) connections;
 	size_t connection_count;
 	TAILQ_HEAD(, connection) ready; /* to be served, in order */

@@ -236,7 +236,13 @@ class Server:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         for process in (self.daemon, self.nginx):
-            if process:
+            if not process:
+                continue
+            process.terminate()  # nginx hides its environment, and so the mark
+            try:
+                process.wait(seconds(10))
+            except subprocess.TimeoutExpired:
+                process.kill()
                 process.wait()
 
     # --- nginx ---

@@ -407,6 +407,34 @@ START_TEST(a_file_truncated_and_grown_past_its_old_size_is_noticed)
 }
 END_TEST
 
+START_TEST(a_file_written_anew_to_the_same_size_is_noticed)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "one\ntwo\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 2);
+	fixture_write(&f, OUT, "owt\neno\n", 8); /* between two looks, as far as can be told */
+	reader_wait(r, "gap", 1);
+	reader_wait_lines(r, "stdout", "one\ntwo\nowt\neno\n");
+}
+END_TEST
+
+START_TEST(a_file_larger_than_ids_can_say_does_no_harm)
+{
+	struct reader *r;
+	char path[128];
+
+	fixture_append(&f, OUT, "one\n");
+	snprintf(path, sizeof(path), "%s/%s", f.directory, OUT);
+	if (truncate(path, (off_t)1 << 50) < 0)
+		return; /* not on this file system */
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "gap", 1);
+	ck_assert_str_eq(event_text(reader_event(r, "log", 0), "line"), "one");
+}
+END_TEST
+
 START_TEST(a_cursor_into_another_content_gives_a_gap)
 {
 	struct reader *r;
@@ -761,6 +789,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_rotated_file_is_finished_before_the_new_one_begins);
 	tcase_add_test(tc, a_truncated_file_gives_a_gap_and_what_is_there_now);
 	tcase_add_test(tc, a_file_truncated_and_grown_past_its_old_size_is_noticed);
+	tcase_add_test(tc, a_file_written_anew_to_the_same_size_is_noticed);
+	tcase_add_test(tc, a_file_larger_than_ids_can_say_does_no_harm);
 	tcase_add_test(tc, a_cursor_into_another_content_gives_a_gap);
 	tcase_add_test(tc, a_returning_reader_finds_the_rotated_file_and_those_between);
 	tcase_add_test(tc, a_returning_reader_finds_a_copy_that_was_made_before_truncation);

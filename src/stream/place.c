@@ -84,7 +84,7 @@ int
 place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
                   bool *ret_is_open)
 {
-	uint8_t window[FINGERPRINT_WINDOW_BYTES];
+	uint8_t window[FINGERPRINT_WINDOW_BYTES] = { 0 };
 	uint64_t start = fingerprint_window_start(offset);
 	struct fingerprint_pass pass;
 	int error;

@@ -227,7 +227,8 @@ class Server:
             raise AssertionError("left in /dev/shm: %s" % left)
         with open(self.log_path, errors="replace") as f:
             bad = [line for line in f if re.search(
-                r"invariant_broken|Sanitizer|runtime error:|== Invalid|== (Use|Cond).*uninit", line)]
+                r"invariant_broken|Sanitizer|runtime error:|"
+                r"== (Invalid|Mismatched|.*definitely lost|.*uninitialised)", line)]
         if bad:
             raise AssertionError("in the log: " + "".join(bad[:5]))
 

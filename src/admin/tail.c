@@ -233,20 +233,9 @@ follow(struct tail *t, const struct settings *settings, const struct view *view,
 static int
 take_files(const char *names, unsigned *ret_files)
 {
-	*ret_files = 0;
-	for (;;) {
-		size_t length = strcspn(names, ",");
-
-		if (length == 6 && memcmp(names, "stdout", 6) == 0)
-			*ret_files |= CHANNEL_STDOUT;
-		else if (length == 6 && memcmp(names, "stderr", 6) == 0)
-			*ret_files |= CHANNEL_STDERR;
-		else
-			return command_misused("--streams takes stdout, stderr, or both with a comma");
-		if (names[length] == '\0')
-			return 0;
-		names += length + 1;
-	}
+	if (cursor_parse_files(names, ret_files) < 0)
+		return command_misused("--streams takes stdout, stderr, or both with a comma");
+	return 0;
 }
 
 static int

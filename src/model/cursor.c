@@ -13,6 +13,31 @@ static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 enum { MARK_BYTES = 16 };
 
+const char *const cursor_file_names[CURSOR_FILES] = { "stdout", "stderr" };
+
+int
+cursor_parse_files(const char *names, unsigned *ret_files)
+{
+	unsigned files = 0;
+
+	for (;;) {
+		size_t length = strcspn(names, ",");
+		unsigned file = 0;
+
+		while (file < CURSOR_FILES && (strlen(cursor_file_names[file]) != length ||
+		                               memcmp(names, cursor_file_names[file], length) != 0))
+			file++;
+		if (file == CURSOR_FILES)
+			return -EINVAL;
+		files |= 1U << file;
+		if (names[length] == '\0')
+			break;
+		names += length + 1;
+	}
+	*ret_files = files;
+	return 0;
+}
+
 static void
 put_be(uint8_t *to, int bytes, uint64_t value)
 {

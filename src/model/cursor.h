@@ -22,6 +22,13 @@
 
 enum cursor_file { CURSOR_STDOUT, CURSOR_STDERR, CURSOR_FILES };
 
+/* What events and parameters call them: "stdout", "stderr". */
+extern const char *const cursor_file_names[CURSOR_FILES];
+
+/* Reads names with commas between them ("stdout,stderr") into bits, 1 << enum cursor_file. 0, or
+ * -EINVAL for another name or none. */
+int cursor_parse_files(const char *names, unsigned *ret_files);
+
 enum {
 	CURSOR_MARK_TEXT_BYTES = 22,
 	CURSOR_TEXT_BYTES = 100,    /* longest id the server sends */

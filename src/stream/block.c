@@ -20,6 +20,15 @@ block_new(const char *text, size_t length)
 }
 
 struct block *
+block_take(struct buf *text)
+{
+	struct block *block = buf_error(text) ? NULL : block_new(text->data, text->length_bytes);
+
+	buf_fini(text);
+	return block;
+}
+
+struct block *
 block_ref(struct block *block)
 {
 	block->references++;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/buf.h"
 #include "model/cursor.h"
 #include "stream/hash_table.h"
 
@@ -55,6 +56,8 @@ struct block_cache {
 
 /* Copies the text; one reference. NULL without memory. Returns owned. */
 struct block *block_new(const char *text, size_t length);
+/* The same from a buffer, which is emptied and freed; NULL, too, if the buffer has an error. */
+struct block *block_take(struct buf *text);
 struct block *block_ref(struct block *block);
 void block_unref(struct block **block);
 

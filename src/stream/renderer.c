@@ -21,8 +21,6 @@ enum {
 	HOLE_BYTES = 4096,
 };
 
-static const char *const stream_names[CURSOR_FILES] = { "stdout", "stderr" };
-
 
 struct renderer {
 	struct buf bytes; /* of the file */
@@ -64,7 +62,7 @@ renderer_template_init(struct renderer_template *t, const struct event_run *run)
 		buf_puts(opening, "\nevent: log\ndata: ");
 		event_put_run(opening, run);
 		buf_puts(opening, ",\"stream\":\"");
-		buf_puts(opening, stream_names[i]);
+		buf_puts(opening, cursor_file_names[i]);
 		buf_puts(opening, "\",\"line\":\"");
 		if (buf_error(opening))
 			error = buf_error(opening);
@@ -259,7 +257,7 @@ static int
 put_hole(struct pass *pass, uint64_t end)
 {
 	const struct renderer_job *job = pass->job;
-	struct event_gap gap = { .stream = stream_names[job->file], .reason = "hole", .has_from = true,
+	struct event_gap gap = { .stream = cursor_file_names[job->file], .reason = "hole", .has_from = true,
 		                 .from = pass->offset, .has_to = true, .to = end };
 	struct cursor cursor = { 0 };
 	char text[CURSOR_TEXT_BYTES];

@@ -12,8 +12,6 @@ struct subscriber_start {
 	struct event_gap gaps[CURSOR_FILES]; /* reason NULL: none to be told */
 };
 
-static const char *const stream_names[CURSOR_FILES] = { "stdout", "stderr" };
-
 int
 subscriber_init(struct subscriber *s, struct hub *hub, const struct registry_run *run,
                 unsigned files, const struct start *start, subscriber_wake_fn *wake, void *arg)
@@ -64,9 +62,8 @@ own_id(const struct subscriber *s, bool is_end, char text[static CURSOR_TEXT_BYT
 static enum subscriber_answer
 give(struct subscriber *s, struct buf *text, struct block **ret_block)
 {
-	struct block *block = buf_error(text) ? NULL : block_new(text->data, text->length_bytes);
+	struct block *block = block_take(text);
 
-	buf_fini(text);
 	if (!block) {
 		/* Without memory for an event there is none for the stream; its client comes back. */
 		s->is_over = true;
@@ -165,7 +162,7 @@ find_places(struct subscriber *s)
 			result = error;
 			continue;
 		}
-		b->gaps[i].stream = stream_names[i];
+		b->gaps[i].stream = cursor_file_names[i];
 		distrust_blocks(s, i);
 	}
 	return result;
@@ -246,7 +243,7 @@ advance(struct subscriber *s, struct event_gap *ret_gap)
 
 			if (g->state == GENERATION_LOST) {
 				*ret_gap = (struct event_gap){
-					.stream = stream_names[i],
+					.stream = cursor_file_names[i],
 					.reason = g->lost_reason,
 					.has_from = true,
 					.from = p->offset,

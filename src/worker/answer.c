@@ -33,15 +33,6 @@ answer_error_code(enum answer_error error)
 }
 
 static struct block *
-take_block(struct buf *text)
-{
-	struct block *block = buf_error(text) ? NULL : block_new(text->data, text->length_bytes);
-
-	buf_fini(text);
-	return block;
-}
-
-static struct block *
 json_answer(const struct answer_style *style, const char *status, const char *headers,
             struct json_object *body)
 {
@@ -62,7 +53,7 @@ json_answer(const struct answer_style *style, const char *status, const char *he
 		buf_putc(&text, '\n');
 	}
 	json_object_put(body);
-	return take_block(&text);
+	return block_take(&text);
 }
 
 struct block *
@@ -101,7 +92,7 @@ answer_refused(const struct answer_style *style, enum answer_error error, const 
 	buf_puts(&text, STREAM_HEADERS);
 	if (!style->is_head)
 		event_put_refused(&text, errors[error].code, message, retry_after_s);
-	return take_block(&text);
+	return block_take(&text);
 }
 
 struct block *
@@ -110,7 +101,7 @@ answer_nothing_more(void)
 	struct buf text = BUF_INIT;
 
 	buf_puts(&text, "Status: 204 No Content\r\nCache-Control: no-cache\r\n\r\n");
-	return take_block(&text);
+	return block_take(&text);
 }
 
 struct block *
@@ -121,5 +112,5 @@ answer_stream(const struct answer_style *style, int64_t retry_ms)
 	buf_puts(&text, STREAM_HEADERS);
 	if (!style->is_head)
 		event_put_opening(&text, retry_ms);
-	return take_block(&text);
+	return block_take(&text);
 }

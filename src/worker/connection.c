@@ -225,8 +225,7 @@ send_heartbeat(struct connection *c)
 	struct block *block;
 
 	event_put_heartbeat(&text);
-	block = buf_error(&text) ? NULL : block_new(text.data, text.length_bytes);
-	buf_fini(&text);
+	block = block_take(&text);
 	if (block && send_queue_has_room(&c->queue))
 		send_queue_add(&c->queue, block);
 	else

@@ -41,27 +41,15 @@ take_files(struct connection *c, struct run_query *query)
 {
 	struct target_text text;
 	int found = parameters_text(c, "streams", &text);
-	const char *at = text.text;
 
 	query->files = CHANNEL_BOTH;
 	if (found <= 0)
 		return found == 0;
-	query->files = 0;
-	for (;;) {
-		size_t length = strcspn(at, ",");
-
-		if (length == 6 && memcmp(at, "stdout", 6) == 0)
-			query->files |= CHANNEL_STDOUT;
-		else if (length == 6 && memcmp(at, "stderr", 6) == 0)
-			query->files |= CHANNEL_STDERR;
-		else {
-			parameters_refuse(c, "streams", "must be stdout, stderr, or both with a comma");
-			return false;
-		}
-		if (at[length] == '\0')
-			return true;
-		at += length + 1;
+	if (cursor_parse_files(text.text, &query->files) < 0) {
+		parameters_refuse(c, "streams", "must be stdout, stderr, or both with a comma");
+		return false;
 	}
+	return true;
 }
 
 static bool

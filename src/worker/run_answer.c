@@ -47,12 +47,9 @@ refuse_in_stream(struct connection *c, enum answer_error error, const char *mess
 {
 	const struct settings *settings = &c->worker->settings;
 	struct buf text = BUF_INIT;
-	struct block *block;
 
 	event_put_refused(&text, answer_error_code(error), message, settings->api.sse.refused_retry_s);
-	block = buf_error(&text) ? NULL : block_new(text.data, text.length_bytes);
-	buf_fini(&text);
-	connection_answer(c, block);
+	connection_answer(c, block_take(&text));
 }
 
 void

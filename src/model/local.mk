@@ -6,6 +6,8 @@ libmodel_a_SOURCES = \
 	src/model/fastcgi.c src/model/fastcgi.h \
 	src/model/json_text.c src/model/json_text.h \
 	src/model/fingerprint.c src/model/fingerprint.h \
+	src/model/message.h \
+	src/model/message_cut.h \
 	src/model/run_id.c src/model/run_id.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h

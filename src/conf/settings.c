@@ -62,9 +62,22 @@ const struct settings_key settings_keys[] = {
 	     .needs_restart = true, .help = "The file with a run's standard error."),
 	TEXT("storage.files.events", storage.files.events, SETTINGS_FILE, "events.jsonl",
 	     .needs_restart = true, .help = "The file with a run's recorded events."),
+	TEXT("storage.files.prompt", storage.files.prompt, SETTINGS_FILE, "prompt.md",
+	     .needs_restart = true, .help = "The file with what a run was asked to do."),
+	TEXT("storage.files.output", storage.files.output, SETTINGS_FILE, "output.md",
+	     .needs_restart = true, .help = "The file with a run's result."),
+	TEXT("storage.files.project_bus", storage.files.project_bus, SETTINGS_FILE,
+	     "PROJECT-MESSAGE-BUS.md", .needs_restart = true,
+	     .help = "The message bus in a project's folder."),
+	TEXT("storage.files.task_bus", storage.files.task_bus, SETTINGS_FILE,
+	     "TASK-MESSAGE-BUS.md", .needs_restart = true,
+	     .help = "The message bus in a task's folder."),
 	NUMBER(storage.max_runs, 1, 16000000, 1000000, .needs_restart = true,
 	       .help = "How many runs the registry has room for; memory is taken only for those "
 	               "that exist."),
+	NUMBER(storage.max_buses, 1, 16000000, 100000, .needs_restart = true,
+	       .help = "How many message buses their registry has room for; memory is taken only "
+	               "for those that exist."),
 	BOOLEAN(following.inotify, true, .needs_restart = true,
 	        .help = "Whether inotify is used to see changes at once; without it, polling alone "
 	                "is."),

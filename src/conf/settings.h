@@ -38,8 +38,13 @@ struct settings {
 			char *stdout_log; /* storage.files.stdout */
 			char *stderr_log; /* storage.files.stderr */
 			char *events;
+			char *prompt;
+			char *output;
+			char *project_bus; /* in a project's folder */
+			char *task_bus;    /* in a task's */
 		} files;
 		int64_t max_runs;
+		int64_t max_buses;
 	} storage;
 	struct {
 		bool inotify;
@@ -81,7 +86,7 @@ enum settings_type {
 	SETTINGS_LEVEL,   /* a level of log.h */
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 30 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 35 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */

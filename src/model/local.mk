@@ -1,6 +1,7 @@
 # Sources of libmodel.a, one file a line.
 noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
+	src/model/bus_id.c src/model/bus_id.h \
 	src/model/cursor.c src/model/cursor.h \
 	src/model/event.c src/model/event.h \
 	src/model/fastcgi.c src/model/fastcgi.h \

@@ -5,6 +5,7 @@ libshm_a_SOURCES = \
 	src/shm/instance.c src/shm/instance.h \
 	src/shm/occupancy.c src/shm/occupancy.h \
 	src/shm/registry.c src/shm/registry.h \
+	src/shm/registry_bus.c src/shm/registry_bus.h \
 	src/shm/registry_index.c src/shm/registry_index.h \
 	src/shm/registry_layout.h \
 	src/shm/registry_map.h \

@@ -38,6 +38,11 @@ tests_unit_test_json_text_portable_SOURCES = $(tests_unit_test_json_text_SOURCES
 tests_unit_test_json_text_portable_CFLAGS = $(UNIT_CFLAGS) -U__SSE2__
 tests_unit_test_json_text_portable_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_bus_id
+TESTS += tests/unit/test_bus_id
+tests_unit_test_bus_id_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bus_id_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
 CURSOR_TESTS = tests/unit/test_cursor tests/unit/test_event tests/unit/test_fingerprint
 check_PROGRAMS += $(CURSOR_TESTS)
 TESTS += $(CURSOR_TESTS)

@@ -157,7 +157,7 @@ put_processes(struct output *output, const struct view *view)
 	output_rows_end(output);
 }
 
-/* --- runs ------------------------------------------------------------------------------------- */
+/* --- runs and buses ------------------------------------------------------------------------- */
 
 /* Runs by status, in the order in which a status is first met. */
 static void
@@ -209,6 +209,23 @@ put_runs(struct output *output, const struct registry *registry)
 	output_object_end(output);
 }
 
+static void
+put_buses(struct output *output, const struct registry *buses)
+{
+	uint32_t slots = registry_count(buses);
+	uint64_t total = 0;
+
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		struct registry_run bus;
+
+		total += registry_at(buses, slot, &bus) == 0 && !bus.is_deleted;
+	}
+	output_object_begin(output, "buses");
+	output_count(output, "total", total);
+	output_count(output, "capacity", registry_capacity(buses));
+	output_object_end(output);
+}
+
 int
 status_run(struct call *call)
 {
@@ -234,6 +251,7 @@ status_run(struct call *call)
 		output_string(output, "runs_dir", text_of(body, CONTROL_RUNS_DIR));
 		put_processes(output, view);
 		put_runs(output, view->registry);
+		put_buses(output, view->buses);
 		if (!output_is_json(output))
 			put_counter_table(output, view);
 		status = call_output_end(&output);

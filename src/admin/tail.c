@@ -209,7 +209,8 @@ follow(struct tail *t, const struct settings *settings, const struct view *view,
 	if (!error)
 		error = offload_new(t->loop, HELPER_THREADS, &t->offload);
 	if (!error)
-		error = hub_new(t->loop, t->offload, settings, view->registry, runs_dir_fd, &t->hub);
+		error = hub_new(t->loop, t->offload, settings, view->registry, view->buses, runs_dir_fd,
+		                &t->hub);
 	if (!error)
 		error = subscriber_init(&t->subscriber, t->hub, run, files, start, wake, t);
 	if (!error) {

@@ -40,6 +40,8 @@ view_new(const char *runtime_dir, struct view **ret_view)
 	if (r == 0)
 		r = registry_open(view->answer.fds[CONTROL_FD_REGISTRY], &view->registry);
 	if (r == 0)
+		r = registry_open(view->answer.fds[CONTROL_FD_BUSES], &view->buses);
+	if (r == 0)
 		r = board_open(view->answer.fds[CONTROL_FD_BOARD], false, &view->board);
 	if (r == 0)
 		r = map_workers(view);
@@ -67,6 +69,7 @@ view_free(struct view **view)
 		counters_close(&v->workers[i].counters);
 	}
 	board_close(&v->board);
+	registry_close(&v->buses);
 	registry_close(&v->registry);
 	client_answer_fini(&v->answer);
 	free(v);

@@ -13,7 +13,7 @@
 
 struct view {
 	struct client_answer answer; /* of "status"; its descriptors are mapped */
-	struct registry *registry;
+	struct registry *registry, *buses;
 	struct board *board;
 	uint32_t worker_count;
 	struct {

@@ -40,6 +40,7 @@ enum { CONTROL_MESSAGE_BYTES = 64 * 1024 }; /* the longest message, either way *
 
 enum control_fd {
 	CONTROL_FD_REGISTRY,
+	CONTROL_FD_BUSES,
 	CONTROL_FD_BOARD,
 	CONTROL_FD_WORKERS, /* + 2 * n: the occupancy of worker n (from 0); one more: its counters */
 };

@@ -18,6 +18,7 @@ struct instance {
 	struct settings settings; /* as of the fork */
 	int runs_dir_fd;          /* O_PATH|O_DIRECTORY of storage.runs_dir, or -1 if it is missing */
 	int registry_fd;          /* read-write in discovery, read-only elsewhere */
+	int buses_fd;             /* the registry of message buses, likewise */
 	int board_fd;             /* read-only in children */
 	int discovery_bell_fd;    /* eventfd: ring it for a look now */
 	uint32_t worker_count;

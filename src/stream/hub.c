@@ -17,7 +17,8 @@ static const struct source_ops nothing_ops = { .free_generation = keep_generatio
 
 int
 hub_new(struct loop *loop, struct offload *offload, const struct settings *settings,
-        const struct registry *registry, int runs_dir_fd, struct hub **ret_hub)
+        const struct registry *registry, const struct registry *buses, int runs_dir_fd,
+        struct hub **ret_hub)
 {
 	struct hub *hub = calloc(1, sizeof(*hub));
 	int error;
@@ -29,6 +30,8 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 	hub->settings = settings;
 	hub->registry = registry;
 	hub->registry_cursor = registry_changes_now(registry);
+	hub->buses = buses;
+	hub->buses_cursor = registry_changes_now(buses);
 	block_cache_init(&hub->cache, (size_t)settings->following.cache_bytes);
 	hub->nothing.ops = &nothing_ops;
 	hub->nothing.is_ready = true;

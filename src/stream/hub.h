@@ -21,14 +21,14 @@ struct hub {
 	struct loop *loop;
 	struct offload *offload;
 	const struct settings *settings;
-	const struct registry *registry;
+	const struct registry *registry, *buses;
 	struct followers *followers;
 	struct renderer *renderer;
 	struct block_cache cache;
 	struct channel *channels; /* by run and chosen files */
 	size_t channel_count;
 	uint64_t blocks_rendered, gaps;
-	uint64_t registry_cursor; /* in the feed of changes */
+	uint64_t registry_cursor, buses_cursor; /* in the feeds of changes */
 
 	/* What stands for a file that a stream does not ask for. */
 	struct source nothing;
@@ -37,7 +37,8 @@ struct hub {
 
 /* Borrows all, for its life; settings may change in place. 0 or -errno; returns owned. */
 int hub_new(struct loop *loop, struct offload *offload, const struct settings *settings,
-            const struct registry *registry, int runs_dir_fd, struct hub **ret_hub);
+            const struct registry *registry, const struct registry *buses, int runs_dir_fd,
+            struct hub **ret_hub);
 /* All subscribers must be gone. */
 void hub_free(struct hub **hub);
 

@@ -45,10 +45,12 @@ make_bell(int *ret_fd)
 }
 
 static int
-make_all(struct segments *segments, uint32_t max_runs)
+make_all(struct segments *segments, uint32_t max_runs, uint32_t max_buses)
 {
 	int error = keep(registry_create(max_runs), &segments->registry);
 
+	if (!error)
+		error = keep(registry_create(max_buses), &segments->buses);
 	if (!error)
 		error = keep(board_create(), &segments->board);
 	if (!error)
@@ -66,20 +68,20 @@ make_all(struct segments *segments, uint32_t max_runs)
 }
 
 int
-segments_make(uint32_t max_runs, uint32_t worker_count, struct segments *ret_segments,
-              struct buf *sentence)
+segments_make(uint32_t max_runs, uint32_t max_buses, uint32_t worker_count,
+              struct segments *ret_segments, struct buf *sentence)
 {
 	struct segments segments = { .worker_count = worker_count };
 	const struct segment_fds none = { -1, -1 };
 	int error;
 
-	segments.registry = segments.board = none;
+	segments.registry = segments.buses = segments.board = none;
 	segments.discovery_bell = -1;
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		segments.occupancy[i] = segments.counters[i] = none;
 		segments.worker_bells[i] = -1;
 	}
-	error = make_all(&segments, max_runs);
+	error = make_all(&segments, max_runs, max_buses);
 	if (error) {
 		buf_printf(sentence, "shared memory: %s", strerror(-error));
 		segments_close(&segments);
@@ -101,6 +103,7 @@ segments_close(struct segments *segments)
 {
 	board_close(&segments->board_map);
 	drop(&segments->registry);
+	drop(&segments->buses);
 	drop(&segments->board);
 	fd_close(&segments->discovery_bell);
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
@@ -115,6 +118,7 @@ segments_give(const struct segments *segments, uint32_t process, struct instance
 {
 	instance->registry_fd =
 		process == 0 ? segments->registry.writable : segments->registry.readable;
+	instance->buses_fd = process == 0 ? segments->buses.writable : segments->buses.readable;
 	instance->board_fd = segments->board.readable;
 	instance->discovery_bell_fd = segments->discovery_bell;
 	instance->worker_count = segments->worker_count;

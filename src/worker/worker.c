@@ -225,10 +225,12 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = registry_open(instance->registry_fd, &worker->registry);
 	if (!error)
+		error = registry_open(instance->buses_fd, &worker->buses);
+	if (!error)
 		error = peers_new(instance, &worker->peers);
 	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
-		                instance->runs_dir_fd, &worker->hub);
+		                worker->buses, instance->runs_dir_fd, &worker->hub);
 	if (!error)
 		error = loop_fd_add(worker->loop, &worker->supervisor_watch, instance->supervisor_fd, EPOLLIN,
 		                    on_supervisor, worker);
@@ -257,6 +259,7 @@ tear_down(struct worker *worker)
 		return;
 	hub_free(&worker->hub);
 	peers_free(&worker->peers);
+	registry_close(&worker->buses);
 	registry_close(&worker->registry);
 	if (worker->loop) {
 		loop_timer_stop(worker->loop, &worker->accept_timer);

@@ -16,7 +16,7 @@ struct worker {
 	struct loop *loop;
 	struct offload *offload;
 	struct settings settings; /* changed in place by a reload */
-	struct registry *registry;
+	struct registry *registry, *buses;
 	struct peers *peers;
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */

@@ -37,8 +37,12 @@ fixture_set_up(struct fixture *f, bool inotify)
 	ck_assert_int_ge(f->registry_fd, 0);
 	ck_assert_int_eq(registry_writer_open(f->registry_fd, &f->writer), 0);
 	ck_assert_int_eq(registry_open(f->registry_fd, &f->registry), 0);
-	ck_assert_int_eq(hub_new(f->loop, f->offload, &f->settings, f->registry, f->runs_dir_fd, &f->hub),
-	                 0);
+	f->buses_fd = registry_create(100);
+	ck_assert_int_ge(f->buses_fd, 0);
+	ck_assert_int_eq(registry_writer_open(f->buses_fd, &f->buses_writer), 0);
+	ck_assert_int_eq(registry_open(f->buses_fd, &f->buses), 0);
+	ck_assert_int_eq(hub_new(f->loop, f->offload, &f->settings, f->registry, f->buses,
+	                         f->runs_dir_fd, &f->hub), 0);
 }
 
 static int
@@ -64,6 +68,9 @@ fixture_tear_down(struct fixture *f)
 	registry_close(&f->registry);
 	registry_writer_close(&f->writer);
 	fd_close(&f->registry_fd);
+	registry_close(&f->buses);
+	registry_writer_close(&f->buses_writer);
+	fd_close(&f->buses_fd);
 	fd_close(&f->runs_dir_fd);
 	loop_free(&f->loop);
 	settings_fini(&f->settings);

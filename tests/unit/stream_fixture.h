@@ -24,6 +24,9 @@ struct fixture {
 	int registry_fd;
 	struct registry_writer *writer;
 	struct registry *registry;
+	int buses_fd;
+	struct registry_writer *buses_writer;
+	struct registry *buses;
 	struct hub *hub;
 };
 

@@ -24,12 +24,13 @@
 #include "shm/counters.h"
 #include "shm/instance.h"
 #include "shm/occupancy.h"
+#include "shm/registry_bus.h"
 #include "shm/registry_writer.h"
 
 static char root[64], config[128];
 static char *out, *err;
 static pid_t server;
-static int fds[6];
+static int fds[7];
 
 /* --- the other side ------------------------------------------------------------------------- */
 
@@ -90,6 +91,8 @@ make_instance(void)
 {
 	struct registry_writer *writer;
 	struct board *board;
+	struct registry_run bus;
+	uint32_t slot;
 
 	fds[0] = registry_create(100);
 	ck_assert_int_eq(registry_writer_open(fds[0], &writer), 0);
@@ -99,8 +102,19 @@ make_instance(void)
 	put(writer, "r-3", "proj", "running", false, false);
 	registry_writer_close(&writer);
 
-	fds[1] = board_create();
-	ck_assert_int_eq(board_open(fds[1], true, &board), 0);
+	fds[1] = registry_create(50);
+	ck_assert_int_eq(registry_writer_open(fds[1], &writer), 0);
+	for (int i = 0; i < 3; i++) {
+		static const char *const tasks[] = { "", "task", "gone" };
+
+		registry_bus_init(&bus, "proj", tasks[i]);
+		ck_assert_int_eq(registry_writer_put(writer, &bus, &slot, NULL), 0);
+	}
+	ck_assert_int_eq(registry_writer_mark_deleted(writer, slot), 0);
+	registry_writer_close(&writer);
+
+	fds[2] = board_create();
+	ck_assert_int_eq(board_open(fds[2], true, &board), 0);
 	board_set(board, BOARD_DISCOVERY, 11);
 	board_set(board, 1, 12);
 	board_set(board, 2, 13);
@@ -111,13 +125,13 @@ make_instance(void)
 		struct occupancy *occupancy;
 		struct counters *counters;
 
-		fds[2 + 2 * i] = occupancy_create(100);
-		ck_assert_int_eq(occupancy_open(fds[2 + 2 * i], true, &occupancy), 0);
+		fds[3 + 2 * i] = occupancy_create(100);
+		ck_assert_int_eq(occupancy_open(fds[3 + 2 * i], true, &occupancy), 0);
 		occupancy_change(occupancy, 1, 1);
 		occupancy_change(occupancy, 1, 1);
 		occupancy_close(&occupancy);
-		fds[3 + 2 * i] = counters_create();
-		ck_assert_int_eq(counters_open(fds[3 + 2 * i], true, &counters), 0);
+		fds[4 + 2 * i] = counters_create();
+		ck_assert_int_eq(counters_open(fds[4 + 2 * i], true, &counters), 0);
 		counters_own(counters)->requests = 40 + (uint64_t)i;
 		counters_own(counters)->bytes_sent = 123456789;
 		counters_close(&counters);
@@ -136,7 +150,7 @@ serve_instance(void)
 	         "\"discovery\":{\"pid\":11,\"restarts\":0,\"state\":\"running\"},"
 	         "\"workers\":[{\"pid\":12,\"restarts\":0,\"state\":\"running\"},"
 	         "{\"pid\":0,\"restarts\":2,\"state\":\"waiting\"}]}", root);
-	serve("{\"command\":\"status\"}", answer, strlen(answer), 6);
+	serve("{\"command\":\"status\"}", answer, strlen(answer), 7);
 }
 
 /* --- this side -------------------------------------------------------------------------------- */
@@ -326,8 +340,8 @@ START_TEST(descriptors_that_are_something_else_are_refused)
 	waitpid(server, NULL, 0);
 	ck_assert_int_eq(unlinkat(AT_FDCWD, strcat(strcpy(config, root), "/" CONTROL_SOCKET_NAME), 0), 0);
 	snprintf(config, sizeof(config), "%s/config.yaml", root);
-	fds[0] = fds[1];
-	serve("status", "{\"ok\":true}", 11, 6);
+	fds[0] = fds[2];
+	serve("status", "{\"ok\":true}", 11, 7);
 	ck_assert_int_eq(ctl("status", NULL), 1);
 	ck_assert_contains(err, "another version");
 }

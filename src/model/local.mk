@@ -3,12 +3,21 @@ noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
 	src/model/bus_id.c src/model/bus_id.h \
 	src/model/cursor.c src/model/cursor.h \
+	src/model/digest.h \
 	src/model/event.c src/model/event.h \
+	src/model/event_batch.h \
+	src/model/event_line.h \
 	src/model/fastcgi.c src/model/fastcgi.h \
+	src/model/fault.h \
+	src/model/json_scan.h \
 	src/model/json_text.c src/model/json_text.h \
 	src/model/fingerprint.c src/model/fingerprint.h \
 	src/model/message.h \
 	src/model/message_cut.h \
+	src/model/rfc3339.c src/model/rfc3339.h \
+	src/model/run_completion.h \
 	src/model/run_id.c src/model/run_id.h \
+	src/model/run_request.h \
+	src/model/run_state.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h

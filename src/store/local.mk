@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
-	src/store/rfc3339.c src/store/rfc3339.h \
+	src/store/recording.h \
 	src/store/run_dir.c src/store/run_dir.h \
 	src/store/run_info.c src/store/run_info.h \
 	src/store/run_info_keys.h \

@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/num.h"
-#include "store/rfc3339.h"
+#include "model/rfc3339.h"
 #include "store/run_dir.h"
 #include "store/run_info_keys.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/must.h"
 #include "fuzz.h"
-#include "store/rfc3339.h"
+#include "model/rfc3339.h"
 #include "store/run_info.h"
 
 int

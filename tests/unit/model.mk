@@ -52,3 +52,8 @@ tests_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_event_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 tests_unit_test_fingerprint_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_fingerprint_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_rfc3339
+TESTS += tests/unit/test_rfc3339
+tests_unit_test_rfc3339_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rfc3339_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

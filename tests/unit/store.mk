@@ -1,7 +1,3 @@
-check_PROGRAMS += tests/unit/test_rfc3339
-TESTS += tests/unit/test_rfc3339
-tests_unit_test_rfc3339_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_rfc3339_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_run_dir
 TESTS += tests/unit/test_run_dir
 tests_unit_test_run_dir_CFLAGS = $(UNIT_CFLAGS)

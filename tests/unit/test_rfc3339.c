@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/rfc3339.h"
+#include "model/rfc3339.h"
 
 static int64_t
 parse(const char *text)

@@ -1,4 +1,4 @@
-#include "store/rfc3339.h"
+#include "model/rfc3339.h"
 
 #include <errno.h>
 #include <stdbool.h>

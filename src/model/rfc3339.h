@@ -1,6 +1,6 @@
 /* Points in time as RFC 3339 writes them. */
-#ifndef STORE_RFC3339_H
-#define STORE_RFC3339_H
+#ifndef MODEL_RFC3339_H
+#define MODEL_RFC3339_H
 
 #include <stddef.h>
 #include <stdint.h>

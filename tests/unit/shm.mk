@@ -18,3 +18,7 @@ check_PROGRAMS += tests/unit/test_instance
 TESTS += tests/unit/test_instance
 tests_unit_test_instance_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_instance_LDADD = $(SHM_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_clients
+TESTS += tests/unit/test_clients
+tests_unit_test_clients_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_clients_LDADD = $(SHM_LIBS) $(UNIT_LIBS)

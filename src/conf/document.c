@@ -277,6 +277,61 @@ append_found(struct buf *to, const yaml_event_t *event)
 }
 
 static int
+complain_of_value(struct document *d, yaml_mark_t mark, const struct settings_key *key,
+                  const yaml_event_t *event)
+{
+	complain_at(d, mark, "%s must be ", key->path);
+	settings_append_demand(d->error, key);
+	buf_puts(d->error, ", not ");
+	append_found(d->error, event);
+	return -EINVAL;
+}
+
+/* The words of a list, each with its own place, up to its end. */
+static int
+read_words(struct document *d, const struct settings_key *key, struct buf *words)
+{
+	for (;;) {
+		yaml_event_t event;
+		yaml_event_type_t type;
+		int error = next_event(d, &event);
+
+		if (error)
+			return error;
+		type = event.type;
+		if (type == YAML_SCALAR_EVENT && !is_null(&event) &&
+		    settings_takes_word(key, (const char *)event.data.scalar.value,
+		                        event.data.scalar.length)) {
+			buf_append(words, event.data.scalar.value, event.data.scalar.length);
+			buf_putc(words, ' ');
+		} else if (type != YAML_SEQUENCE_END_EVENT) {
+			error = complain_of_value(d, event.start_mark, key, &event);
+		}
+		yaml_event_delete(&event);
+		if (error || type == YAML_SEQUENCE_END_EVENT)
+			return error;
+	}
+}
+
+static int
+read_list(struct document *d, const struct settings_key *key, const yaml_event_t *event)
+{
+	struct buf words = BUF_INIT;
+	int error = read_words(d, key, &words);
+
+	if (!error && buf_error(&words))
+		error = buf_error(&words);
+	if (!error) {
+		error = settings_set(d->settings, key, buf_string(&words), words.length_bytes);
+		/* Each of them is right: it is too long, or something stands beside "*". */
+		if (error == -EINVAL)
+			complain_of_value(d, event->start_mark, key, event);
+	}
+	buf_fini(&words);
+	return error;
+}
+
+static int
 read_value(struct document *d, const struct settings_key *key, const yaml_event_t *event)
 {
 	/* Where to point; an absent value has its mark on a later line. */
@@ -285,18 +340,14 @@ read_value(struct document *d, const struct settings_key *key, const yaml_event_
 	                event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	int error = -EINVAL;
 
+	d->places[key - settings_keys] = (struct document_place){ mark.line + 1, mark.column + 1 };
+	if (event->type == YAML_SEQUENCE_START_EVENT && settings_is_list(key))
+		return read_list(d, key, event);
 	if (event->type == YAML_SCALAR_EVENT && !is_null(event) &&
 	    (is_plain || (key->type != SETTINGS_NUMBER && key->type != SETTINGS_BOOLEAN)))
 		error = settings_set(d->settings, key, (const char *)event->data.scalar.value,
 		                     event->data.scalar.length);
-	d->places[key - settings_keys] = (struct document_place){ mark.line + 1, mark.column + 1 };
-	if (error != -EINVAL)
-		return error;
-	complain_at(d, mark, "%s must be ", key->path);
-	settings_append_demand(d->error, key);
-	buf_puts(d->error, ", not ");
-	append_found(d->error, event);
-	return -EINVAL;
+	return error == -EINVAL ? complain_of_value(d, mark, key, event) : error;
 }
 
 static int

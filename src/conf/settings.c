@@ -10,6 +10,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "model/network.h"
+#include "model/origin.h"
+#include "model/word_list.h"
 
 enum { FILE_NAME_BYTES = 128, WORKERS_BY_DEFAULT = 8, WORKERS_MOST = 64 };
 
@@ -28,6 +31,8 @@ enum { FILE_NAME_BYTES = 128, WORKERS_BY_DEFAULT = 8, WORKERS_MOST = 64 };
 const struct settings_key settings_keys[] = {
 	TEXT("api.prefix", api.prefix, SETTINGS_PREFIX, "/api", .needs_restart = true,
 	     .help = "What the path of every request begins with."),
+	TEXT("api.cors_origins", api.cors_origins, SETTINGS_ORIGINS, "",
+	     .help = "The origins whose web pages may read the answers, as browsers name them."),
 	NUMBER(api.sse.poll_interval_ms, 10, 60000, 100,
 	       .help = "How often a followed file is looked at where inotify cannot be trusted."),
 	NUMBER(api.sse.discovery_interval_ms, 10, 3600000, 1000,
@@ -86,6 +91,13 @@ const struct settings_key settings_keys[] = {
 	NUMBER(following.cache_bytes, 1048576, 1073741824, 16777216,
 	       .help = "How much each worker may keep of what it rendered, for clients that are "
 	               "behind."),
+	TEXT("recording.allow_from", recording.allow_from, SETTINGS_NETWORKS, "",
+	     .help = "From where runs may be recorded; empty: from nowhere."),
+	TEXT("recording.durability", recording.durability, SETTINGS_DURABILITY, "synced",
+	     .help = "What has become of an event when it is acknowledged: written to the file, or "
+	             "also synced to the disk."),
+	NUMBER(recording.max_body_bytes, 1024, 16777216, 1048576,
+	       .help = "The longest body of a request."),
 	TEXT("server.runtime_dir", server.runtime_dir, SETTINGS_PATH, NULL, .needs_restart = true,
 	     .default_words = "/run/runstream for root, else $XDG_RUNTIME_DIR/runstream, else "
 	                      "/tmp/runstream-UID",
@@ -295,12 +307,59 @@ is_file_name(const char *text)
 	       strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
+bool
+settings_is_list(const struct settings_key *key)
+{
+	return key->type == SETTINGS_NETWORKS || key->type == SETTINGS_ORIGINS;
+}
+
+bool
+settings_takes_word(const struct settings_key *key, const char *text, size_t length)
+{
+	if (key->type == SETTINGS_NETWORKS)
+		return network_valid(text, length);
+	return origin_valid(text, length) || (length == 1 && *text == '*');
+}
+
+/* Whether each word is one of the list's, and "*" alone. */
 static bool
-is_right_text(enum settings_type type, const char *text)
+is_list(const struct settings_key *key, const char *text)
+{
+	bool has_all = false;
+	size_t length, count = 0;
+	const char *word;
+
+	for (; word_list_next(&text, &word, &length); count++) {
+		if (!settings_takes_word(key, word, length))
+			return false;
+		has_all = has_all || *word == '*';
+	}
+	return !has_all || count == 1;
+}
+
+/* In place: one blank between words, so that lists that say the same are the same. */
+static void
+tidy_list(char *text)
+{
+	const char *at = text, *word;
+	char *to = text;
+	size_t length;
+
+	while (word_list_next(&at, &word, &length)) {
+		if (to > text)
+			*to++ = ' ';
+		memmove(to, word, length);
+		to += length;
+	}
+	*to = '\0';
+}
+
+static bool
+is_right_text(const struct settings_key *key, const char *text)
 {
 	enum log_level level;
 
-	switch (type) {
+	switch (key->type) {
 	case SETTINGS_PATH:
 		return *text == '/';
 	case SETTINGS_FILE:
@@ -313,6 +372,11 @@ is_right_text(enum settings_type type, const char *text)
 		return strpbrk(text, " :/") == NULL;
 	case SETTINGS_LEVEL:
 		return log_parse_level(text, &level) == 0;
+	case SETTINGS_DURABILITY:
+		return strcmp(text, "written") == 0 || strcmp(text, "synced") == 0;
+	case SETTINGS_NETWORKS:
+	case SETTINGS_ORIGINS:
+		return is_list(key, text);
 	case SETTINGS_NUMBER:
 	case SETTINGS_BOOLEAN:
 		break;
@@ -334,10 +398,12 @@ set_text(struct settings *settings, const struct settings_key *key, const char *
 	copy = strndup(text, length);
 	if (!copy)
 		return -ENOMEM;
-	if (!is_right_text(key->type, copy)) {
+	if (!is_right_text(key, copy)) {
 		free(copy);
 		return -EINVAL;
 	}
+	if (settings_is_list(key))
+		tidy_list(copy);
 	free(*member);
 	*member = copy;
 	return 0;
@@ -412,7 +478,23 @@ settings_append_demand(struct buf *to, const struct settings_key *key)
 	case SETTINGS_LEVEL:
 		buf_puts(to, "one of error, warning, info and debug");
 		return;
+	case SETTINGS_DURABILITY:
+		buf_puts(to, "written or synced");
+		return;
+	case SETTINGS_NETWORKS:
+		buf_puts(to, "a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no bits behind the 8), "
+		             "or empty");
+		return;
+	case SETTINGS_ORIGINS:
+		buf_puts(to, "a list of origins (https://runs.example.org), * alone, or empty");
+		return;
 	}
+}
+
+bool
+settings_recording_is_synced(const struct settings *settings)
+{
+	return strcmp(settings->recording.durability, "synced") == 0;
 }
 
 /* As YAML: 100, true, "text". */

@@ -17,6 +17,7 @@ struct buf;
 struct settings {
 	struct {
 		char *prefix;
+		char *cors_origins; /* see model/origin.h */
 		struct {
 			int64_t poll_interval_ms;
 			int64_t discovery_interval_ms;
@@ -52,6 +53,11 @@ struct settings {
 		int64_t cache_bytes;              /* of a worker */
 	} following;
 	struct {
+		char *allow_from; /* see model/network.h */
+		char *durability; /* see settings_recording_is_synced() */
+		int64_t max_body_bytes;
+	} recording;
+	struct {
 		char *runtime_dir;
 		int64_t workers;
 		char *socket_mode;  /* octal */
@@ -69,6 +75,8 @@ struct settings {
 /* Sets every member to its default. 0 or -ENOMEM; on failure there is nothing to free. */
 int settings_init(struct settings *ret_settings);
 void settings_fini(struct settings *settings);
+/* recording.durability. */
+bool settings_recording_is_synced(const struct settings *settings);
 /* A deep copy. 0 or -ENOMEM. */
 int settings_copy(const struct settings *settings, struct settings *ret_copy);
 
@@ -84,9 +92,13 @@ enum settings_type {
 	SETTINGS_MODE,    /* octal */
 	SETTINGS_ACCOUNT, /* a user or group, or empty */
 	SETTINGS_LEVEL,   /* a level of log.h */
+	SETTINGS_DURABILITY, /* written or synced */
+	/* Lists, with one blank between words; in the file as a list as well: */
+	SETTINGS_NETWORKS,
+	SETTINGS_ORIGINS,
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 35 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 39 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */
@@ -110,6 +122,10 @@ extern const struct settings_key settings_keys[SETTINGS_COUNT];
  */
 int settings_set(struct settings *settings, const struct settings_key *key, const char *text,
                  size_t length);
+
+/* Whether a key is a list; and whether text may be one of its words. */
+bool settings_is_list(const struct settings_key *key);
+bool settings_takes_word(const struct settings_key *key, const char *text, size_t length);
 
 /* Appends what a value must be: "a whole number of milliseconds from 10 to 60000". */
 void settings_append_demand(struct buf *to, const struct settings_key *key);

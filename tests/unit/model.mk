@@ -57,3 +57,10 @@ check_PROGRAMS += tests/unit/test_rfc3339
 TESTS += tests/unit/test_rfc3339
 tests_unit_test_rfc3339_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rfc3339_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_network tests/unit/test_origin
+TESTS += tests/unit/test_network tests/unit/test_origin
+tests_unit_test_network_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_network_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_origin_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_origin_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -118,6 +118,30 @@ static const struct {
 	{ "api: {prefix: api/}\n",
 	  "c.yaml:1:15: api.prefix must be segments of letters, digits and -._~, each after a slash, "
 	  "not \"api/\"" },
+	{ "recording: {durability: maybe}\n",
+	  "c.yaml:1:25: recording.durability must be written or synced, not \"maybe\"" },
+	/* lists: each word has its own place */
+	{ "recording:\n  allow_from:\n    - 127.0.0.1\n    - 10.1.0.0/8\n",
+	  "c.yaml:4:7: recording.allow_from must be a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no "
+	  "bits behind the 8), or empty, not \"10.1.0.0/8\"" },
+	{ "recording: {allow_from: [127.0.0.1, [a]]}\n",
+	  "c.yaml:1:37: recording.allow_from must be a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no "
+	  "bits behind the 8), or empty, not a list" },
+	{ "recording: {allow_from: [127.0.0.1 127.0.0.2]}\n",
+	  "c.yaml:1:26: recording.allow_from must be a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no "
+	  "bits behind the 8), or empty, not \"127.0.0.1 127.0.0.2\"" },
+	{ "recording: {allow_from: 127.0.0.1 nowhere}\n",
+	  "c.yaml:1:25: recording.allow_from must be a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no "
+	  "bits behind the 8), or empty, not \"127.0.0.1 nowhere\"" },
+	{ "recording: {allow_from: }\n",
+	  "c.yaml:1:25: recording.allow_from must be a list of networks (127.0.0.1, ::1, 10.0.0.0/8: no "
+	  "bits behind the 8), or empty, not nothing" },
+	{ "api: {cors_origins: ['https://a.example/']}\n",
+	  "c.yaml:1:22: api.cors_origins must be a list of origins (https://runs.example.org), * alone, "
+	  "or empty, not the quoted text \"https://a.example/\"" },
+	{ "api: {cors_origins: ['https://a.example', '*']}\n",
+	  "c.yaml:1:21: api.cors_origins must be a list of origins (https://runs.example.org), * alone, "
+	  "or empty, not a list" },
 	{ "api: 5\n", "c.yaml:1:6: api must be a section with keys of its own, not \"5\"" },
 	{ "api:\n- 1\n", "c.yaml:2:1: api must be a section with keys of its own, not a list" },
 	{ "- 1\n", "c.yaml:1:1: the file must consist of keys and values, not a list" },

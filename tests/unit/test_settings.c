@@ -134,6 +134,15 @@ START_TEST(texts_are_checked_for_what_they_stand_for)
 		{ "server.user", "a b", -EINVAL },
 		{ "log.level", "debug", 0 },
 		{ "log.level", "verbose", -EINVAL },
+		{ "recording.allow_from", "", 0 },
+		{ "recording.allow_from", "127.0.0.1, ::1 10.0.0.0/8", 0 },
+		{ "recording.allow_from", "127.0.0.1, all", -EINVAL },
+		{ "api.cors_origins", "*", 0 },
+		{ "api.cors_origins", "https://a.example, http://localhost:3000", 0 },
+		{ "api.cors_origins", "* https://a.example", -EINVAL },
+		{ "api.cors_origins", "**", -EINVAL },
+		{ "recording.durability", "written", 0 },
+		{ "recording.durability", "", -EINVAL },
 		{ "following.inotify", "false", 0 },
 		{ "following.inotify", "no", -EINVAL },
 	};
@@ -159,6 +168,21 @@ START_TEST(a_text_may_be_long_but_not_longer)
 	ck_assert_int_eq(settings_set(&settings, key_of("storage.runs_dir"), text,
 	                              SETTINGS_TEXT_BYTES + 1), -EINVAL);
 	settings_fini(&settings);
+}
+END_TEST
+
+START_TEST(lists_that_say_the_same_are_the_same)
+{
+	struct settings a, b;
+
+	ck_assert_int_eq(settings_init(&a), 0);
+	ck_assert_int_eq(settings_init(&b), 0);
+	ck_assert_int_eq(set(&a, "recording.allow_from", " ::1,,  127.0.0.1, "), 0);
+	ck_assert_int_eq(set(&b, "recording.allow_from", "::1 127.0.0.1"), 0);
+	ck_assert_str_eq(a.recording.allow_from, "::1 127.0.0.1");
+	ck_assert(settings_equal(&a, &b, key_of("recording.allow_from")));
+	settings_fini(&a);
+	settings_fini(&b);
 }
 END_TEST
 
@@ -230,6 +254,7 @@ main(void)
 	tcase_add_test(tests, numbers_are_taken_within_their_range_only);
 	tcase_add_test(tests, texts_are_checked_for_what_they_stand_for);
 	tcase_add_test(tests, a_text_may_be_long_but_not_longer);
+	tcase_add_test(tests, lists_that_say_the_same_are_the_same);
 	tcase_add_test(tests, a_copy_is_equal_and_independent);
 	tcase_add_test(tests, pinning_keeps_what_needs_a_restart_and_names_it);
 	tcase_add_test(tests, the_runtime_directory_follows_the_session);

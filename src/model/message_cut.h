@@ -3,7 +3,7 @@
  *
  *   entry        = front-matter body | stamp-line body
  *   front-matter = rule *line rule              with a line that gives `msg_id`
- *   rule         = "---" *61(SP / HTAB / CR) LF
+ *   rule         = "---" *60(SP / HTAB / CR) LF
  *   stamp-line   = "[YYYY-MM-DD HH:MM:SS]" (SP / HTAB) text LF      (the old form)
  *   body         = *line                        up to where the next entry begins
  *

@@ -13,13 +13,17 @@ map_workers(struct view *view)
 	const struct client_answer *answer = &view->answer;
 	int r = 0;
 
-	for (size_t at = CONTROL_FD_WORKERS; r == 0 && at + 1 < answer->fd_count &&
-	                                     view->worker_count < INSTANCE_WORKERS_MAX; at += 2) {
+	for (size_t at = CONTROL_FD_WORKERS; r == 0 && at + CONTROL_WORKER_FDS <= answer->fd_count &&
+	                                     view->worker_count < INSTANCE_WORKERS_MAX;
+	     at += CONTROL_WORKER_FDS) {
+		const int *fds = &answer->fds[at];
 		uint32_t worker = view->worker_count++;
 
-		r = occupancy_open(answer->fds[at], false, &view->workers[worker].occupancy);
+		r = occupancy_open(fds[CONTROL_FD_OCCUPANCY], false, &view->workers[worker].occupancy);
 		if (r == 0)
-			r = counters_open(answer->fds[at + 1], false, &view->workers[worker].counters);
+			r = counters_open(fds[CONTROL_FD_COUNTERS], false, &view->workers[worker].counters);
+		if (r == 0)
+			r = clients_open(fds[CONTROL_FD_CLIENTS], false, &view->workers[worker].clients);
 	}
 	return r;
 }
@@ -67,6 +71,7 @@ view_free(struct view **view)
 	for (uint32_t i = 0; i < v->worker_count; i++) {
 		occupancy_close(&v->workers[i].occupancy);
 		counters_close(&v->workers[i].counters);
+		clients_close(&v->workers[i].clients);
 	}
 	board_close(&v->board);
 	registry_close(&v->buses);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "admin/client.h"
+#include "shm/clients.h"
 #include "shm/counters.h"
 #include "shm/instance.h"
 #include "shm/occupancy.h"
@@ -19,6 +20,7 @@ struct view {
 	struct {
 		struct occupancy *occupancy;
 		struct counters *counters;
+		struct clients *clients;
 	} workers[INSTANCE_WORKERS_MAX];
 };
 

@@ -24,7 +24,7 @@ enum { CONTROL_MESSAGE_BYTES = 64 * 1024 }; /* the longest message, either way *
 
 /*
  * "status": what the supervisor knows. With the answer come descriptors (SCM_RIGHTS), read-only:
- * first those of enum control_fd, then, for each worker, its occupancy and its counters.
+ * first those of enum control_fd, then, for each worker, its occupancy, its counters, its clients.
  */
 #define CONTROL_COMMAND_STATUS "status"
 #define CONTROL_VERSION "version"         /* string: the supervisor's */
@@ -42,7 +42,14 @@ enum control_fd {
 	CONTROL_FD_REGISTRY,
 	CONTROL_FD_BUSES,
 	CONTROL_FD_BOARD,
-	CONTROL_FD_WORKERS, /* + 2 * n: the occupancy of worker n (from 0); one more: its counters */
+	CONTROL_FD_WORKERS, /* + CONTROL_WORKER_FDS * n + one of these: of worker n (from 0) */
+};
+
+enum control_worker_fd {
+	CONTROL_FD_OCCUPANCY,
+	CONTROL_FD_COUNTERS,
+	CONTROL_FD_CLIENTS,
+	CONTROL_WORKER_FDS,
 };
 
 /*

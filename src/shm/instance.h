@@ -28,6 +28,7 @@ struct instance {
 	/* This child's own: */
 	int supervisor_fd;        /* SOCK_SEQPACKET to the supervisor; its end means: drain and end */
 	uint32_t worker_index;    /* from 0 */
+	int clients_fd;           /* of a worker: who its clients are, read-write */
 	int listen_fd;            /* a worker's listening socket, non-blocking */
 };
 

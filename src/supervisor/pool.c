@@ -31,7 +31,7 @@ find_runs_dir(struct pool *pool)
 static int
 start(struct pool *pool, struct child *child)
 {
-	struct instance instance = { .listen_fd = -1, .supervisor_fd = -1 };
+	struct instance instance = { .listen_fd = -1, .supervisor_fd = -1, .clients_fd = -1 };
 	struct child_plan plan = { .instance = &instance, .privileges = pool->parts.privileges,
 		                   .lock_fd = pool->parts.lock_fd };
 	int error = settings_copy(pool->parts.settings, &instance.settings);

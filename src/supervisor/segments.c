@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "shm/clients.h"
 #include "shm/counters.h"
 #include "shm/occupancy.h"
 #include "shm/registry_writer.h"
@@ -45,12 +46,15 @@ make_bell(int *ret_fd)
 }
 
 static int
-make_all(struct segments *segments, uint32_t max_runs, uint32_t max_buses)
+make_all(struct segments *segments, const struct settings *settings)
 {
+	uint32_t max_runs = (uint32_t)settings->storage.max_runs;
+	uint32_t max_clients = (uint32_t)settings->server.max_clients_per_worker;
 	int error = keep(registry_create(max_runs), &segments->registry);
 
 	if (!error)
-		error = keep(registry_create(max_buses), &segments->buses);
+		error = keep(registry_create((uint32_t)settings->storage.max_buses),
+		             &segments->buses);
 	if (!error)
 		error = keep(board_create(), &segments->board);
 	if (!error)
@@ -62,26 +66,28 @@ make_all(struct segments *segments, uint32_t max_runs, uint32_t max_buses)
 		if (!error)
 			error = keep(counters_create(), &segments->counters[i]);
 		if (!error)
+			error = keep(clients_create(max_clients), &segments->clients[i]);
+		if (!error)
 			error = make_bell(&segments->worker_bells[i]);
 	}
 	return error;
 }
 
 int
-segments_make(uint32_t max_runs, uint32_t max_buses, uint32_t worker_count,
-              struct segments *ret_segments, struct buf *sentence)
+segments_make(const struct settings *settings, struct segments *ret_segments,
+              struct buf *sentence)
 {
-	struct segments segments = { .worker_count = worker_count };
+	struct segments segments = { .worker_count = (uint32_t)settings->server.workers };
 	const struct segment_fds none = { -1, -1 };
 	int error;
 
 	segments.registry = segments.buses = segments.board = none;
 	segments.discovery_bell = -1;
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
-		segments.occupancy[i] = segments.counters[i] = none;
+		segments.occupancy[i] = segments.counters[i] = segments.clients[i] = none;
 		segments.worker_bells[i] = -1;
 	}
-	error = make_all(&segments, max_runs, max_buses);
+	error = make_all(&segments, settings);
 	if (error) {
 		buf_printf(sentence, "shared memory: %s", strerror(-error));
 		segments_close(&segments);
@@ -109,6 +115,7 @@ segments_close(struct segments *segments)
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		drop(&segments->occupancy[i]);
 		drop(&segments->counters[i]);
+		drop(&segments->clients[i]);
 		fd_close(&segments->worker_bells[i]);
 	}
 }
@@ -122,6 +129,8 @@ segments_give(const struct segments *segments, uint32_t process, struct instance
 	instance->board_fd = segments->board.readable;
 	instance->discovery_bell_fd = segments->discovery_bell;
 	instance->worker_count = segments->worker_count;
+	/* No other worker looks at who its clients are. */
+	instance->clients_fd = process == 0 ? -1 : segments->clients[process - 1].writable;
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		bool is_own = process == i + 1;
 
@@ -141,12 +150,18 @@ segments_forget(const struct segments *segments, uint32_t worker)
 	struct occupancy *occupancy;
 	struct counters *counters;
 	struct counters_values *values;
+	struct clients *clients;
 	int error = occupancy_open(segments->occupancy[worker].writable, true, &occupancy);
 
 	if (error)
 		return error;
 	occupancy_reset(occupancy);
 	occupancy_close(&occupancy);
+	error = clients_open(segments->clients[worker].writable, true, &clients);
+	if (error)
+		return error;
+	clients_reset(clients);
+	clients_close(&clients);
 	error = counters_open(segments->counters[worker].writable, true, &counters);
 	if (error)
 		return error;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "conf/settings.h"
 #include "shm/instance.h"
 
 /* A segment: for its one writer, and for everybody else. */
@@ -19,13 +20,14 @@ struct segments {
 	uint32_t worker_count;
 	struct segment_fds registry, buses, board;
 	struct segment_fds occupancy[INSTANCE_WORKERS_MAX], counters[INSTANCE_WORKERS_MAX];
+	struct segment_fds clients[INSTANCE_WORKERS_MAX];
 	int discovery_bell, worker_bells[INSTANCE_WORKERS_MAX];
 	struct board *board_map; /* we are its writer */
 };
 
-/* 0, or -errno and a sentence. */
-int segments_make(uint32_t max_runs, uint32_t max_buses, uint32_t worker_count,
-                  struct segments *ret_segments, struct buf *sentence);
+/* As large as the settings say: storage.max_runs, … 0, or -errno and a sentence. */
+int segments_make(const struct settings *settings, struct segments *ret_segments,
+                  struct buf *sentence);
 void segments_close(struct segments *segments);
 
 /* Puts into instance what process (board numbers: 0 is discovery, n worker n) may have. */

@@ -51,12 +51,14 @@ status_fill(const struct pool *pool, int64_t started_ms, struct control_answer *
 	json_object_object_add(to, CONTROL_WORKERS, workers);
 
 	_Static_assert(CONTROL_FD_REGISTRY == 0 && CONTROL_FD_BUSES == 1 && CONTROL_FD_BOARD == 2 &&
-	               CONTROL_FD_WORKERS == 3, "the order below");
+	               CONTROL_FD_WORKERS == 3 && CONTROL_FD_OCCUPANCY == 0 &&
+	               CONTROL_FD_COUNTERS == 1 && CONTROL_FD_CLIENTS == 2, "the order below");
 	add_fd(answer, segments->registry.readable);
 	add_fd(answer, segments->buses.readable);
 	add_fd(answer, segments->board.readable);
 	for (uint32_t i = 0; i < segments->worker_count; i++) {
 		add_fd(answer, segments->occupancy[i].readable);
 		add_fd(answer, segments->counters[i].readable);
+		add_fd(answer, segments->clients[i].readable);
 	}
 }

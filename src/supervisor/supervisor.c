@@ -246,9 +246,7 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 	if (error)
 		return error;
 	runtime_dir_clear(directory, supervisor->has_own_sockets);
-	error = segments_make((uint32_t)settings->storage.max_runs,
-	                      (uint32_t)settings->storage.max_buses,
-	                      (uint32_t)settings->server.workers, &supervisor->segments, sentence);
+	error = segments_make(settings, &supervisor->segments, sentence);
 	if (!error)
 		error = make_sockets(supervisor, sentence);
 	if (!error)

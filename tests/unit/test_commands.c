@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "golden.h"
+#include "shm/clients.h"
 #include "shm/control.h"
 #include "shm/counters.h"
 #include "shm/instance.h"
@@ -30,7 +31,7 @@
 static char root[64], config[128];
 static char *out, *err;
 static pid_t server;
-static int fds[7];
+static int fds[CONTROL_FD_WORKERS + 2 * CONTROL_WORKER_FDS];
 
 /* --- the other side ------------------------------------------------------------------------- */
 
@@ -85,6 +86,51 @@ put(struct registry_writer *writer, const char *run_id, const char *project, con
 		ck_assert_int_eq(registry_writer_mark_deleted(writer, slot), 0);
 }
 
+struct made_up {
+	const char *kind, *address, *run_id, *project_id, *task_id;
+	struct clients_figures figures;
+};
+
+/* Returns the segment of a worker's clients. */
+static int
+make_clients(int worker)
+{
+	static const struct made_up of_first[] = {
+		{ "log", "192.0.2.1", "r-1", "", "", { 1000, 10, 0, 0, 1770229900000 } },
+		{ "log", "2001:db8::17", "r-2", "", "",
+		  { 123456, 1200, 9876543, CLIENTS_UNKNOWN, 1770229900000 } },
+		{ "left", "192.0.2.9", "r-1", "", "", { 0 } },
+		{ "task", "192.0.2.2", "", "proj", "task",
+		  { 5, 1, CLIENTS_UNKNOWN, CLIENTS_UNKNOWN, 1770229900000 } },
+		{ "all", "", "", "", "", { 70, 7, 300, 3, 1770229900000 } },
+		{ "file\x1b[2J", "192.0.2.3", "r-9", "", "", { 70, 7, 300, 12, 1770229900000 } },
+	};
+	static const struct made_up of_dead[] = { { "log", "192.0.2.4", "r-1", "", "", { 0 } } };
+	const struct made_up *from = worker == 0 ? of_first : of_dead;
+	size_t count = worker == 0 ? sizeof(of_first) / sizeof(of_first[0]) : 1;
+	int fd = clients_create(100);
+	struct clients *clients;
+
+	ck_assert_int_eq(clients_open(fd, true, &clients), 0);
+	for (size_t i = 0; i < count; i++) {
+		struct clients_client client = { .since_ms = 1770229842569 + (int64_t)i * 1000 };
+		uint64_t number;
+		uint32_t slot;
+
+		snprintf(client.kind, sizeof(client.kind), "%s", from[i].kind);
+		snprintf(client.address, sizeof(client.address), "%s", from[i].address);
+		snprintf(client.run_id, sizeof(client.run_id), "%s", from[i].run_id);
+		snprintf(client.project_id, sizeof(client.project_id), "%s", from[i].project_id);
+		snprintf(client.task_id, sizeof(client.task_id), "%s", from[i].task_id);
+		ck_assert_int_eq(clients_add(clients, &client, &slot, &number), 0);
+		clients_update(clients, slot, &from[i].figures);
+		if (strcmp(from[i].kind, "left") == 0)
+			clients_remove(clients, slot);
+	}
+	clients_close(&clients);
+	return fd;
+}
+
 /* Two workers, of which the second is dead: what it counted must not show. */
 static void
 make_instance(void)
@@ -122,19 +168,21 @@ make_instance(void)
 	board_close(&board);
 
 	for (int i = 0; i < 2; i++) {
+		int *own = &fds[CONTROL_FD_WORKERS + CONTROL_WORKER_FDS * i];
 		struct occupancy *occupancy;
 		struct counters *counters;
 
-		fds[3 + 2 * i] = occupancy_create(100);
-		ck_assert_int_eq(occupancy_open(fds[3 + 2 * i], true, &occupancy), 0);
+		own[CONTROL_FD_OCCUPANCY] = occupancy_create(100);
+		ck_assert_int_eq(occupancy_open(own[CONTROL_FD_OCCUPANCY], true, &occupancy), 0);
 		occupancy_change(occupancy, 1, 1);
 		occupancy_change(occupancy, 1, 1);
 		occupancy_close(&occupancy);
-		fds[4 + 2 * i] = counters_create();
-		ck_assert_int_eq(counters_open(fds[4 + 2 * i], true, &counters), 0);
+		own[CONTROL_FD_COUNTERS] = counters_create();
+		ck_assert_int_eq(counters_open(own[CONTROL_FD_COUNTERS], true, &counters), 0);
 		counters_own(counters)->requests = 40 + (uint64_t)i;
 		counters_own(counters)->bytes_sent = 123456789;
 		counters_close(&counters);
+		own[CONTROL_FD_CLIENTS] = make_clients(i);
 	}
 }
 
@@ -150,7 +198,7 @@ serve_instance(void)
 	         "\"discovery\":{\"pid\":11,\"restarts\":0,\"state\":\"running\"},"
 	         "\"workers\":[{\"pid\":12,\"restarts\":0,\"state\":\"running\"},"
 	         "{\"pid\":0,\"restarts\":2,\"state\":\"waiting\"}]}", root);
-	serve("{\"command\":\"status\"}", answer, strlen(answer), 7);
+	serve("{\"command\":\"status\"}", answer, strlen(answer), sizeof(fds) / sizeof(fds[0]));
 }
 
 /* --- this side -------------------------------------------------------------------------------- */
@@ -341,7 +389,7 @@ START_TEST(descriptors_that_are_something_else_are_refused)
 	ck_assert_int_eq(unlinkat(AT_FDCWD, strcat(strcpy(config, root), "/" CONTROL_SOCKET_NAME), 0), 0);
 	snprintf(config, sizeof(config), "%s/config.yaml", root);
 	fds[0] = fds[2];
-	serve("status", "{\"ok\":true}", 11, 7);
+	serve("status", "{\"ok\":true}", 11, sizeof(fds) / sizeof(fds[0]));
 	ck_assert_int_eq(ctl("status", NULL), 1);
 	ck_assert_contains(err, "another version");
 }

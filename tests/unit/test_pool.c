@@ -155,8 +155,11 @@ set_up(void)
 	signal(SIGTERM, SIG_DFL);
 	ck_assert_int_eq(settings_init(&settings), 0);
 	settings.server.drain_ms = 0;
+	settings.server.workers = 1;
+	settings.storage.max_runs = settings.storage.max_buses = 10;
+	settings.server.max_clients_per_worker = 10;
 	buf_init(&sentence);
-	ck_assert_int_eq(segments_make(10, 10, 1, &segments, &sentence), 0);
+	ck_assert_int_eq(segments_make(&settings, &segments, &sentence), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	reports = pair[0];
 	sockets = (struct sockets){ .fds = { pair[1] }, .count = 1 };
@@ -206,9 +209,9 @@ START_TEST(children_have_their_own_descriptors_and_no_others)
 	ck_assert_int_eq(board_pid(segments.board_map, 1), report.pid);
 	ck_assert_str_eq(pool_state(&pool, 1), "running");
 	/* 0-2, registry, buses, board, its bell and discovery's, occupancy, counters,
-	 * listener, supervisor, and a signalfd of its own; the runs directory is missing. */
+	 * clients, listener, supervisor, and a signalfd of its own; the runs directory is missing. */
 	if (pool.runs_dir_fd < 0)
-		ck_assert_int_eq(report.descriptors, 13);
+		ck_assert_int_eq(report.descriptors, 14);
 	stop();
 	ck_assert_int_eq(board_pid(segments.board_map, 1), 0);
 	ck_assert_str_eq(pool_state(&pool, 1), "stopped");

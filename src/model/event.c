@@ -4,26 +4,10 @@
 
 #include "model/json_text.h"
 
-/* With its quotes (RFC 8259, section 7). */
-static void
-put_json_string(struct buf *to, const char *text, size_t length)
-{
-	char *room = buf_reserve(to, length * JSON_ESCAPE_MOST + 2);
-	bool lossy;
-	size_t written;
-
-	if (!room)
-		return;
-	room[0] = '"';
-	written = json_escape((const uint8_t *)text, length, room + 1, &lossy);
-	room[written + 1] = '"';
-	to->length_bytes += written + 2;
-}
-
 static void
 put_string(struct buf *to, const char *text)
 {
-	put_json_string(to, text, strlen(text));
+	json_put_string(to, text, strlen(text));
 }
 
 static void

@@ -287,3 +287,18 @@ json_escape(const uint8_t *text, size_t length, char *to, bool *ret_lossy)
 	*ret_lossy = lossy;
 	return (size_t)(at - to);
 }
+
+void
+json_put_string(struct buf *to, const char *text, size_t length)
+{
+	char *room = buf_reserve(to, length * JSON_ESCAPE_MOST + 2);
+	bool lossy;
+	size_t written;
+
+	if (!room)
+		return;
+	room[0] = '"';
+	written = json_escape((const uint8_t *)text, length, room + 1, &lossy);
+	room[written + 1] = '"';
+	to->length_bytes += written + 2;
+}

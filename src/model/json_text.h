@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 enum { JSON_ESCAPE_MOST = 6 }; /* most bytes written for a byte read */
 
 /*
@@ -20,5 +22,8 @@ enum { JSON_ESCAPE_MOST = 6 }; /* most bytes written for a byte read */
  * text ends where it ends: a sequence that is cut off there is invalid (see utf8_cut()).
  */
 size_t json_escape(const uint8_t *text, size_t length, char *to, bool *ret_lossy);
+
+/* Appends text as a JSON string, with its quotes. */
+void json_put_string(struct buf *to, const char *text, size_t length);
 
 #endif

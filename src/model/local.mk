@@ -3,13 +3,13 @@ noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
 	src/model/bus_id.c src/model/bus_id.h \
 	src/model/cursor.c src/model/cursor.h \
-	src/model/digest.h \
+	src/model/digest.c src/model/digest.h \
 	src/model/event.c src/model/event.h \
-	src/model/event_batch.h \
-	src/model/event_line.h \
+	src/model/event_batch.c src/model/event_batch.h \
+	src/model/event_line.c src/model/event_line.h \
 	src/model/fastcgi.c src/model/fastcgi.h \
 	src/model/fault.h \
-	src/model/json_scan.h \
+	src/model/json_scan.c src/model/json_scan.h \
 	src/model/json_text.c src/model/json_text.h \
 	src/model/fingerprint.c src/model/fingerprint.h \
 	src/model/message.h \

@@ -71,3 +71,11 @@ TESTS += $(MESSAGE_TESTS)
 tests_unit_test_message_cut_SOURCES = tests/unit/test_message_cut.c tests/unit/message_slices.h
 tests_unit_test_message_cut_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_cut_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+RECORDED_TESTS = tests/unit/test_event_line tests/unit/test_json_scan
+check_PROGRAMS += $(RECORDED_TESTS)
+TESTS += $(RECORDED_TESTS)
+tests_unit_test_event_line_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_event_line_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_json_scan_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_json_scan_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

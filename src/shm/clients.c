@@ -151,6 +151,12 @@ clients_close(struct clients **clients)
 /* --- reading ------------------------------------------------------------------------------------ */
 
 uint32_t
+clients_capacity(const struct clients *clients)
+{
+	return clients->capacity;
+}
+
+uint32_t
 clients_count(const struct clients *clients)
 {
 	uint32_t count = __atomic_load_n(&clients->header->slot_count, __ATOMIC_ACQUIRE);

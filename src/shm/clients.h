@@ -53,6 +53,7 @@ int clients_create(uint32_t capacity);
 int clients_open(int fd, bool writable, struct clients **ret_clients);
 void clients_close(struct clients **clients);
 
+uint32_t clients_capacity(const struct clients *clients);
 /* Slots that were ever used: iterate 0 … count - 1 with clients_at(). */
 uint32_t clients_count(const struct clients *clients);
 /* Copies the client in a slot. 0; -ENOENT: nobody; -EAGAIN: it kept changing; -EPROTO: damaged. */

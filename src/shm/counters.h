@@ -14,6 +14,7 @@
 	X(requests_bad, counter, "connections ended for breaking FastCGI or for taking too long") \
 	X(clients, gauge, "streams open now") \
 	X(clients_refused, counter, "streams refused for max_clients_per_run or max_clients_per_worker") \
+	X(clients_unlisted, counter, "streams that had no place in the list of clients") \
 	X(clients_timed_out, counter, "streams ended because the client took nothing for client_timeout_s") \
 	X(lines_sent, counter, "log events handed to the kernel, one for each client") \
 	X(bytes_sent, counter, "bytes handed to the kernel") \

@@ -174,6 +174,7 @@ withdraw(struct connection *c)
 	if (c->pending)
 		c->pending->drop(c->pending);
 	c->pending = NULL;
+	client_table_remove(c);
 	if (c->is_counted)
 		peers_change(c->worker->peers, c->run_slot, -1);
 	c->is_counted = false;
@@ -201,9 +202,9 @@ connection_free(struct connection *c)
 
 /* --- time ------------------------------------------------------------------------------------------------- */
 
-/* May free it, if its headers were not sent. */
-static void
-end_stream(struct connection *c)
+/* Frees it only without memory for the answer that takes the place of headers not sent. */
+void
+connection_end_stream(struct connection *c)
 {
 	if (!c->is_opened) {
 		/* An end without headers would be the web server's 502; with 503 it asks the next. */
@@ -258,7 +259,7 @@ on_time(void *arg)
 			c->ends_ms = 0;
 			/* One that is at its end may have sent half of it already. */
 			if (!c->is_ending) {
-				end_stream(c);
+				connection_end_stream(c);
 				return;
 			}
 		} else if (c->request || is_awaiting_body(c)) {
@@ -387,7 +388,7 @@ connection_subscribe(struct connection *c, const struct registry_run *run, unsig
 	if (!c->subscriber || subscriber_init(c->subscriber, c->worker->hub, run, files, start, wake, c) < 0) {
 		free(c->subscriber);
 		c->subscriber = NULL;
-		end_stream(c);
+		connection_end_stream(c);
 		return;
 	}
 	connection_ready(c);
@@ -415,7 +416,7 @@ fill(struct connection *c)
 			if (c->is_opened) {
 				/* It waited for the run in a stream that began with 200: its next
 				 * try gets the 204. */
-				end_stream(c);
+				connection_end_stream(c);
 				return true;
 			}
 			block = answer_nothing_more();
@@ -423,12 +424,12 @@ fill(struct connection *c)
 				return false;
 			send_queue_add(&c->queue, block);
 			c->is_opened = true;
-			end_stream(c);
+			connection_end_stream(c);
 			return true;
 		case SUBSCRIBER_END:
 			if (!c->is_opened)
 				return false; /* it could not even begin */
-			end_stream(c);
+			connection_end_stream(c);
 			return true;
 		}
 	}
@@ -442,6 +443,7 @@ connection_serve(struct connection *c)
 	int64_t total = 0;
 
 	while (total < SERVE_BYTES) {
+		uint64_t events = 0;
 		int64_t n;
 
 		if (!fill(c)) {
@@ -455,7 +457,7 @@ connection_serve(struct connection *c)
 				connection_free(c);
 			return;
 		}
-		n = send_queue_send(&c->queue, c->watch.fd, &counters->lines_sent);
+		n = send_queue_send(&c->queue, c->watch.fd, &events);
 		if (n < 0) {
 			connection_free(c);
 			return;
@@ -463,6 +465,9 @@ connection_serve(struct connection *c)
 		if (n > 0)
 			c->sent_ms = loop_now_ms(c->worker->loop);
 		counters->bytes_sent += (uint64_t)n;
+		counters->lines_sent += events;
+		c->row.bytes_sent += (uint64_t)n;
+		c->row.events_sent += events;
 		total += n;
 		if (c->queue.is_full) {
 			c->is_blocked = true;

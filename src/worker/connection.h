@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "stream/subscriber.h"
 #include "worker/answer.h"
+#include "worker/client_table.h"
 #include "worker/send_queue.h"
 #include "worker/request.h"
 
@@ -33,6 +34,7 @@ struct connection {
 	struct pending_answer *pending; /* while one is being made over several turns */
 	struct subscriber *subscriber; /* of a stream */
 	uint32_t run_slot;            /* counted in the pool for this run */
+	struct client_row row;        /* in the list of clients */
 	struct send_queue queue;
 	struct fastcgi_stdin body;    /* which nobody wants; passed over */
 
@@ -69,6 +71,10 @@ bool connection_open_stream(struct connection *c, bool may_be_over);
 /* Subscribes to a run. Ends the connection on failure. */
 void connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
                           const struct start *start);
+
+/* Ends its stream (or its waiting) cleanly, now: an EventSource comes back with its last id. May
+ * free it. Not for one that is ending. */
+void connection_end_stream(struct connection *c);
 
 /* Sets its timer anew after settings changed. */
 void connection_settings_changed(struct connection *c);

@@ -118,12 +118,21 @@ take_start(struct connection *c, struct run_query *query)
 }
 
 static void
+list_client(struct connection *c, const struct client_subject *subject)
+{
+	if (!c->style.is_head)
+		client_table_add(c, subject);
+}
+
+static void
 answer_run_stream(struct connection *c)
 {
 	struct run_query query = { .wants_stream = true };
 
-	if (take_run_id(c, 2, &query) && take_files(c, &query) && take_start(c, &query))
+	if (take_run_id(c, 2, &query) && take_files(c, &query) && take_start(c, &query)) {
+		list_client(c, &(struct client_subject){ .kind = "log", .run_id = query.run_id });
 		run_wait_begin(c, &query);
+	}
 }
 
 static void

@@ -127,6 +127,7 @@ publish_figures(void *arg)
 	counters->blocks_rendered = worker->hub->blocks_rendered;
 	counters->cache_bytes = worker->hub->cache.bytes;
 	counters->gaps = worker->hub->gaps;
+	client_table_refresh(worker->clients);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
 }
 
@@ -229,6 +230,8 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = peers_new(instance, &worker->peers);
 	if (!error)
+		error = client_table_new(worker, instance->clients_fd, &worker->clients);
+	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
 		                worker->buses, instance->runs_dir_fd, &worker->hub);
 	if (!error)
@@ -258,6 +261,7 @@ tear_down(struct worker *worker)
 	if (offload_free(&worker->offload) > 0)
 		return;
 	hub_free(&worker->hub);
+	client_table_free(&worker->clients);
 	peers_free(&worker->peers);
 	registry_close(&worker->buses);
 	registry_close(&worker->registry);

@@ -7,6 +7,7 @@
 #include "conf/settings.h"
 #include "shm/registry.h"
 #include "stream/hub.h"
+#include "worker/client_table.h"
 #include "worker/peers.h"
 
 struct connection;
@@ -18,6 +19,7 @@ struct worker {
 	struct settings settings; /* changed in place by a reload */
 	struct registry *registry, *buses;
 	struct peers *peers;
+	struct client_table *clients;
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
 

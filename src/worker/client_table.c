@@ -1,0 +1,186 @@
+#include "worker/client_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "shm/clients.h"
+#include "worker/connection.h"
+#include "worker/worker_state.h"
+
+enum {
+	ROWS_A_TURN = 512,
+	/* Generations that a client has yet to go through, looked at for the sum of their sizes. */
+	MOST_GENERATIONS = 64,
+	STUCK_MS = 1000, /* who took nothing for so long is not ended, but cut off */
+};
+
+struct client_table {
+	struct worker *worker;
+	struct clients *clients;
+	struct connection **by_slot; /* a place for each of capacity; touched as far as used */
+	uint32_t capacity;
+	uint32_t next; /* slot, of the look that is under way */
+	struct loop_task task;
+};
+
+int
+client_table_new(struct worker *worker, int clients_fd, struct client_table **ret_table)
+{
+	struct client_table *table = calloc(1, sizeof(*table));
+	int error;
+
+	if (!table)
+		return -ENOMEM;
+	table->worker = worker;
+	error = clients_open(clients_fd, true, &table->clients);
+	if (!error) {
+		table->capacity = clients_capacity(table->clients);
+		table->by_slot = calloc(table->capacity, sizeof(struct connection *));
+		error = table->by_slot ? 0 : -ENOMEM;
+	}
+	if (error) {
+		client_table_free(&table);
+		return error;
+	}
+	clients_reset(table->clients);
+	*ret_table = table;
+	return 0;
+}
+
+void
+client_table_free(struct client_table **table)
+{
+	if (!*table)
+		return;
+	if ((*table)->worker->loop)
+		loop_defer_cancel((*table)->worker->loop, &(*table)->task);
+	clients_close(&(*table)->clients);
+	free((*table)->by_slot);
+	free(*table);
+	*table = NULL;
+}
+
+/* --- who ------------------------------------------------------------------------------------------- */
+
+static void
+put_text(char *to, size_t capacity, const char *text)
+{
+	snprintf(to, capacity, "%s", text ? text : "");
+}
+
+void
+client_table_add(struct connection *c, const struct client_subject *subject)
+{
+	struct client_table *table = c->worker->clients;
+	struct clients_client client = { .since_ms = clock_wall_ms() };
+
+	put_text(client.kind, sizeof(client.kind), subject->kind);
+	put_text(client.address, sizeof(client.address), request_variable(c->request, "REMOTE_ADDR"));
+	put_text(client.run_id, sizeof(client.run_id), subject->run_id);
+	put_text(client.project_id, sizeof(client.project_id), subject->project_id);
+	put_text(client.task_id, sizeof(client.task_id), subject->task_id);
+	if (clients_add(table->clients, &client, &c->row.slot, &c->row.number) < 0) {
+		/* Streams are more important than a list of them. */
+		peers_counters(c->worker->peers)->clients_unlisted++;
+		return;
+	}
+	table->by_slot[c->row.slot] = c;
+}
+
+void
+client_table_remove(struct connection *c)
+{
+	struct client_table *table = c->worker->clients;
+
+	if (c->row.number == 0)
+		return;
+	clients_remove(table->clients, c->row.slot);
+	table->by_slot[c->row.slot] = NULL;
+	c->row.number = 0;
+}
+
+bool
+client_table_kick(struct client_table *table, uint64_t number)
+{
+	for (uint32_t slot = 0; slot < clients_count(table->clients); slot++) {
+		struct connection *c = table->by_slot[slot];
+
+		if (!c || c->row.number != number)
+			continue;
+		/* One that takes nothing would not take its end either. */
+		if (c->is_blocked &&
+		    loop_now_ms(table->worker->loop) - c->sent_ms >= STUCK_MS)
+			connection_free(c);
+		else
+			connection_end_stream(c);
+		return true;
+	}
+	return false;
+}
+
+/* --- how far ---------------------------------------------------------------------------------------- */
+
+/* Bytes of the files that it has yet to come by. False: not known, as its places are not. */
+static bool
+measure(const struct connection *c, uint64_t *ret_bytes)
+{
+	const struct subscriber *s = c->subscriber;
+	uint64_t bytes = 0;
+
+	if (!s || s->start)
+		return false;
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		const struct generation *g = s->places[i].generation;
+		uint64_t offset = s->places[i].offset;
+
+		for (int n = 0; g && n < MOST_GENERATIONS; n++, g = g->next, offset = 0)
+			bytes += g->size_bytes > offset ? g->size_bytes - offset : 0;
+	}
+	*ret_bytes = bytes;
+	return true;
+}
+
+static void
+publish(struct client_table *table, const struct connection *c, int64_t wall_ms)
+{
+	struct clients_figures figures = { .bytes_sent = c->row.bytes_sent,
+		                           .events_sent = c->row.events_sent,
+		                           .bytes_behind = CLIENTS_UNKNOWN,
+		                           .lines_behind = CLIENTS_UNKNOWN,
+		                           .updated_ms = wall_ms };
+	uint64_t bytes;
+
+	if (measure(c, &bytes)) {
+		/* What was rendered and not taken has yet to reach it as well. */
+		figures.bytes_behind = bytes + c->queue.queued_bytes;
+		if (figures.bytes_behind == 0)
+			figures.lines_behind = 0;
+	}
+	clients_update(table->clients, c->row.slot, &figures);
+}
+
+static void
+refresh_some(void *arg)
+{
+	struct client_table *table = arg;
+	uint32_t count = clients_count(table->clients);
+	int64_t wall_ms = clock_wall_ms();
+
+	for (int i = 0; i < ROWS_A_TURN && table->next < count; i++, table->next++)
+		if (table->by_slot[table->next])
+			publish(table, table->by_slot[table->next], wall_ms);
+	if (table->next < count)
+		loop_defer(table->worker->loop, &table->task, refresh_some, table);
+}
+
+void
+client_table_refresh(struct client_table *table)
+{
+	/* One that has not come to its end goes on. */
+	if (table->task.queued)
+		return;
+	table->next = 0;
+	refresh_some(table);
+}

@@ -237,36 +237,79 @@ fastcgi_put_finish(uint8_t to[static FASTCGI_FINISH_BYTES], uint16_t request_id)
 	fastcgi_put_end(to + FCGI_HEADER_LEN, request_id, 0, FCGI_REQUEST_COMPLETE);
 }
 
+/* The header of the next record is whole. */
+static int
+begin_stdin_record(struct fastcgi_stdin *s, uint16_t request_id)
+{
+	struct record record = get_header(s->header);
+
+	s->header_bytes = 0;
+	if (s->header[0] != FCGI_VERSION_1 || record.request_id != request_id)
+		return -EPROTO;
+	if (record.type == FCGI_ABORT_REQUEST)
+		return -ECANCELED;
+	if (record.type != FCGI_STDIN)
+		return -EPROTO;
+	s->content_left = (uint16_t)record.content_bytes;
+	s->padding_left = (uint8_t)record.padding_bytes;
+	s->is_over = record.content_bytes == 0;
+	return 0;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+int
+fastcgi_stdin_next(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t **bytes,
+                   size_t *length, const uint8_t **ret_content, size_t *ret_content_length)
+{
+	while (*length > 0) {
+		const uint8_t *at = *bytes;
+		size_t n;
+		int error;
+
+		if (s->content_left > 0) {
+			n = least(*length, s->content_left);
+			s->content_left = (uint16_t)(s->content_left - n);
+			*bytes += n;
+			*length -= n;
+			*ret_content = at;
+			*ret_content_length = n;
+			return 1;
+		}
+		if (s->padding_left > 0) {
+			n = least(*length, s->padding_left);
+			s->padding_left = (uint8_t)(s->padding_left - n);
+		} else {
+			if (s->is_over)
+				return -EPROTO;
+			n = least(*length, FCGI_HEADER_LEN - (size_t)s->header_bytes);
+			memcpy(s->header + s->header_bytes, at, n);
+			s->header_bytes = (uint8_t)(s->header_bytes + n);
+		}
+		*bytes += n;
+		*length -= n;
+		if (s->header_bytes == FCGI_HEADER_LEN) {
+			error = begin_stdin_record(s, request_id);
+			if (error)
+				return error;
+		}
+	}
+	return 0;
+}
+
 int
 fastcgi_stdin_skip(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t *bytes, size_t length)
 {
-	while (length > 0) {
-		size_t n;
+	const uint8_t *content;
+	size_t content_length;
+	int r;
 
-		if (s->is_over && s->skip_bytes == 0)
-			return -EPROTO;
-		if (s->skip_bytes > 0) {
-			n = length < s->skip_bytes ? length : s->skip_bytes;
-			s->skip_bytes -= (uint32_t)n;
-		} else {
-			n = FCGI_HEADER_LEN - (size_t)s->header_bytes;
-			n = length < n ? length : n;
-			memcpy(s->header + s->header_bytes, bytes, n);
-			s->header_bytes = (uint8_t)(s->header_bytes + n);
-		}
-		bytes += n;
-		length -= n;
-		if (s->header_bytes < FCGI_HEADER_LEN)
-			continue;
-		s->header_bytes = 0;
-		if (s->header[0] != FCGI_VERSION_1 || (s->header[2] << 8 | s->header[3]) != request_id)
-			return -EPROTO;
-		if (s->header[1] == FCGI_ABORT_REQUEST)
-			return -ECANCELED;
-		if (s->header[1] != FCGI_STDIN)
-			return -EPROTO;
-		s->skip_bytes = (uint32_t)(s->header[4] << 8 | s->header[5]) + s->header[6];
-		s->is_over = (s->header[4] | s->header[5]) == 0;
-	}
-	return 0;
+	do
+		r = fastcgi_stdin_next(s, request_id, &bytes, &length, &content, &content_length);
+	while (r > 0);
+	return r;
 }

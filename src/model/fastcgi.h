@@ -45,21 +45,24 @@ struct fastcgi_request {
  */
 int fastcgi_parse(struct fastcgi_request *request, const uint8_t *bytes, size_t length);
 
-/*
- * What follows the head: STDIN records up to an empty one (5.3), for requests whose body nobody
- * wants. Zero-initialised.
- */
+/* What follows the head, the body: STDIN records up to an empty one (5.3). Zero-initialised. */
 struct fastcgi_stdin {
 	uint8_t header[FCGI_HEADER_LEN];
 	uint8_t header_bytes;  /* of it that came */
-	uint32_t skip_bytes;   /* of the record begun: content and padding to come */
+	uint8_t padding_left;  /* of the record begun: to come */
+	uint16_t content_left;
 	bool is_over;          /* the empty record came */
 };
 
 /*
- * Passes over the next bytes. 0 (see is_over), or -EPROTO: other records than STDIN of this
+ * Walks through the next bytes, and moves *bytes and *length on. 1: a piece of the body, in place
+ * (borrowed); 0: they are used up (see is_over); -EPROTO: other records than STDIN of this
  * request, or something behind its end; -ECANCELED: ABORT_REQUEST.
  */
+int fastcgi_stdin_next(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t **bytes,
+                       size_t *length, const uint8_t **ret_content, size_t *ret_content_length);
+
+/* The same for a body that nobody wants: passes over all of the bytes. 0 or an error as above. */
 int fastcgi_stdin_skip(struct fastcgi_stdin *s, uint16_t request_id, const uint8_t *bytes,
                        size_t length);
 

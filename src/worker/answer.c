@@ -7,23 +7,21 @@
 #include "base/buf.h"
 #include "model/event.h"
 
-#define STREAM_HEADERS \
-	"Status: 200 OK\r\n" \
-	"Content-Type: text/event-stream\r\n" \
-	"Cache-Control: no-cache\r\n" \
-	"X-Accel-Buffering: no\r\n" \
-	"\r\n"
-
 static const struct {
 	const char *status, *code;
 } errors[] = {
 	[ANSWER_BAD_REQUEST] = { "400 Bad Request", "BAD_REQUEST" },
+	[ANSWER_FORBIDDEN] = { "403 Forbidden", "FORBIDDEN" },
 	[ANSWER_NOT_FOUND] = { "404 Not Found", "NOT_FOUND" },
 	[ANSWER_METHOD_NOT_ALLOWED] = { "405 Method Not Allowed", "METHOD_NOT_ALLOWED" },
+	[ANSWER_CONFLICT] = { "409 Conflict", "CONFLICT" },
 	[ANSWER_GONE] = { "410 Gone", "GONE" },
+	[ANSWER_TOO_LARGE] = { "413 Content Too Large", "TOO_LARGE" },
+	[ANSWER_UNSUPPORTED_TYPE] = { "415 Unsupported Media Type", "UNSUPPORTED_TYPE" },
 	[ANSWER_TOO_MANY_CLIENTS] = { "429 Too Many Requests", "TOO_MANY_CLIENTS" },
 	[ANSWER_INTERNAL] = { "500 Internal Server Error", "INTERNAL" },
 	[ANSWER_UNAVAILABLE] = { "503 Service Unavailable", "UNAVAILABLE" },
+	[ANSWER_NO_SPACE] = { "507 Insufficient Storage", "NO_SPACE" },
 };
 
 const char *
@@ -33,27 +31,36 @@ answer_error_code(enum answer_error error)
 }
 
 static struct block *
-json_answer(const struct answer_style *style, const char *status, const char *headers,
-            struct json_object *body)
+text_answer(const struct answer_style *style, const char *status, const char *headers,
+            const char *json, size_t length)
 {
 	struct buf text = BUF_INIT;
-	size_t length;
-	const char *json = json_object_to_json_string_length(
-		body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
 
 	buf_printf(&text,
 	           "Status: %s\r\n"
 	           "Content-Type: application/json\r\n"
 	           "Cache-Control: no-store\r\n"
 	           "Content-Length: %zu\r\n"
-	           "%s\r\n",
-	           status, length + 1, headers);
+	           "%s%s\r\n",
+	           status, length + 1, style->headers, headers);
 	if (!style->is_head) {
 		buf_append(&text, json, length);
 		buf_putc(&text, '\n');
 	}
-	json_object_put(body);
 	return block_take(&text);
+}
+
+static struct block *
+json_answer(const struct answer_style *style, const char *status, const char *headers,
+            struct json_object *body)
+{
+	size_t length;
+	const char *json = json_object_to_json_string_length(
+		body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	struct block *block = text_answer(style, status, headers, json, length);
+
+	json_object_put(body);
+	return block;
 }
 
 struct block *
@@ -63,12 +70,40 @@ answer_json(const struct answer_style *style, struct json_object *body)
 }
 
 struct block *
-answer_error(const struct answer_style *style, enum answer_error error, const char *message,
-             const char *name, const char *value, int64_t retry_after_s)
+answer_json_text(const struct answer_style *style, struct buf *body)
+{
+	struct block *block = NULL;
+
+	if (buf_error(body) == 0)
+		block = text_answer(style, "200 OK", "", body->data, body->length_bytes);
+	buf_fini(body);
+	return block;
+}
+
+struct block *
+answer_created(const struct answer_style *style, struct json_object *body, const char *location)
+{
+	struct buf header = BUF_INIT;
+	struct block *block;
+
+	buf_printf(&header, "Location: %s\r\n", location);
+	block = json_answer(style, "201 Created", buf_string(&header), body);
+	buf_fini(&header);
+	return block;
+}
+
+struct block *
+answer_accepted(const struct answer_style *style, struct json_object *body)
+{
+	return json_answer(style, "202 Accepted", "", body);
+}
+
+static struct block *
+error_answer(const struct answer_style *style, enum answer_error error, const char *message,
+             const char *name, const char *value, const char *headers)
 {
 	struct json_object *body = json_object_new_object(), *inner = json_object_new_object();
 	struct json_object *details = json_object_new_object();
-	char headers[64] = "";
 
 	json_object_object_add(inner, "code", json_object_new_string(errors[error].code));
 	json_object_object_add(inner, "message", json_object_new_string(message));
@@ -76,11 +111,40 @@ answer_error(const struct answer_style *style, enum answer_error error, const ch
 		json_object_object_add(details, name, json_object_new_string(value));
 	json_object_object_add(inner, "details", details);
 	json_object_object_add(body, "error", inner);
-	if (error == ANSWER_METHOD_NOT_ALLOWED)
-		snprintf(headers, sizeof(headers), "Allow: GET, HEAD\r\n");
-	else if (retry_after_s > 0)
-		snprintf(headers, sizeof(headers), "Retry-After: %lld\r\n", (long long)retry_after_s);
 	return json_answer(style, errors[error].status, headers, body);
+}
+
+struct block *
+answer_error(const struct answer_style *style, enum answer_error error, const char *message,
+             const char *name, const char *value, int64_t retry_after_s)
+{
+	char headers[64] = "";
+
+	if (retry_after_s > 0)
+		snprintf(headers, sizeof(headers), "Retry-After: %lld\r\n", (long long)retry_after_s);
+	return error_answer(style, error, message, name, value, headers);
+}
+
+struct block *
+answer_method_not_allowed(const struct answer_style *style, const char *methods)
+{
+	char headers[128], message[128];
+
+	snprintf(headers, sizeof(headers), "Allow: %s\r\n", methods);
+	snprintf(message, sizeof(message), "what is answered here is %s", methods);
+	return error_answer(style, ANSWER_METHOD_NOT_ALLOWED, message, NULL, NULL, headers);
+}
+
+static void
+put_stream_headers(struct buf *to, const struct answer_style *style)
+{
+	buf_printf(to,
+	           "Status: 200 OK\r\n"
+	           "Content-Type: text/event-stream\r\n"
+	           "Cache-Control: no-cache\r\n"
+	           "X-Accel-Buffering: no\r\n"
+	           "%s\r\n",
+	           style->headers);
 }
 
 struct block *
@@ -89,18 +153,19 @@ answer_refused(const struct answer_style *style, enum answer_error error, const 
 {
 	struct buf text = BUF_INIT;
 
-	buf_puts(&text, STREAM_HEADERS);
+	put_stream_headers(&text, style);
 	if (!style->is_head)
 		event_put_refused(&text, errors[error].code, message, retry_after_s);
 	return block_take(&text);
 }
 
 struct block *
-answer_nothing_more(void)
+answer_nothing_more(const struct answer_style *style)
 {
 	struct buf text = BUF_INIT;
 
-	buf_puts(&text, "Status: 204 No Content\r\nCache-Control: no-cache\r\n\r\n");
+	buf_printf(&text, "Status: 204 No Content\r\nCache-Control: no-cache\r\n%s\r\n",
+	           style->headers);
 	return block_take(&text);
 }
 
@@ -109,7 +174,7 @@ answer_stream(const struct answer_style *style, int64_t retry_ms)
 {
 	struct buf text = BUF_INIT;
 
-	buf_puts(&text, STREAM_HEADERS);
+	put_stream_headers(&text, style);
 	if (!style->is_head)
 		event_put_opening(&text, retry_ms);
 	return block_take(&text);

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "model/event.h"
+#include "worker/body.h"
 #include "worker/worker_state.h"
 
 enum {
@@ -54,7 +55,7 @@ begin_body(struct connection *c)
 {
 	const struct request *r = c->request;
 	const char *length = request_variable(r, "CONTENT_LENGTH");
-	bool is_body = fastcgi_stdin_skip(&c->body, c->queue.request_id,
+	bool is_body = fastcgi_stdin_skip(&c->input, c->queue.request_id,
 	                                  (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
 	                                  r->head.length_bytes - r->fastcgi.head_bytes) == 0;
 
@@ -85,10 +86,74 @@ read_head(struct connection *c)
 static bool
 is_awaiting_body(const struct connection *c)
 {
-	return c->is_ending && send_queue_is_empty(&c->queue) && c->has_body && !c->body.is_over;
+	return c->is_ending && send_queue_is_empty(&c->queue) && c->has_body && !c->input.is_over;
 }
 
-/* After the head only STDIN may come, which no route asks for, and the end. False: it is over. */
+/* The body came to its end, or to a bad one. May free it. */
+static void
+end_collecting(struct connection *c, int error)
+{
+	void (*then)(struct connection *) = c->body->then;
+
+	loop_timer_stop(c->worker->loop, &c->timer);
+	request_free(&c->request);
+	if (error == 0) {
+		then(c);
+		return;
+	}
+	if (error == -EMSGSIZE) {
+		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
+		                                  "the body is not as long as its Content-Length says",
+		                                  "header", "Content-Length", 0));
+		return;
+	}
+	if (error != -ECANCELED)
+		peers_counters(c->worker->peers)->requests_bad++;
+	connection_free(c);
+}
+
+static void
+read_wanted_body(struct connection *c)
+{
+	uint8_t bytes[BODY_BYTES];
+
+	for (int i = 0; i < BODY_READS; i++) {
+		ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		int error;
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			return;
+		if (n <= 0) {
+			connection_free(c);
+			return;
+		}
+		error = body_add(c->body, &c->input, c->queue.request_id, bytes, (size_t)n);
+		if (error != -EAGAIN) {
+			end_collecting(c, error);
+			return;
+		}
+	}
+}
+
+void
+connection_collect(struct connection *c, struct body *body)
+{
+	const struct request *r = c->request;
+	int error;
+
+	c->body = body;
+	/* What came with the head was passed over once; now it counts. */
+	c->input = (struct fastcgi_stdin){ .is_over = false };
+	error = body_add(body, &c->input, c->queue.request_id,
+	                 (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
+	                 r->head.length_bytes - r->fastcgi.head_bytes);
+	if (error == -EAGAIN)
+		set_timer(c);
+	else
+		end_collecting(c, error);
+}
+
+/* After the head only STDIN may come, of which nobody asks for more, and the end. False: it is over. */
 static bool
 read_body(struct connection *c)
 {
@@ -99,7 +164,7 @@ read_body(struct connection *c)
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-		if (n == 0 || fastcgi_stdin_skip(&c->body, c->queue.request_id, bytes, (size_t)n) < 0)
+		if (n == 0 || fastcgi_stdin_skip(&c->input, c->queue.request_id, bytes, (size_t)n) < 0)
 			return false;
 	}
 	return true;
@@ -112,7 +177,10 @@ on_events(void *arg, uint32_t events)
 	bool awaited_body;
 
 	if (c->request) {
-		read_head(c);
+		if (c->body)
+			read_wanted_body(c);
+		else
+			read_head(c);
 		return;
 	}
 	if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
@@ -120,7 +188,7 @@ on_events(void *arg, uint32_t events)
 		return;
 	}
 	awaited_body = is_awaiting_body(c);
-	if (events & EPOLLIN && (!read_body(c) || (awaited_body && c->body.is_over))) {
+	if (events & EPOLLIN && (!read_body(c) || (awaited_body && c->input.is_over))) {
 		connection_free(c);
 		return;
 	}
@@ -156,6 +224,7 @@ connection_new(struct worker *worker, int fd)
 	}
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	c->worker = worker;
+	c->style.headers = "";
 	TAILQ_INSERT_TAIL(&worker->connections, c, entry);
 	worker->connection_count++;
 	set_timer(c);
@@ -175,6 +244,10 @@ withdraw(struct connection *c)
 		c->pending->drop(c->pending);
 	c->pending = NULL;
 	client_table_remove(c);
+	if (c->body)
+		body_fini(c->body);
+	free(c->body);
+	c->body = NULL;
 	if (c->is_counted)
 		peers_change(c->worker->peers, c->run_slot, -1);
 	c->is_counted = false;
@@ -189,6 +262,7 @@ connection_free(struct connection *c)
 	send_queue_fini(&c->queue);
 	withdraw(c);
 	request_free(&c->request);
+	free(c->style_headers);
 	loop_timer_stop(worker->loop, &c->timer);
 	loop_fd_remove(worker->loop, &c->watch);
 	fd_close(&fd);
@@ -304,7 +378,7 @@ connection_settings_changed(struct connection *c)
 void
 connection_drain(struct connection *c, int64_t delay_ms)
 {
-	if (c->is_ending)
+	if (c->is_ending || (c->pending && c->pending->outlasts_drain))
 		return;
 	if (c->request)
 		return; /* still asking: it is told then */
@@ -419,7 +493,7 @@ fill(struct connection *c)
 				connection_end_stream(c);
 				return true;
 			}
-			block = answer_nothing_more();
+			block = answer_nothing_more(&c->style);
 			if (!block)
 				return false;
 			send_queue_add(&c->queue, block);

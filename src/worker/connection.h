@@ -3,7 +3,8 @@
  * answer, then its end. It knows how bytes come and go; what is answered is decided in
  * routes.c, and what a stream says comes from its subscriber.
  *
- * States: reading the head → (waiting for a run) → streaming or answering → closed.
+ * States: reading the head → (reading the body) → (waiting for a run) → streaming or answering →
+ * closed.
  */
 #ifndef WORKER_CONNECTION_H
 #define WORKER_CONNECTION_H
@@ -15,12 +16,14 @@
 #include "worker/send_queue.h"
 #include "worker/request.h"
 
+struct body;
 struct worker;
 
 /* An answer that is being made over several turns; embedded at the start of what makes it. */
 struct pending_answer {
 	/* The connection is over, or was answered: frees it. */
 	void (*drop)(struct pending_answer *pending);
+	bool outlasts_drain; /* it is brief, and what it does would be done in vain */
 };
 
 struct connection {
@@ -36,9 +39,11 @@ struct connection {
 	uint32_t run_slot;            /* counted in the pool for this run */
 	struct client_row row;        /* in the list of clients */
 	struct send_queue queue;
-	struct fastcgi_stdin body;    /* which nobody wants; passed over */
+	struct fastcgi_stdin input;   /* behind the head: a body */
+	struct body *body;            /* of a route that wants it (owned); else it is passed over */
 
 	struct answer_style style;
+	char *style_headers; /* owned, for style */
 	bool is_ready;     /* queued to be served */
 	bool is_blocked;   /* the kernel's buffer is full: waits for EPOLLOUT */
 	bool is_counted;   /* in the pool */
@@ -60,6 +65,10 @@ void connection_ready(struct connection *c);
 
 /* Serves it: asks its subscriber for more and sends, a bounded amount; may free it. */
 void connection_serve(struct connection *c);
+
+/* Collects the body of the request (takes body, which has begun), then calls body->then(): at once, or
+ * in a later turn. The request is freed. May free the connection. */
+void connection_collect(struct connection *c, struct body *body);
 
 /* Sends one block (takes it; NULL: out of memory, the connection closes) and then the end. */
 void connection_answer(struct connection *c, struct block *block);

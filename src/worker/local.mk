@@ -2,7 +2,9 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	src/worker/answer.c src/worker/answer.h \
 	src/worker/client_table.c src/worker/client_table.h \
+	src/worker/body.c src/worker/body.h \
 	src/worker/connection.c src/worker/connection.h \
+	src/worker/cors.c src/worker/cors.h \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/peers.c src/worker/peers.h \
 	src/worker/request.c src/worker/request.h \

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "model/run_id.h"
+#include "worker/cors.h"
 #include "worker/parameters.h"
 #include "worker/run_answer.h"
 #include "worker/runs_listing.h"
@@ -189,14 +190,15 @@ enum { MOST_SEGMENTS = 4 };
 static const struct route {
 	const char *segments[MOST_SEGMENTS]; /* "*": any one */
 	bool is_stream;                      /* takes a place: refused while full or draining */
-	void (*answer)(struct connection *c);
+	void (*answer)(struct connection *c); /* GET and HEAD, or NULL */
+	void (*post)(struct connection *c);   /* or NULL */
 } routes[] = {
-	{ { "v1", "runs", "*", "stream" }, true, answer_run_stream },
-	{ { "v1", "runs" }, false, runs_listing_begin },
-	{ { "v1", "runs", "*" }, false, answer_run },
-	{ { "v1", "health" }, false, answer_health },
-	{ { "v1", "ready" }, false, answer_ready },
-	{ { "v1", "version" }, false, answer_version },
+	{ { "v1", "runs", "*", "stream" }, true, answer_run_stream, NULL },
+	{ { "v1", "runs" }, false, runs_listing_begin, NULL },
+	{ { "v1", "runs", "*" }, false, answer_run, NULL },
+	{ { "v1", "health" }, false, answer_health, NULL },
+	{ { "v1", "ready" }, false, answer_ready, NULL },
+	{ { "v1", "version" }, false, answer_version, NULL },
 };
 
 static bool
@@ -237,14 +239,47 @@ is_full(const struct connection *c)
 	       (uint64_t)worker->settings.server.max_clients_per_worker;
 }
 
+static const char *
+methods_of(const struct route *route)
+{
+	if (!route->post)
+		return "GET, HEAD, OPTIONS";
+	return route->answer ? "GET, HEAD, POST, OPTIONS" : "POST, OPTIONS";
+}
+
+/* False: without memory, and the connection is freed. */
+static bool
+take_style(struct connection *c, const char *method)
+{
+	c->style_headers = cors_headers(c->worker->settings.api.cors_origins,
+	                                request_variable(c->request, "HTTP_ORIGIN"));
+	if (!c->style_headers) {
+		connection_free(c);
+		return false;
+	}
+	c->style.headers = c->style_headers;
+	c->style.is_head = strcmp(method, "HEAD") == 0;
+	c->style.accepts_events = request_accepts_events(c->request);
+	return true;
+}
+
+static void
+refuse(struct connection *c)
+{
+	connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE,
+	                                  c->worker->is_draining ? "the worker is ending"
+	                                                         : "the worker is full",
+	                                  NULL, NULL, 1));
+}
+
 void
 routes_dispatch(struct connection *c)
 {
 	const char *method = request_variable(c->request, "REQUEST_METHOD");
 	const struct route *route;
 
-	c->style.is_head = strcmp(method, "HEAD") == 0;
-	c->style.accepts_events = request_accepts_events(c->request);
+	if (!take_style(c, method))
+		return;
 	if (c->request->target_error == -EINVAL || c->request->target_error == -E2BIG) {
 		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
 		                                  "the request target is not well formed", NULL, NULL, 0));
@@ -256,19 +291,20 @@ routes_dispatch(struct connection *c)
 		                                  NULL, NULL, 0));
 		return;
 	}
-	if (strcmp(method, "GET") != 0 && !c->style.is_head) {
-		connection_answer(c, answer_error(&c->style, ANSWER_METHOD_NOT_ALLOWED,
-		                                  "only GET and HEAD are answered here", NULL, NULL, 0));
-		return;
-	}
-	if (route->is_stream && (c->worker->is_draining || is_full(c))) {
+	if (strcmp(method, "OPTIONS") == 0) {
+		connection_answer(c, cors_answer_options(&c->style, methods_of(route)));
+	} else if (strcmp(method, "POST") == 0 && route->post) {
+		if (c->worker->is_draining)
+			refuse(c);
+		else
+			route->post(c);
+	} else if ((strcmp(method, "GET") != 0 && !c->style.is_head) || !route->answer) {
+		connection_answer(c, answer_method_not_allowed(&c->style, methods_of(route)));
+	} else if (route->is_stream && (c->worker->is_draining || is_full(c))) {
 		/* Always 503, whoever asks: the web server goes on to the next worker with it. */
 		peers_counters(c->worker->peers)->clients_refused++;
-		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE,
-		                                  c->worker->is_draining ? "the worker is ending"
-		                                                         : "the worker is full",
-		                                  NULL, NULL, 1));
-		return;
+		refuse(c);
+	} else {
+		route->answer(c);
 	}
-	route->answer(c);
 }

@@ -31,6 +31,8 @@ struct worker {
 	TAILQ_HEAD(, connection) ready; /* to be served, in order */
 	struct loop_task serve_task;
 
+	size_t body_bytes; /* of all bodies being collected or recorded: body.h */
+
 	TAILQ_HEAD(, run_wait) run_waits;
 	size_t run_wait_count;
 

@@ -33,8 +33,8 @@ event_put_run(struct buf *to, const struct event_run *run)
 	}
 }
 
-static void
-begin(struct buf *to, const struct event_id *id, const char *name)
+void
+event_begin(struct buf *to, const struct event_id *id, const char *name)
 {
 	if (id) {
 		buf_puts(to, "id: ");
@@ -46,10 +46,17 @@ begin(struct buf *to, const struct event_id *id, const char *name)
 	buf_puts(to, "\ndata: ");
 }
 
+void
+event_end(struct buf *to)
+{
+	buf_puts(to, "\n\n");
+}
+
 static void
 end(struct buf *to)
 {
-	buf_puts(to, "}\n\n");
+	buf_putc(to, '}');
+	event_end(to);
 }
 
 void
@@ -63,7 +70,7 @@ event_put_opening(struct buf *to, int64_t retry_ms)
 void
 event_put_heartbeat(struct buf *to)
 {
-	begin(to, NULL, "heartbeat");
+	event_begin(to, NULL, "heartbeat");
 	buf_putc(to, '{');
 	end(to);
 }
@@ -82,7 +89,7 @@ void
 event_put_status(struct buf *to, const struct event_id *id, const struct event_run *run,
                  const char *status, int32_t exit_code)
 {
-	begin(to, id, "status");
+	event_begin(to, id, "status");
 	event_put_run(to, run);
 	put_status(to, status, exit_code);
 }
@@ -91,7 +98,7 @@ void
 event_put_complete(struct buf *to, const struct event_id *id, const struct event_run *run,
                    const char *status, int32_t exit_code)
 {
-	begin(to, id, "complete");
+	event_begin(to, id, "complete");
 	buf_puts(to, "{\"id\":");
 	put_string(to, run->run_id);
 	buf_puts(to, ",\"run_id\":");
@@ -103,7 +110,7 @@ void
 event_put_gap(struct buf *to, const struct event_id *id, const struct event_run *run,
               const struct event_gap *gap)
 {
-	begin(to, id, "gap");
+	event_begin(to, id, "gap");
 	buf_puts(to, "{\"run_id\":");
 	put_string(to, run->run_id);
 	if (gap->stream) {
@@ -126,7 +133,7 @@ event_put_gap(struct buf *to, const struct event_id *id, const struct event_run 
 void
 event_put_gone(struct buf *to, const struct event_run *run)
 {
-	begin(to, NULL, "gone");
+	event_begin(to, NULL, "gone");
 	buf_puts(to, "{\"run_id\":");
 	put_string(to, run->run_id);
 	end(to);
@@ -138,7 +145,7 @@ event_put_refused(struct buf *to, const char *code, const char *message, int64_t
 	buf_puts(to, "retry: ");
 	put_signed(to, retry_after_s * 1000);
 	buf_putc(to, '\n');
-	begin(to, NULL, "refused");
+	event_begin(to, NULL, "refused");
 	buf_puts(to, "{\"code\":");
 	put_string(to, code);
 	buf_puts(to, ",\"message\":");

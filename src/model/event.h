@@ -22,6 +22,11 @@ struct event_run {
 	const char *run_id, *project_id, *task_id;
 };
 
+/* Appends "id: …", unless there is none, "event: <name>" and "data: ", for the data to follow; and
+ * what ends an event behind it. The data is one line. */
+void event_begin(struct buf *to, const struct event_id *id, const char *name);
+void event_end(struct buf *to);
+
 /* Appends {"run_id":…,"project_id":…,"task_id":… without the closing brace. */
 void event_put_run(struct buf *to, const struct event_run *run);
 

@@ -288,7 +288,7 @@ json_escape(const uint8_t *text, size_t length, char *to, bool *ret_lossy)
 	return (size_t)(at - to);
 }
 
-void
+bool
 json_put_string(struct buf *to, const char *text, size_t length)
 {
 	char *room = buf_reserve(to, length * JSON_ESCAPE_MOST + 2);
@@ -296,9 +296,10 @@ json_put_string(struct buf *to, const char *text, size_t length)
 	size_t written;
 
 	if (!room)
-		return;
+		return false;
 	room[0] = '"';
 	written = json_escape((const uint8_t *)text, length, room + 1, &lossy);
 	room[written + 1] = '"';
 	to->length_bytes += written + 2;
+	return lossy;
 }

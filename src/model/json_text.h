@@ -23,7 +23,7 @@ enum { JSON_ESCAPE_MOST = 6 }; /* most bytes written for a byte read */
  */
 size_t json_escape(const uint8_t *text, size_t length, char *to, bool *ret_lossy);
 
-/* Appends text as a JSON string, with its quotes. */
-void json_put_string(struct buf *to, const char *text, size_t length);
+/* Appends text as a JSON string, with its quotes. Returns whether it is lossy. */
+bool json_put_string(struct buf *to, const char *text, size_t length);
 
 #endif

@@ -12,15 +12,16 @@ libmodel_a_SOURCES = \
 	src/model/json_scan.c src/model/json_scan.h \
 	src/model/json_text.c src/model/json_text.h \
 	src/model/fingerprint.c src/model/fingerprint.h \
-	src/model/message.h \
+	src/model/message.c src/model/message.h \
+	src/model/message_cut.c src/model/message_cut.h \
 	src/model/network.c src/model/network.h \
 	src/model/origin.c src/model/origin.h \
 	src/model/rfc3339.c src/model/rfc3339.h \
 	src/model/run_completion.h \
-	src/model/message_cut.c src/model/message_cut.h \
 	src/model/run_id.c src/model/run_id.h \
 	src/model/run_request.h \
 	src/model/run_state.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h \
-	src/model/word_list.c src/model/word_list.h
+	src/model/word_list.c src/model/word_list.h \
+	src/model/yaml_walk.c src/model/yaml_walk.h

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/num.h"
 #include "model/rfc3339.h"
+#include "model/yaml_walk.h"
 #include "store/run_dir.h"
 #include "store/run_info_keys.h"
 
@@ -70,27 +70,8 @@ run_info_fini(struct run_info *info)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-struct scalar {
-	const char *text;
-	size_t length;
-	bool is_plain;
-};
-
-/* YAML 1.1 and 1.2's words for no value, where they are not quoted. */
-static bool
-is_null(const struct scalar *value)
-{
-	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
-
-	for (size_t i = 0; value->is_plain && i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == value->length &&
-		    memcmp(words[i], value->text, value->length) == 0)
-			return true;
-	return false;
-}
-
 static int
-parse_number(const struct scalar *value, int64_t *ret_number)
+parse_number(const struct yaml_walk_item *value, int64_t *ret_number)
 {
 	bool negative = value->length > 0 && value->text[0] == '-';
 	uint64_t number;
@@ -105,28 +86,13 @@ parse_number(const struct scalar *value, int64_t *ret_number)
 }
 
 static int
-set_text(char **text, const struct scalar *value)
-{
-	char *copy = NULL;
-
-	if (!is_null(value) && value->length > 0 && !memchr(value->text, '\0', value->length)) {
-		copy = strndup(value->text, value->length);
-		if (!copy)
-			return -ENOMEM;
-	}
-	free(*text);
-	*text = copy;
-	return 0;
-}
-
-static int
-set(struct run_info *info, const struct run_info_key *key, const struct scalar *value)
+set(struct run_info *info, const struct run_info_key *key, const struct yaml_walk_item *value)
 {
 	int64_t number;
 
 	switch (key->type) {
 	case RUN_INFO_TEXT:
-		return set_text(text_of(info, key), value);
+		return yaml_walk_set_text(text_of(info, key), value);
 	case RUN_INFO_NUMBER:
 		if (parse_number(value, &number) != 0)
 			number = 0;
@@ -149,7 +115,7 @@ set(struct run_info *info, const struct run_info_key *key, const struct scalar *
 }
 
 static int
-check_version(const struct scalar *value)
+check_version(const struct yaml_walk_item *value)
 {
 	int64_t version;
 	int error = parse_number(value, &version);
@@ -159,113 +125,57 @@ check_version(const struct scalar *value)
 	return error || version < 1 ? -EBADMSG : 0;
 }
 
+/* A walk through the document. */
+struct reading {
+	struct run_info info;
+	char name[32]; /* of the key before; "" for one that is none of ours */
+};
+
 static int
-take_pair(struct run_info *info, const char *name, const struct scalar *value)
+take_pair(struct reading *reading, const struct yaml_walk_item *value)
 {
-	if (strcmp(name, "version") == 0)
+	if (strcmp(reading->name, "version") == 0)
 		return check_version(value);
 	for (size_t i = 0; i < RUN_INFO_KEYS; i++)
-		if (strcmp(run_info_keys[i].name, name) == 0)
-			return set(info, &run_info_keys[i], value);
+		if (strcmp(run_info_keys[i].name, reading->name) == 0)
+			return set(&reading->info, &run_info_keys[i], value);
 	return 0;
 }
 
-/* Where the reader stands in the document. */
-struct place {
-	int depth;      /* of open mappings and sequences */
-	bool has_key;   /* in the outermost mapping: name is set, and its value is next */
-	char name[32];  /* "" for a key that is none of ours */
-};
-
-static void
-take_key(struct place *place, const struct scalar *scalar)
-{
-	place->name[0] = '\0';
-	if (scalar->length < sizeof(place->name)) {
-		memcpy(place->name, scalar->text, scalar->length);
-		place->name[scalar->length] = '\0';
-	}
-	place->has_key = true;
-}
-
-/* Returns 0, 1 at the end of the document, or -errno. */
 static int
-take_event(struct run_info *info, struct place *place, const yaml_event_t *event)
+take_item(void *arg, const struct yaml_walk_item *item)
 {
-	struct scalar scalar;
+	struct reading *reading = arg;
 
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		if (place->depth == 0)
-			return -EBADMSG;
-		if (place->depth > 1)
-			return 0;
-		scalar = (struct scalar){
-			.text = (const char *)event->data.scalar.value,
-			.length = event->data.scalar.length,
-			.is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE,
-		};
-		if (!place->has_key) {
-			take_key(place, &scalar);
-			return 0;
-		}
-		place->has_key = false;
-		return take_pair(info, place->name, &scalar);
-	case YAML_MAPPING_START_EVENT:
-	case YAML_SEQUENCE_START_EVENT:
-		if (place->depth == 0 && event->type != YAML_MAPPING_START_EVENT)
-			return -EBADMSG;
-		if (place->depth == 1 && !place->has_key)
-			return -EBADMSG; /* a collection as a key */
-		return ++place->depth > RUN_INFO_DEPTH ? -EBADMSG : 0;
-	case YAML_MAPPING_END_EVENT:
-	case YAML_SEQUENCE_END_EVENT:
-		if (--place->depth == 1)
-			place->has_key = false;
-		return place->depth == 0 ? 1 : 0;
-	case YAML_ALIAS_EVENT:
-	case YAML_DOCUMENT_END_EVENT:
-	case YAML_STREAM_END_EVENT:
-		return -EBADMSG;
-	case YAML_NO_EVENT:
-	case YAML_STREAM_START_EVENT:
-	case YAML_DOCUMENT_START_EVENT:
+	if (item->depth > 1)
 		return 0;
+	if (item->kind == YAML_WALK_SCALAR)
+		return take_pair(reading, item);
+	if (item->kind == YAML_WALK_KEY) {
+		reading->name[0] = '\0';
+		if (item->length < sizeof(reading->name)) {
+			memcpy(reading->name, item->text, item->length);
+			reading->name[item->length] = '\0';
+		}
 	}
-	return -EBADMSG;
+	return 0;
 }
 
 int
 run_info_parse(const char *text, size_t length, struct run_info *ret_info)
 {
-	struct place place = { 0 };
-	struct run_info info;
-	yaml_parser_t parser;
-	int error = 0;
+	struct reading reading = { 0 };
+	int error;
 
 	if (length > RUN_INFO_BYTES)
 		return -EFBIG;
-	if (!yaml_parser_initialize(&parser))
-		return -ENOMEM;
-	run_info_init(&info);
-	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-	while (error == 0) {
-		yaml_event_t event;
-
-		if (!yaml_parser_parse(&parser, &event)) {
-			error = parser.error == YAML_MEMORY_ERROR ? -ENOMEM : -EBADMSG;
-			break;
-		}
-		error = take_event(&info, &place, &event);
-		yaml_event_delete(&event);
-	}
-	yaml_parser_delete(&parser);
-	if (error < 0) {
-		run_info_fini(&info);
+	run_info_init(&reading.info);
+	error = yaml_walk(text, length, RUN_INFO_DEPTH, take_item, &reading);
+	if (error) {
+		run_info_fini(&reading.info);
 		return error;
 	}
-	*ret_info = info;
+	*ret_info = reading.info;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 # Bytes that a change must not change unseen.
 EXTRA_DIST += \
 	tests/golden/log-events.txt \
+	tests/golden/message-events.txt \
 	tests/golden/nginx-locations-all.conf \
 	tests/golden/nginx-locations-streams.conf \
 	tests/golden/nginx-upstream.conf \

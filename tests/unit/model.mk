@@ -65,9 +65,13 @@ tests_unit_test_network_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 tests_unit_test_origin_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_origin_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 
-MESSAGE_TESTS = tests/unit/test_message_cut
+MESSAGE_TESTS = tests/unit/test_message tests/unit/test_message_cut tests/unit/test_yaml_walk
 check_PROGRAMS += $(MESSAGE_TESTS)
 TESTS += $(MESSAGE_TESTS)
+tests_unit_test_message_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_message_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_yaml_walk_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_yaml_walk_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 tests_unit_test_message_cut_SOURCES = tests/unit/test_message_cut.c tests/unit/message_slices.h
 tests_unit_test_message_cut_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_cut_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

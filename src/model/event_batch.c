@@ -16,14 +16,6 @@ event_batch_fini(struct event_batch *batch)
 	*batch = (struct event_batch){ .lines = BUF_INIT };
 }
 
-static int
-refuse(struct fault *fault, int error, const char *field, const char *problem)
-{
-	snprintf(fault->field, sizeof(fault->field), "%s", field);
-	fault->problem = problem;
-	return error;
-}
-
 /* Enters the line that was appended last, from offset on. 0 or -ENOMEM (the line is taken back). */
 static int
 enter(struct event_batch *batch, size_t offset, const char *key)
@@ -77,11 +69,11 @@ read_body(const char *text, size_t length, struct body *body, struct fault *faul
 	int r;
 
 	if (json_walk_object(text, length, &walk) < 0)
-		return refuse(fault, -EINVAL, "", "must be a JSON object");
+		return fault_set(fault, "", "must be a JSON object");
 	while ((r = json_walk_member(&walk, &member)) > 0) {
 		if (json_member_is(&member, "events")) {
 			if (body->has_events)
-				return refuse(fault, -EINVAL, "events", "is there twice");
+				return fault_set(fault, "events", "is there twice");
 			body->has_events = true;
 			body->events = member.value;
 		} else if (json_member_is(&member, "key")) {
@@ -90,17 +82,17 @@ read_body(const char *text, size_t length, struct body *body, struct fault *faul
 		}
 	}
 	if (r < 0)
-		return refuse(fault, -EINVAL, "", "is not valid JSON");
+		return fault_set(fault, "", "is not valid JSON");
 	if (!body->has_events) {
 		body->has_key = false; /* it is the event's own */
 		return 0;
 	}
 	if (body->events.type != JSON_SCAN_ARRAY)
-		return refuse(fault, -EINVAL, "events", "must be an array");
+		return fault_set(fault, "events", "must be an array");
 	if (body->has_key) {
 		if (json_value_text(&key, body->key, EVENT_KEY_BYTES, &key_length) < 0 ||
 		    !event_key_valid(body->key, key_length))
-			return refuse(fault, -EINVAL, "key", "must be a string of 1 to 128 bytes "
+			return fault_set(fault, "key", "must be a string of 1 to 128 bytes "
 			                                     "without control characters");
 		body->key[key_length] = '\0';
 	}
@@ -140,8 +132,10 @@ take_events(struct event_batch *batch, const struct json_value *events, const ch
 	int r = json_walk_array(events->text, events->length, &walk);
 
 	while (r >= 0 && (r = json_walk_element(&walk, &event)) > 0) {
-		if (batch->count == most)
-			return refuse(fault, -E2BIG, "events", "has too many elements");
+		if (batch->count == most) {
+			fault_set(fault, "events", "has too many elements");
+			return -E2BIG;
+		}
 		r = take_event(batch, event.text, event.length, key, now, fault);
 		if (r == -EINVAL)
 			name_element(fault, batch->count);
@@ -161,7 +155,7 @@ event_batch_parse(const char *body, size_t length, const char *key, int64_t now_
 	int r;
 
 	if (key && !event_key_valid(key, strlen(key)))
-		return refuse(ret_fault, -EINVAL, "key", "must have 1 to 128 bytes without control "
+		return fault_set(ret_fault, "key", "must have 1 to 128 bytes without control "
 		                                         "characters");
 	r = read_body(body, length, &parsed, ret_fault);
 	if (r < 0)

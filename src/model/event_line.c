@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/json_scan.h"
 #include "model/json_text.h"
 #include "model/rfc3339.h"
 #include "model/utf8.h"
@@ -27,8 +26,8 @@ put_as_one_line(struct buf *to, const char *text, size_t length)
 			*at = ' ';
 }
 
-static void
-put_member(struct buf *to, const struct json_member *member)
+void
+event_line_put_member(struct buf *to, const struct json_member *member)
 {
 	buf_append(to, ",\"", 2);
 	buf_append(to, member->name, member->name_length);
@@ -55,7 +54,7 @@ put_object(struct buf *to, const char *run_id, uint64_t seq, const char *line, s
 	buf_put_u64(to, seq);
 	while ((r = json_walk_member(&walk, &member)) > 0)
 		if (!json_member_is(&member, "run_id") && !json_member_is(&member, "seq"))
-			put_member(to, &member);
+			event_line_put_member(to, &member);
 	buf_putc(to, '}');
 	return r < 0 ? r : buf_error(to);
 }
@@ -112,14 +111,6 @@ event_key_valid(const char *key, size_t length)
 	       utf8_valid((const uint8_t *)key, length);
 }
 
-static int
-refuse(struct fault *fault, const char *field, const char *problem)
-{
-	snprintf(fault->field, sizeof(fault->field), "%s", field);
-	fault->problem = problem;
-	return -EINVAL;
-}
-
 /* The members that mean something to us. */
 enum known { TYPE, TIME, UNIT, TASK, KEY, SEQ, RUN_ID, KNOWN };
 
@@ -149,26 +140,26 @@ check_member(enum known known, const struct json_value *value, char *key, struct
 	switch (known) {
 	case TYPE:
 		if (value->type != JSON_SCAN_STRING)
-			return refuse(fault, "type", "must be a string");
+			return fault_set(fault, "type", "must be a string");
 		if (json_value_text(value, text, sizeof(text), &length) < 0 || length == 0)
-			return refuse(fault, "type", "must have 1 to 128 bytes");
+			return fault_set(fault, "type", "must have 1 to 128 bytes");
 		if (!is_printable(text, length))
-			return refuse(fault, "type", "must not have control characters");
+			return fault_set(fault, "type", "must not have control characters");
 		return 0;
 	case TIME:
 		if (json_value_text(value, text, sizeof(text), &length) < 0 ||
 		    rfc3339_parse(text, length, &time_ms) < 0)
-			return refuse(fault, "time", "must be a time as RFC 3339 writes it");
+			return fault_set(fault, "time", "must be a time as RFC 3339 writes it");
 		return 0;
 	case UNIT:
 	case TASK:
 		if (value->type != JSON_SCAN_STRING)
-			return refuse(fault, known_names[known], "must be a string");
+			return fault_set(fault, known_names[known], "must be a string");
 		return 0;
 	case KEY:
 		if (json_value_text(value, key, EVENT_KEY_BYTES, &length) < 0 ||
 		    !event_key_valid(key, length))
-			return refuse(fault, "key", "must be a string of 1 to 128 bytes without "
+			return fault_set(fault, "key", "must be a string of 1 to 128 bytes without "
 			                            "control characters");
 		key[length] = '\0';
 		return 0;
@@ -192,22 +183,22 @@ put_members(struct buf *to, struct json_walk *walk, bool has[static KNOWN], char
 		enum known known = which(&member);
 
 		if (known == KNOWN) {
-			put_member(to, &member);
+			event_line_put_member(to, &member);
 			continue;
 		}
 		if (has[known])
-			return refuse(fault, known_names[known], "is there twice");
+			return fault_set(fault, known_names[known], "is there twice");
 		has[known] = true;
 		r = check_member(known, &member.value, key, fault);
 		if (r < 0)
 			return r;
 		if (known == TYPE || known == TIME || known == UNIT || known == TASK)
-			put_member(to, &member);
+			event_line_put_member(to, &member);
 	}
 	if (r < 0)
-		return refuse(fault, "", "is not valid JSON");
+		return fault_set(fault, "", "is not valid JSON");
 	if (!has[TYPE])
-		return refuse(fault, "type", "is missing");
+		return fault_set(fault, "type", "is missing");
 	return 0;
 }
 
@@ -222,7 +213,7 @@ event_line_make(struct buf *to, const char *event, size_t length, const char *no
 	int r;
 
 	if (json_walk_object(event, length, &walk) < 0)
-		return refuse(ret_fault, "", "must be an object");
+		return fault_set(ret_fault, "", "must be an object");
 	r = put_members(to, &walk, has, own_key, ret_fault);
 	if (r == 0 && buf_error(to) == 0) {
 		to->data[start] = '{'; /* in the place of the first comma: there is a type at least */
@@ -238,7 +229,7 @@ event_line_make(struct buf *to, const char *event, size_t length, const char *no
 		}
 		buf_puts(to, "}\n");
 		if (to->length_bytes - start > EVENT_LINE_BYTES)
-			r = refuse(ret_fault, "", "is longer than 1 MiB");
+			r = fault_set(ret_fault, "", "is longer than 1 MiB");
 	}
 	if (r == 0)
 		r = buf_error(to);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "model/event.h"
 #include "model/fault.h"
+#include "model/json_scan.h"
 
 enum {
 	EVENT_LINE_BYTES = 1024 * 1024, /* a longer line is no event; without its newline */
@@ -49,6 +50,9 @@ int event_line_put_object(struct buf *to, const char *run_id, uint64_t seq, cons
 int event_line_make(struct buf *to, const char *event, size_t length, const char *now,
                     const char *key, char ret_key[static EVENT_STORED_KEY_BYTES + 1],
                     struct fault *ret_fault);
+
+/* Appends a member with a comma before it, as written, but on one line. */
+void event_line_put_member(struct buf *to, const struct json_member *member);
 
 /* Whether a client may give this key: 1 to EVENT_KEY_BYTES of UTF-8, no control characters. */
 bool event_key_valid(const char *key, size_t length);

@@ -17,10 +17,10 @@ libmodel_a_SOURCES = \
 	src/model/network.c src/model/network.h \
 	src/model/origin.c src/model/origin.h \
 	src/model/rfc3339.c src/model/rfc3339.h \
-	src/model/run_completion.h \
+	src/model/run_completion.c src/model/run_completion.h \
 	src/model/run_id.c src/model/run_id.h \
-	src/model/run_request.h \
-	src/model/run_state.h \
+	src/model/run_request.c src/model/run_request.h \
+	src/model/run_state.c src/model/run_state.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h \
 	src/model/word_list.c src/model/word_list.h \

@@ -76,10 +76,15 @@ tests_unit_test_message_cut_SOURCES = tests/unit/test_message_cut.c tests/unit/m
 tests_unit_test_message_cut_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_message_cut_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 
-RECORDED_TESTS = tests/unit/test_event_line tests/unit/test_json_scan
+RECORDED_TESTS = tests/unit/test_event_line tests/unit/test_json_scan tests/unit/test_run_request \
+	tests/unit/test_run_state
 check_PROGRAMS += $(RECORDED_TESTS)
 TESTS += $(RECORDED_TESTS)
 tests_unit_test_event_line_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_event_line_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 tests_unit_test_json_scan_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_json_scan_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_run_request_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_run_request_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+tests_unit_test_run_state_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_run_state_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -331,16 +331,16 @@ find_entry(const struct window *w, size_t from, bool is_inside, size_t most)
 	return (struct found){ FOUND_NONE, last };
 }
 
+/* With final bytes, `more` are the same for eyes that expect more to come. */
 static struct message_cut
-cut_entry(const struct window *w, const struct head *head)
+cut_entry(const struct window *w, const struct window *more, const struct head *head)
 {
 	bool is_legacy = head->behind_at == 0;
 	struct found next = find_entry(w, head->behind_at, is_legacy, MESSAGE_BYTES);
-	size_t end = next.at;
+	size_t end = next.at, sure = end;
 
 	switch (next.kind) {
 	case FOUND_ENTRY:
-	case FOUND_UNFINISHED:
 		break;
 	case FOUND_MORE:
 		return (struct message_cut){ .kind = MESSAGE_CUT_MORE };
@@ -348,13 +348,16 @@ cut_entry(const struct window *w, const struct head *head)
 		if (!w->is_final)
 			return (struct message_cut){ .kind = MESSAGE_CUT_MORE };
 		end = w->length;
+		/* fall through */
+	case FOUND_UNFINISHED:
+		sure = find_entry(more, head->behind_at, is_legacy, MESSAGE_BYTES).at;
 		break;
 	case FOUND_NONE:
 		return (struct message_cut){ .kind = MESSAGE_CUT_TOO_LONG,
 			                     .consumed_bytes = end > 0 ? end : MESSAGE_BYTES };
 	}
 	return (struct message_cut){ .kind = MESSAGE_CUT_ENTRY,
-		                     .consumed_bytes = end,
+		                     .consumed_bytes = sure > 0 ? sure : end,
 		                     .is_legacy = is_legacy,
 		                     .head_at = head->at,
 		                     .head_bytes = head->bytes,
@@ -366,11 +369,8 @@ cut_entry(const struct window *w, const struct head *head)
 static struct message_cut
 cut_text(const struct window *w)
 {
-	struct found next = find_entry(w, 0, true, SIZE_MAX);
-	size_t end = next.at;
+	size_t end = find_entry(w, 0, true, SIZE_MAX).at;
 
-	if (next.kind == FOUND_END && w->is_final)
-		end = w->length;
 	/* A line that never ends must not be waited for. */
 	if (end == 0 && w->length >= MESSAGE_HEAD_BYTES)
 		end = w->length;
@@ -382,24 +382,30 @@ cut_text(const struct window *w)
 struct message_cut
 message_cut_next(const uint8_t *bytes, size_t length, const struct message_cut_limits *limits)
 {
-	struct window w = { bytes, length, limits->is_final };
+	struct window more = { bytes, length, false }, final = { bytes, length, true };
+	struct message_cut cut = { .kind = MESSAGE_CUT_MORE };
 	struct head head;
 
 	if (limits->is_in_line) {
-		size_t end = line_end(&w, 0);
+		size_t end = line_end(&final, 0);
 
-		return (struct message_cut){ .kind = MESSAGE_CUT_TEXT,
-			                     .consumed_bytes = end > 0 ? end : length };
+		return (struct message_cut){ .kind = MESSAGE_CUT_TEXT, .consumed_bytes = end };
 	}
-	switch (begins_entry(&w, 0, &head)) {
+	/* What can be told whatever follows is told so in any case. */
+	switch (begins_entry(&more, 0, &head)) {
 	case OPENING_YES:
-		return cut_entry(&w, &head);
+		cut = cut_entry(&more, &more, &head);
+		break;
 	case OPENING_NO:
-		return cut_text(&w);
-	case OPENING_UNFINISHED:
-		return (struct message_cut){ .kind = MESSAGE_CUT_UNFINISHED, .consumed_bytes = length };
+		cut = cut_text(&more);
+		break;
 	case OPENING_MORE:
+	case OPENING_UNFINISHED:
 		break;
 	}
-	return (struct message_cut){ .kind = MESSAGE_CUT_MORE };
+	if (cut.kind != MESSAGE_CUT_MORE || !limits->is_final)
+		return cut;
+	if (begins_entry(&final, 0, &head) == OPENING_YES)
+		return cut_entry(&final, &more, &head);
+	return (struct message_cut){ .kind = MESSAGE_CUT_UNFINISHED, .consumed_bytes = length };
 }

@@ -34,18 +34,21 @@ enum {
 };
 
 enum message_cut_kind {
-	MESSAGE_CUT_MORE,       /* cannot be told without the bytes that follow */
+	MESSAGE_CUT_MORE,       /* cannot be told without the bytes that follow; never when final */
 	MESSAGE_CUT_TEXT,       /* consumed_bytes of no entry */
 	MESSAGE_CUT_ENTRY,
 	MESSAGE_CUT_TOO_LONG,   /* consumed_bytes of an entry above MESSAGE_BYTES: malformed; what is
 	                         * left of it comes as text */
-	MESSAGE_CUT_UNFINISHED, /* only when final: the rest (consumed_bytes) opens a front matter and
-	                         * does not close it. Text, if nothing ever follows; else wait */
+	MESSAGE_CUT_UNFINISHED, /* only when final: the rest (consumed_bytes) is no entry, but may
+	                         * become one, or the start of one, if the file grows: then it must
+	                         * be read again. It is text if nothing will ever follow */
 };
 
 /* Offsets and lengths in the bytes that were given. */
 struct message_cut {
 	enum message_cut_kind kind;
+	/* Where to go on. Of the last entry of final bytes, an end that may yet turn out to be the
+	 * start of another is its text and is not consumed. */
 	size_t consumed_bytes;
 	/* Of an entry: */
 	bool is_legacy;               /* the old form; head is empty, body begins with its stamp */
@@ -55,9 +58,9 @@ struct message_cut {
 
 /* What is known of the bytes. */
 struct message_cut_limits {
-	bool is_final;   /* they end where the file does, and the last entry is complete */
-	bool is_in_line; /* they do not begin where a line does: the last cut ended inside one, as it
-	                  * may with text of very long lines. Never the case behind an entry */
+	bool is_final;   /* they end where the file does, and its last entry is complete as it is */
+	bool is_in_line; /* they do not begin where a line does: the byte before them is no LF. So it
+	                  * may be behind text with very long lines, and at a file's end */
 };
 
 /*

@@ -69,8 +69,11 @@ slices_cut(const uint8_t *bytes, size_t length, slices_step_fn *step, void *arg,
 		s.too_long += cut.kind == MESSAGE_CUT_TOO_LONG;
 		if (cut.kind == MESSAGE_CUT_ENTRY) {
 			must(cut.head_at + cut.head_bytes <= cut.body_at);
-			must(cut.body_at + cut.body_bytes == cut.consumed_bytes);
-			must(cut.consumed_bytes <= MESSAGE_BYTES);
+			must(cut.body_at + cut.body_bytes <= MESSAGE_BYTES);
+			if (limits.is_final)
+				must(cut.consumed_bytes <= end - at);
+			else
+				must(cut.body_at + cut.body_bytes == cut.consumed_bytes);
 			if (s.count == room) {
 				room = room ? room * 2 : 16;
 				s.entries = realloc(s.entries, room * sizeof(*s.entries));
@@ -80,7 +83,6 @@ slices_cut(const uint8_t *bytes, size_t length, slices_step_fn *step, void *arg,
 		}
 		at += cut.consumed_bytes;
 		is_in_line = bytes[at - 1] != '\n';
-		must(!is_in_line || cut.kind != MESSAGE_CUT_ENTRY || at == length);
 	}
 	*ret_slices = s;
 }

@@ -14,7 +14,8 @@ random_step(void *arg)
 	return 1 + (size_t)rand_r(seed) % (1u << rand_r(seed) % 10);
 }
 
-/* Each entry as "head|body\n--\n"; an old one as ">body\n--\n". Also cuts from slices. */
+/* Each entry as "head|body\n--\n"; an old one as ">body\n--\n"; then what is to be read again if
+ * the file grows. Also cuts from slices. */
 static const char *
 show(const char *text, size_t length)
 {
@@ -43,7 +44,7 @@ show(const char *text, size_t length)
 		ck_assert_uint_lt(used, sizeof(shown));
 	}
 	if (whole.unfinished_at != SIZE_MAX)
-		snprintf(shown + used, sizeof(shown) - used, "unfinished %zu", whole.unfinished_at);
+		snprintf(shown + used, sizeof(shown) - used, "rest: %s", text + whole.unfinished_at);
 	slices_fini(&whole);
 	return shown;
 }
@@ -53,7 +54,7 @@ show(const char *text, size_t length)
 START_TEST(entries_with_front_matter_end_where_the_next_begins)
 {
 	check_cut("---\nmsg_id: a\nts: 1\n---\none\n\ntwo\n---\nmsg_id: b\n---\nthree",
-	          "msg_id: a\nts: 1\n|one\n\ntwo\n--\nmsg_id: b\n|three--\n");
+	          "msg_id: a\nts: 1\n|one\n\ntwo\n--\nmsg_id: b\n|three--\nrest: three");
 	check_cut("---\nts: 1\nmsg_id: a\n---\n", "ts: 1\nmsg_id: a\n|--\n");
 	check_cut("---\nmsg_id: a\n---", "msg_id: a\n|--\n");
 	check_cut("--- \r\nmsg_id: a\r\n---\t \r\nx\r\n", "msg_id: a\r\n|x\r\n--\n");
@@ -68,7 +69,7 @@ START_TEST(old_entries_begin_with_a_stamp_and_end_the_body_before_them)
 	check_cut("[2026-02-05 12:51:53] FACT: a\n[2026-02-05 12:51:54]\tb\nmore\n\n",
 	          ">[2026-02-05 12:51:53] FACT: a\n--\n>[2026-02-05 12:51:54]\tb\nmore\n\n--\n");
 	check_cut("---\nmsg_id: a\n---\nx\n[2026-02-05 12:51:53] y\n---\nmsg_id: b\n---\nz",
-	          "msg_id: a\n|x\n--\n>[2026-02-05 12:51:53] y\n--\nmsg_id: b\n|z--\n");
+	          "msg_id: a\n|x\n--\n>[2026-02-05 12:51:53] y\n--\nmsg_id: b\n|z--\nrest: z");
 	/* One that stands first behind a front matter, and one without an end. */
 	check_cut("---\nmsg_id: a\n---\n[2026-02-05 12:51:53] y",
 	          "msg_id: a\n|--\n>[2026-02-05 12:51:53] y--\n");
@@ -82,7 +83,7 @@ START_TEST(what_looks_like_a_stamp_is_text)
 	          "[2026-02-05 12:51:53]g\n[2026-02-05 12:51:53]\n[2026",
 	          ">[2026-02-05 12:51:53] a\n [2026-02-05 12:51:53] b\n[2026-02-05] c\n"
 	          "[2026-02-05T12:51:53] d\n[2026-13-05 12:51:53] e\n[2026-02-05 24:51:53] f\n"
-	          "[2026-02-05 12:51:53]g\n[2026-02-05 12:51:53]\n[2026--\n");
+	          "[2026-02-05 12:51:53]g\n[2026-02-05 12:51:53]\n[2026--\nrest: [2026");
 }
 END_TEST
 
@@ -92,29 +93,30 @@ START_TEST(rules_in_a_text_do_not_end_it)
 	          "msg_id: a\n|one\n---\ntwo: 2\n---\n\n---\n---\nthree\n--\nmsg_id: b\n|x\n--\n");
 	/* At the end; longer and shorter ones; indented; followed by something. */
 	check_cut("---\nmsg_id: a\n---\n----\n--\n ---\n--- x\n---\n",
-	          "msg_id: a\n|----\n--\n ---\n--- x\n---\n--\n");
+	          "msg_id: a\n|----\n--\n ---\n--- x\n---\n--\nrest: ---\n");
 	/* An id that is not at the start of a line, and names that only begin like it. */
 	check_cut("---\nmsg_id: a\n---\nx\n---\n msg_id: b\nmsg_ids: c\n---\ny\n",
-	          "msg_id: a\n|x\n---\n msg_id: b\nmsg_ids: c\n---\ny\n--\n");
+	          "msg_id: a\n|x\n---\n msg_id: b\nmsg_ids: c\n---\ny\n--\nrest: ---\ny\n");
 	/* A flow mapping without one. */
 	check_cut("---\nmsg_id: a\n---\nx\n---\n{id: b}\n---\ny\n",
-	          "msg_id: a\n|x\n---\n{id: b}\n---\ny\n--\n");
+	          "msg_id: a\n|x\n---\n{id: b}\n---\ny\n--\nrest: ---\ny\n");
 }
 END_TEST
 
 START_TEST(a_stamp_before_the_closing_rule_makes_the_opening_one_text)
 {
 	check_cut("---\nmsg_id: a\n[2026-02-05 12:51:53] b\n---\nc\n",
-	          ">[2026-02-05 12:51:53] b\n---\nc\n--\n");
+	          ">[2026-02-05 12:51:53] b\n---\nc\n--\nrest: ---\nc\n");
 }
 END_TEST
 
 START_TEST(text_before_the_first_entry_belongs_to_none)
 {
 	check_cut("# Title\n\n---\n\n[2026-02-05 12:51:53] a\n", ">[2026-02-05 12:51:53] a\n--\n");
-	check_cut("# Title\n---\nno: id\n---\n", "");
-	check_cut("x", "");
-	check_cut("---", "");
+	check_cut("# Title\n---\nno: id\n---\n", "rest: ---\n");
+	check_cut("x\n", "");
+	check_cut("x", "rest: x");
+	check_cut("---", "rest: ---");
 }
 END_TEST
 
@@ -133,9 +135,43 @@ END_TEST
 
 START_TEST(a_front_matter_without_an_end_is_waited_for)
 {
-	check_cut("---\nmsg_id: a\n---\nx\n---\nmsg_id: b\nts", "msg_id: a\n|x\n--\nunfinished 20");
-	check_cut("---\nmsg_id: a\n---\nx\n---\nmsg_i", "msg_id: a\n|x\n---\nmsg_i--\n");
-	check_cut("---\n{msg_id: a", "unfinished 0");
+	check_cut("---\nmsg_id: a\n---\nx\n---\nmsg_id: b\nts",
+	          "msg_id: a\n|x\n--\nrest: ---\nmsg_id: b\nts");
+	check_cut("---\nmsg_id: a\n---\nx\n---\nmsg_i",
+	          "msg_id: a\n|x\n---\nmsg_i--\nrest: ---\nmsg_i");
+	check_cut("---\n{msg_id: a", "rest: ---\n{msg_id: a");
+}
+END_TEST
+
+/* Whoever writes in several pieces without a lock, and rests between them, gets every entry through
+ * all the same: however the file is read as it grows. */
+START_TEST(entries_that_are_written_piecemeal_are_found_whenever_one_looks)
+{
+	static const char text[] = "# bus\n---\nmsg_id: a\n---\nx\n---\ny\n[2026-02-05 12:51:53] old\n"
+				   "---\nts: 1\nmsg_id: b\n---\nz\n\n---\n{msg_id: c}\n---\n";
+	const uint8_t *bytes = (const uint8_t *)text;
+
+	for (size_t pause = 1; pause < sizeof(text) - 1; pause++) {
+		size_t at = 0, entries = 0;
+
+		for (int rest = 0; rest <= 1; rest++) {
+			size_t length = rest ? sizeof(text) - 1 : pause;
+
+			while (at < length) {
+				struct message_cut_limits limits = {
+					.is_final = true,
+					.is_in_line = at > 0 && text[at - 1] != '\n',
+				};
+				struct message_cut cut = message_cut_next(bytes + at, length - at, &limits);
+
+				if (cut.kind == MESSAGE_CUT_UNFINISHED)
+					break;
+				entries += cut.kind == MESSAGE_CUT_ENTRY;
+				at += cut.consumed_bytes;
+			}
+		}
+		ck_assert_msg(entries == 4, "%zu entries with a pause at %zu", entries, pause);
+	}
 }
 END_TEST
 
@@ -271,6 +307,7 @@ main(void)
 	tcase_add_test(tests, text_before_the_first_entry_belongs_to_none);
 	tcase_add_test(tests, an_entry_that_was_never_finished_costs_no_other);
 	tcase_add_test(tests, a_front_matter_without_an_end_is_waited_for);
+	tcase_add_test(tests, entries_that_are_written_piecemeal_are_found_whenever_one_looks);
 	tcase_add_test(tests, the_bounds_are_exact);
 	tcase_add_test(tests, an_entry_too_long_is_passed_over_also_when_it_is_one_line);
 	tcase_add_test(tests, any_mixture_is_cut_alike_however_it_is_sliced);

@@ -1,10 +1,7 @@
 #include "conf/settings_message.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "base/fd.h"
 
 static const char first_line[] = "settings\n";
 
@@ -31,8 +28,8 @@ read_line(struct settings *settings, const struct settings_key *key, const char 
 }
 
 /* Both sides are of one build, so every key is there and in the table's order. */
-static int
-parse(const char *text, size_t length, struct settings *ret_settings)
+int
+settings_message_parse(const char *text, size_t length, struct settings *ret_settings)
 {
 	const char *at = text + sizeof(first_line) - 1, *end = text + length;
 	struct settings settings;
@@ -58,21 +55,4 @@ parse(const char *text, size_t length, struct settings *ret_settings)
 	}
 	*ret_settings = settings;
 	return 0;
-}
-
-int
-settings_receive(int fd, struct settings *ret_settings)
-{
-	char *text = malloc(SETTINGS_MESSAGE_BYTES);
-	ssize_t n;
-	int error;
-
-	if (!text)
-		return -ENOMEM;
-	n = fd_receive(fd, text, SETTINGS_MESSAGE_BYTES, NULL, 0, NULL);
-	error = n <= 0 ? (int)n : parse(text, (size_t)n, ret_settings);
-	free(text);
-	if (n <= 0)
-		return n == -EMSGSIZE ? -EBADMSG : error;
-	return error ? error : 1;
 }

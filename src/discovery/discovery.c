@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "conf/settings_message.h"
 #include "discovery/state.h"
+#include "shm/orders.h"
 
 enum {
 	FORCED_LOOKS_GAP_MS = 50, /* between looks that are asked for */
@@ -206,16 +206,22 @@ static void
 on_supervisor(void *arg, uint32_t events)
 {
 	struct discovery *d = arg;
-	struct settings settings;
-	int got = settings_receive(d->instance->supervisor_fd, &settings);
+	struct order order;
+	int got = orders_receive(d->instance->supervisor_fd, &order);
 
 	(void)events;
-	if (got > 0)
-		take_settings(d, &settings);
-	else if (got == -EBADMSG)
-		log_error("settings_unreadable", "error=\"%s\"", strerror(-got));
-	else if (got != -EAGAIN)
+	if (got > 0) {
+		/* The others are for workers. */
+		if (order.kind == ORDER_SETTINGS) {
+			take_settings(d, &order.settings);
+			order.settings = (struct settings){ 0 };
+		}
+		order_fini(&order);
+	} else if (got == -EBADMSG) {
+		log_error("order_unreadable", "error=\"%s\"", strerror(-got));
+	} else if (got != -EAGAIN) {
 		loop_stop(d->loop); /* the supervisor is gone */
+	}
 }
 
 static void

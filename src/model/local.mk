@@ -1,6 +1,7 @@
 # Sources of libmodel.a, one file a line.
 noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
+	src/model/broadcast.c src/model/broadcast.h \
 	src/model/bus_id.c src/model/bus_id.h \
 	src/model/cursor.c src/model/cursor.h \
 	src/model/digest.c src/model/digest.h \

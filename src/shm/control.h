@@ -13,7 +13,7 @@
 
 #define CONTROL_SOCKET_NAME "control.sock"
 
-enum { CONTROL_MESSAGE_BYTES = 64 * 1024 }; /* the longest message, either way */
+enum { CONTROL_MESSAGE_BYTES = 96 * 1024 }; /* the longest message, either way */
 
 /* A request's members. */
 #define CONTROL_COMMAND "command"
@@ -51,6 +51,22 @@ enum control_worker_fd {
 	CONTROL_FD_CLIENTS,
 	CONTROL_WORKER_FDS,
 };
+
+/*
+ * "kick": has a client's stream ended. Refused when there is no such client, and when its worker
+ * does not listen; otherwise the order is on its way.
+ */
+#define CONTROL_COMMAND_KICK "kick"
+#define CONTROL_CLIENT "client" /* string: its name, see clients_name_parse() */
+
+/*
+ * "broadcast": has all who watch recorded events sent one that is not recorded. Answers with the
+ * number of workers that were told, and of those that do not listen.
+ */
+#define CONTROL_COMMAND_BROADCAST "broadcast"
+#define CONTROL_TYPE "type" /* string */
+#define CONTROL_DATA "data" /* string: a JSON text, which is passed on as it stands; may be missing */
+#define CONTROL_SILENT "silent"
 
 /*
  * "reload": reads the configuration anew. Refused, with FILE:LINE:COLUMN and a sentence, when it

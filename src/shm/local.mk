@@ -4,6 +4,7 @@ libshm_a_SOURCES = \
 	src/shm/control.h \
 	src/shm/counters.c src/shm/counters.h \
 	src/shm/instance.c src/shm/instance.h \
+	src/shm/orders.c src/shm/orders.h \
 	src/shm/occupancy.c src/shm/occupancy.h \
 	src/shm/registry.c src/shm/registry.h \
 	src/shm/registry_bus.c src/shm/registry_bus.h \

@@ -118,6 +118,7 @@ answer_request(struct control *control, int fd, ssize_t length)
 		return -ENOMEM;
 	}
 	json_object_object_add(answer.object, CONTROL_OK, json_object_new_boolean(true));
+	answer.request = request;
 	error = execute(control, name, &answer);
 	if (error) {
 		const char *sentence = answer.sentence.length_bytes > 0

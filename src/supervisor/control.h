@@ -15,6 +15,7 @@
 struct control;
 
 struct control_answer {
+	struct json_object *request; /* borrowed: an object, whose members are input */
 	struct json_object *object; /* add to it what the command answers */
 	int fds[FD_PASS_MAX];       /* borrowed descriptors that go with it */
 	size_t fd_count;

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
 	src/supervisor/back_off.c src/supervisor/back_off.h \
 	src/supervisor/child.c src/supervisor/child.h \
+	src/supervisor/client_orders.c src/supervisor/client_orders.h \
 	src/supervisor/control.c src/supervisor/control.h \
 	src/supervisor/daemonize.c src/supervisor/daemonize.h \
 	src/supervisor/options.c src/supervisor/options.h \

@@ -8,11 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "conf/settings_message.h"
+#include "shm/orders.h"
 
 static void start_or_wait(void *arg);
 
@@ -233,25 +232,31 @@ pool_fini(struct pool *pool)
 	fd_close(&pool->runs_dir_fd);
 }
 
+int
+pool_order(struct pool *pool, uint32_t process, const struct buf *message)
+{
+	const struct child *child = &pool->children[process];
+
+	if (child->pid == 0)
+		return -EPIPE;
+	if (buf_error(message))
+		return buf_error(message);
+	return fd_send(child->fd, message->data, message->length_bytes, NULL, 0);
+}
+
 void
 pool_send_settings(struct pool *pool)
 {
 	struct buf message = BUF_INIT;
-	int error;
 
-	settings_message_append(&message, pool->parts.settings);
-	error = buf_error(&message);
+	orders_put_settings(&message, pool->parts.settings);
 	for (uint32_t i = 0; i < pool->count; i++) {
-		struct child *child = &pool->children[i];
+		int error = pool_order(pool, i, &message);
 
-		if (child->pid == 0)
-			continue;
-		if (!error)
-			error = fd_send(child->fd, message.data, message.length_bytes, NULL, 0);
 		/* It keeps what it has; EPIPE means that it is about to be started anew. */
 		if (error && error != -EPIPE)
-			log_warning("reload", "process=%s error=\"%s\"", child->name, strerror(-error));
-		error = buf_error(&message);
+			log_warning("reload", "process=%s error=\"%s\"", pool->children[i].name,
+			            strerror(-error));
 	}
 	buf_fini(&message);
 }

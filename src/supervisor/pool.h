@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/loop.h"
 #include "conf/settings.h"
 #include "supervisor/child.h"
@@ -47,6 +48,10 @@ void pool_fini(struct pool *pool);
 
 /* Sends the present settings to every child. */
 void pool_send_settings(struct pool *pool);
+
+/* Sends a message (shm/orders.h) to a child, which is not waited for. 0 or -errno: -EAGAIN when it
+ * has not taken what was sent before, -EPIPE when it is not there. */
+int pool_order(struct pool *pool, uint32_t process, const struct buf *message);
 
 /*
  * Asks all to drain and end, and calls down() when they have; those who take POOL_KILL_AFTER_MS

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "discovery/discovery.h"
 #include "shm/control.h"
+#include "supervisor/client_orders.h"
 #include "supervisor/control.h"
 #include "supervisor/daemonize.h"
 #include "supervisor/options.h"
@@ -150,8 +151,26 @@ command_stop(void *arg, struct control_answer *answer)
 	return 0;
 }
 
+static int
+command_kick(void *arg, struct control_answer *answer)
+{
+	struct supervisor *supervisor = arg;
+
+	return client_orders_kick(&supervisor->pool, answer);
+}
+
+static int
+command_broadcast(void *arg, struct control_answer *answer)
+{
+	struct supervisor *supervisor = arg;
+
+	return client_orders_broadcast(&supervisor->pool, answer);
+}
+
 static const struct control_command commands[] = {
 	{ CONTROL_COMMAND_STATUS, command_status },
+	{ CONTROL_COMMAND_KICK, command_kick },
+	{ CONTROL_COMMAND_BROADCAST, command_broadcast },
 	{ CONTROL_COMMAND_RELOAD, command_reload },
 	{ CONTROL_COMMAND_STOP, command_stop },
 };

@@ -11,9 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "conf/settings_message.h"
+#include "shm/orders.h"
 #include "worker/connection.h"
 #include "worker/routes.h"
 #include "worker/run_wait.h"
@@ -191,15 +192,46 @@ on_signal(void *arg, int signal_number)
 }
 
 static void
+announce(struct worker *worker, const struct broadcast *broadcast)
+{
+	struct buf text = BUF_INIT;
+	struct block *block;
+
+	broadcast_put(&text, broadcast, clock_wall_ms());
+	block = block_take(&text);
+	log_info("broadcast", "connections=%zu", worker->connection_count);
+	block_unref(&block);
+}
+
+static void
+obey(struct worker *worker, struct order *order)
+{
+	switch (order->kind) {
+	case ORDER_SETTINGS:
+		take_settings(worker, &order->settings);
+		order->settings = (struct settings){ 0 };
+		break;
+	case ORDER_KICK:
+		log_info("kick", "client=%ju found=%s", (uintmax_t)order->client,
+		         client_table_kick(worker->clients, order->client) ? "yes" : "no");
+		break;
+	case ORDER_BROADCAST:
+		announce(worker, &order->broadcast);
+		break;
+	}
+}
+
+static void
 on_supervisor(void *arg, uint32_t events)
 {
 	struct worker *worker = arg;
-	struct settings settings;
-	int got = settings_receive(worker->supervisor_watch.fd, &settings);
+	struct order order;
+	int got = orders_receive(worker->supervisor_watch.fd, &order);
 
 	(void)events;
 	if (got == 1) {
-		take_settings(worker, &settings);
+		obey(worker, &order);
+		order_fini(&order);
 	} else if (got != -EAGAIN && got != -EBADMSG) {
 		loop_fd_remove(worker->loop, &worker->supervisor_watch);
 		drain(worker, "supervisor_gone");

@@ -88,3 +88,8 @@ tests_unit_test_run_request_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_run_request_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
 tests_unit_test_run_state_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_run_state_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_broadcast
+TESTS += tests/unit/test_broadcast
+tests_unit_test_broadcast_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_broadcast_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -22,3 +22,7 @@ check_PROGRAMS += tests/unit/test_clients
 TESTS += tests/unit/test_clients
 tests_unit_test_clients_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_clients_LDADD = $(SHM_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_orders
+TESTS += tests/unit/test_orders
+tests_unit_test_orders_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_orders_LDADD = $(SHM_LIBS) $(UNIT_LIBS)

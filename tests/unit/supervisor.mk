@@ -2,6 +2,7 @@
 SUPERVISOR_TEST_LIBS = libsupervisor.a $(SHM_LIBS)
 SUPERVISOR_TESTS = \
 	tests/unit/test_back_off \
+	tests/unit/test_client_orders \
 	tests/unit/test_control \
 	tests/unit/test_options \
 	tests/unit/test_pool \
@@ -12,6 +13,8 @@ check_PROGRAMS += $(SUPERVISOR_TESTS)
 TESTS += $(SUPERVISOR_TESTS)
 tests_unit_test_back_off_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_back_off_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_client_orders_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_client_orders_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_control_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_control_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_options_CFLAGS = $(UNIT_CFLAGS)

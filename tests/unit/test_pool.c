@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "conf/settings_message.h"
 #include "shm/counters.h"
 #include "shm/occupancy.h"
+#include "shm/orders.h"
 #include "supervisor/pool.h"
 
 enum { DEADLINE_MS = 20000 };
@@ -85,18 +85,20 @@ live(struct instance *instance, bool tells)
 	for (;;) {
 		struct pollfd watched[] = { { signal_fd, POLLIN, 0 },
 			                    { instance->supervisor_fd, POLLIN, 0 } };
-		struct settings next;
+		struct order order;
 		int n;
 
 		poll(watched, 2, -1);
 		if (watched[0].revents)
 			return 0;
-		n = settings_receive(instance->supervisor_fd, &next);
+		n = orders_receive(instance->supervisor_fd, &order);
 		if (n != 1)
 			return n == 0 ? 0 : 1;
 		if (tells)
-			tell(instance, next.api.sse.poll_interval_ms);
-		settings_fini(&next);
+			tell(instance, order.kind == ORDER_SETTINGS
+			                       ? order.settings.api.sse.poll_interval_ms
+			                       : (int64_t)order.client);
+		order_fini(&order);
 	}
 }
 

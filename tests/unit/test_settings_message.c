@@ -2,26 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "conf/settings_message.h"
-
-static int pair[2];
-
-static void
-open_pair(void)
-{
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-}
-
-static void
-close_pair(void)
-{
-	fd_close(&pair[0]);
-	fd_close(&pair[1]);
-}
 
 static struct buf
 message_of(const struct settings *settings)
@@ -44,8 +26,7 @@ START_TEST(settings_arrive_as_they_were_sent)
 	free(settings.storage.runs_dir);
 	settings.storage.runs_dir = strdup("/with blanks \"and\" \xff bytes");
 	message = message_of(&settings);
-	ck_assert_int_eq(fd_send(pair[0], message.data, message.length_bytes, NULL, 0), 0);
-	ck_assert_int_eq(settings_receive(pair[1], &received), 1);
+	ck_assert_int_eq(settings_message_parse(message.data, message.length_bytes, &received), 0);
 	for (size_t i = 0; i < SETTINGS_COUNT; i++)
 		ck_assert_msg(settings_equal(&settings, &received, &settings_keys[i]), "%s",
 		              settings_keys[i].path);
@@ -74,16 +55,6 @@ START_TEST(the_longest_settings_fit_in_a_message)
 }
 END_TEST
 
-START_TEST(an_empty_socket_and_a_closed_one_are_told_apart)
-{
-	struct settings settings;
-
-	ck_assert_int_eq(settings_receive(pair[1], &settings), -EAGAIN);
-	fd_close(&pair[0]);
-	ck_assert_int_eq(settings_receive(pair[1], &settings), 0);
-}
-END_TEST
-
 START_TEST(every_shortened_message_is_refused)
 {
 	struct settings settings, received;
@@ -91,9 +62,8 @@ START_TEST(every_shortened_message_is_refused)
 
 	ck_assert_int_eq(settings_init(&settings), 0);
 	message = message_of(&settings);
-	for (size_t length = 1; length < message.length_bytes; length++) {
-		ck_assert_int_eq(fd_send(pair[0], message.data, length, NULL, 0), 0);
-		ck_assert_int_eq(settings_receive(pair[1], &received), -EBADMSG);
+	for (size_t length = 0; length < message.length_bytes; length++) {
+		ck_assert_int_eq(settings_message_parse(message.data, length, &received), -EBADMSG);
 	}
 	settings_fini(&settings);
 	buf_fini(&message);
@@ -111,12 +81,12 @@ START_TEST(a_longer_or_wrong_message_is_refused)
 	range = strstr(message.data, "poll_interval_ms 100\n");
 	ck_assert_ptr_nonnull(range);
 	buf_putc(&message, 'x');
-	ck_assert_int_eq(fd_send(pair[0], message.data, message.length_bytes, NULL, 0), 0);
-	ck_assert_int_eq(settings_receive(pair[1], &received), -EBADMSG);
+	ck_assert_int_eq(settings_message_parse(message.data, message.length_bytes, &received),
+	                 -EBADMSG);
 	message.length_bytes--;
 	memcpy(strstr(message.data, "poll_interval_ms 100\n"), "poll_interval_ms 001\n", 21);
-	ck_assert_int_eq(fd_send(pair[0], message.data, message.length_bytes, NULL, 0), 0);
-	ck_assert_int_eq(settings_receive(pair[1], &received), -EBADMSG);
+	ck_assert_int_eq(settings_message_parse(message.data, message.length_bytes, &received),
+	                 -EBADMSG);
 	settings_fini(&settings);
 	buf_fini(&message);
 }
@@ -130,10 +100,8 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_checked_fixture(tests, open_pair, close_pair);
 	tcase_add_test(tests, settings_arrive_as_they_were_sent);
 	tcase_add_test(tests, the_longest_settings_fit_in_a_message);
-	tcase_add_test(tests, an_empty_socket_and_a_closed_one_are_told_apart);
 	tcase_add_test(tests, every_shortened_message_is_refused);
 	tcase_add_test(tests, a_longer_or_wrong_message_is_refused);
 	suite_add_tcase(suite, tests);

@@ -96,6 +96,8 @@ nginx_config_run(struct call *call)
 	values.runtime_dir = settings.server.runtime_dir;
 	values.prefix = settings.api.prefix;
 	values.refused_retry_s = settings.api.sse.refused_retry_s;
+	values.max_body_bytes = settings.recording.max_body_bytes;
+	values.cors_origins = settings.api.cors_origins;
 	values.worker_count = (uint32_t)count;
 	if (values.worker_count == 0)
 		values.worker_count = running_workers(values.runtime_dir);

@@ -4,12 +4,18 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "model/origin.h"
+#include "model/word_list.h"
+
 /*
  * What the names in these files have in common, so that they meet nobody else's: "runstream".
  *
  * Sizes and times are chosen for streams: what follows is read by administrators, so that each
  * line's reason stands beside it there, not here.
  */
+
+/* How far nginx's limit of a body is above the workers': what only they refuse, they refuse better. */
+enum { BODY_FACTOR = 8 };
 
 /* With these a client is answered as soon as a byte is there, and for as long as it stays. */
 static const char fastcgi_settings[] =
@@ -79,6 +85,36 @@ put_regex_escaped(struct buf *to, const char *text)
 	}
 }
 
+/* What the workers add to each of their answers is added to those that are given without them. */
+static void
+put_origins(struct buf *to, const struct nginx_values *values)
+{
+	const char *at = values->cors_origins, *word;
+	size_t length;
+
+	if (*at == '\0')
+		return;
+	buf_puts(to, "\n"
+	             "# Pages of these origins may read the answers: api.cors_origins.\n"
+	             "map $http_origin $runstream_origin {\n");
+	if (origin_list_is_any(at))
+		buf_puts(to, "\tdefault \"*\";\n\t\"\" \"\";\n");
+	else
+		while (word_list_next(&at, &word, &length))
+			buf_printf(to, "\t\"%.*s\" $http_origin;\n", (int)length, word);
+	buf_puts(to, "}\n");
+}
+
+static void
+put_origin_headers(struct buf *to, const struct nginx_values *values)
+{
+	if (*values->cors_origins == '\0')
+		return;
+	buf_puts(to, "\tadd_header Access-Control-Allow-Origin $runstream_origin always;\n");
+	if (!origin_list_is_any(values->cors_origins))
+		buf_puts(to, "\tadd_header Vary Origin always;\n");
+}
+
 void
 nginx_put_upstream(struct buf *to, const struct nginx_values *values)
 {
@@ -113,19 +149,21 @@ nginx_put_upstream(struct buf *to, const struct nginx_values *values)
 		buf_printf(to, "\t%-3s %" PRId64 ";\n", share, base_ms / 2 + base_ms * i / 4);
 	}
 	buf_puts(to, "}\n");
+	put_origins(to, values);
 }
 
 /* The answers of the last resort. Types are emptied, or a name's ".html" would choose one. */
 static void
 put_busy(struct buf *to, const struct nginx_values *values)
 {
+	buf_puts(to, "\n"
+	             "location @runstream_busy_events {\n"
+	             "\ttypes { }\n"
+	             "\tdefault_type text/event-stream;\n"
+	             "\tgzip off;\n"
+	             "\tadd_header Cache-Control no-cache always;\n");
+	put_origin_headers(to, values);
 	buf_printf(to,
-	           "\n"
-	           "location @runstream_busy_events {\n"
-	           "\ttypes { }\n"
-	           "\tdefault_type text/event-stream;\n"
-	           "\tgzip off;\n"
-	           "\tadd_header Cache-Control no-cache always;\n"
 	           "\treturn 200 ': busy\\nretry: $runstream_busy_retry_ms\\nevent: refused\\n"
 	           "data: {\"code\":\"UNAVAILABLE\",\"message\":\"no worker can take the stream now\","
 	           "\"retry_after_s\":%" PRId64 "}\\n\\n';\n"
@@ -135,11 +173,12 @@ put_busy(struct buf *to, const struct nginx_values *values)
 	           "\ttypes { }\n"
 	           "\tdefault_type application/json;\n"
 	           "\tadd_header Cache-Control no-store always;\n"
-	           "\tadd_header Retry-After %" PRId64 " always;\n"
-	           "\treturn 503 '{\"error\":{\"code\":\"UNAVAILABLE\","
-	           "\"message\":\"no worker can take the request now\",\"details\":{}}}\\n';\n"
-	           "}\n",
+	           "\tadd_header Retry-After %" PRId64 " always;\n",
 	           values->refused_retry_s, values->refused_retry_s);
+	put_origin_headers(to, values);
+	buf_puts(to, "\treturn 503 '{\"error\":{\"code\":\"UNAVAILABLE\","
+	             "\"message\":\"no worker can take the request now\",\"details\":{}}}\\n';\n"
+	             "}\n");
 }
 
 static void
@@ -165,9 +204,17 @@ put_all(struct buf *to, const struct nginx_values *values)
 {
 	buf_printf(to, "location ^~ \"%s/\" {\n\tfastcgi_pass runstream;\n", values->prefix);
 	buf_puts(to, fastcgi_settings);
-	buf_puts(to, "\tclient_max_body_size 8m;            # the worker's own limit is lower, and its 413 is JSON\n");
+	buf_printf(to, "\tclient_max_body_size %" PRId64 "k;         # the worker's own limit is lower, and its 413 is JSON\n",
+	           values->max_body_bytes * BODY_FACTOR / 1024);
 	buf_puts(to, fastcgi_params);
 	buf_printf(to,
+	           "\n"
+	           "\t# Recording, from this machine alone; recording.allow_from must name it as well.\n"
+	           "\tlimit_except GET HEAD OPTIONS {\n"
+	           "\t\tallow 127.0.0.1;\n"
+	           "\t\tallow ::1;\n"
+	           "\t\tdeny all;\n"
+	           "\t}\n"
 	           "\n"
 	           "\t# \"Not ready\" is a 503 that says why: it is passed on as it is.\n"
 	           "\tlocation = \"%s/v1/ready\" {\n"

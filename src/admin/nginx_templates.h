@@ -18,6 +18,8 @@ struct nginx_values {
 	const char *prefix;      /* api.prefix: "/api"; "" for none */
 	uint32_t worker_count;
 	int64_t refused_retry_s;
+	int64_t max_body_bytes;   /* recording.max_body_bytes */
+	const char *cors_origins; /* api.cors_origins */
 	enum nginx_mode mode;
 };
 

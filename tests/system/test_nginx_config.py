@@ -106,7 +106,7 @@ class NginxCase(unittest.TestCase):
 
     mode = "all"
     prefix = "/api"
-    http = server = ""
+    http = server = origins = ""
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="runstream-nginx-")
@@ -114,8 +114,9 @@ class NginxCase(unittest.TestCase):
         os.chmod(self.dir, 0o755)
         self.config = os.path.join(self.dir, "config.yaml")
         with open(self.config, "w") as f:
-            f.write("api:\n  prefix: \"%s\"\n  sse:\n    refused_retry_s: 8\nserver:\n"
-                    "  runtime_dir: %s\n  workers: 2\n" % (self.prefix, self.dir))
+            f.write("api:\n  prefix: \"%s\"\n  cors_origins: \"%s\"\n  sse:\n"
+                    "    refused_retry_s: 8\nserver:\n  runtime_dir: %s\n  workers: 2\n"
+                    % (self.prefix, self.origins, self.dir))
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNSTREAM_")}
         self.nginx, self.workers = None, []
 
@@ -329,6 +330,65 @@ class AdministratorsOwn(NginxCase):
         self.assertEqual((answer.status, answer.body), (404, b"x" * 4096))
         self.assertEqual(answer.headers["cache-control"], "no-cache")
         self.assertEqual(self.get("/aXb/api/v1/runs").body, b"elsewhere\n")
+
+
+class Recording(NginxCase):
+    """Who may post, as seen by an nginx that another proxy tells the address of the client."""
+
+    server = ("    set_real_ip_from 127.0.0.1;\n    real_ip_header X-Real-IP;\n"
+              "    real_ip_recursive off;\n")
+
+    def post(self, address, method="POST", path="/api/runs"):
+        return self.get(path, {"X-Real-IP": address, "Content-Length": "0"}, method).status
+
+    def test_this_machine_alone(self):
+        self.start(OK, OK)
+        for address in ("127.0.0.1", "::1"):
+            self.assertEqual(self.post(address), 200, address)
+        for address in ("127.0.0.2", "10.0.0.1", "fd00::1"):
+            for method in ("POST", "PUT", "DELETE"):
+                self.assertEqual(self.post(address, method), 403, address)
+            for method in ("GET", "HEAD", "OPTIONS"):
+                self.assertEqual(self.post(address, method), 200, address)
+        self.assertEqual({w["REMOTE_ADDR"] for worker in self.workers for w in worker.asked},
+                         {"127.0.0.1", "::1", "127.0.0.2", "10.0.0.1", "fd00::1"})
+
+    def test_a_full_worker_is_told_to_a_producer_as_to_others(self):
+        self.start(FULL, FULL)
+        answer = self.get("/api/runs", {"X-Real-IP": "::1", "Content-Length": "0"}, "POST")
+        self.assertEqual(answer.status, 503)
+        self.assertEqual(answer.headers["retry-after"], "8")
+        self.assertTrue(json.loads(answer.body)["error"]["code"])
+
+
+class Origins(NginxCase):
+    """What nginx says without a worker may be read by the same pages."""
+
+    origins = "https://a.example http://localhost:3000"
+
+    def allowed(self, origin, path="/api/v1/runs/x/stream", headers=EVENTS):
+        return self.get(path, dict(headers, Origin=origin)).headers.get(
+            "access-control-allow-origin")
+
+    def test_the_origins_of_the_list(self):
+        self.start(None, None)
+        for headers in (EVENTS, {}):
+            for origin in ("https://a.example", "http://localhost:3000"):
+                self.assertEqual(self.allowed(origin, headers=headers), origin)
+            for origin in ("https://b.example", "http://a.example", "null"):
+                self.assertIsNone(self.allowed(origin, headers=headers))
+            self.assertEqual(self.get("/api/v1/runs", headers).headers["vary"], "Origin")
+
+
+class AnyOrigin(Origins):
+    origins = "*"
+
+    def test_the_origins_of_the_list(self):
+        self.start(None, None)
+        for headers in (EVENTS, {}):
+            self.assertEqual(self.allowed("https://a.example", headers=headers), "*")
+            answer = self.get("/api/v1/runs", headers)
+            self.assertNotIn("access-control-allow-origin", answer.headers)
 
 
 class Limited(NginxCase):

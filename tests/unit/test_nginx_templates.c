@@ -11,7 +11,7 @@ values_of(enum nginx_mode mode)
 {
 	return (struct nginx_values){
 		.runtime_dir = "/run/runstream", .prefix = "/api", .worker_count = 3,
-		.refused_retry_s = 30, .mode = mode,
+		.refused_retry_s = 30, .max_body_bytes = 1048576, .cors_origins = "", .mode = mode,
 	};
 }
 
@@ -48,6 +48,29 @@ START_TEST(locations_of_streams)
 	struct nginx_values values = values_of(NGINX_STREAMS);
 
 	check("nginx-locations-streams.conf", nginx_put_locations, &values);
+}
+END_TEST
+
+START_TEST(what_nginx_says_itself_may_be_read_by_pages_of_the_origins)
+{
+	struct nginx_values values = values_of(NGINX_ALL);
+	struct buf text = BUF_INIT;
+
+	nginx_put_upstream(&text, &values);
+	nginx_put_locations(&text, &values);
+	ck_assert_ptr_null(strcasestr(buf_string(&text), "origin"));
+	values.cors_origins = "https://a.example http://[::1]:3000";
+	nginx_put_upstream(&text, &values);
+	ck_assert_ptr_nonnull(strstr(buf_string(&text), "map $http_origin $runstream_origin {\n"
+	                                                "\t\"https://a.example\" $http_origin;\n"
+	                                                "\t\"http://[::1]:3000\" $http_origin;\n}\n"));
+	nginx_put_locations(&text, &values);
+	ck_assert_ptr_nonnull(strstr(buf_string(&text), "\tadd_header Vary Origin always;\n"));
+	buf_clear(&text);
+	values.cors_origins = "*";
+	nginx_put_upstream(&text, &values);
+	ck_assert_ptr_nonnull(strstr(buf_string(&text), "{\n\tdefault \"*\";\n\t\"\" \"\";\n}\n"));
+	buf_fini(&text);
 }
 END_TEST
 
@@ -94,6 +117,7 @@ main(void)
 	tcase_add_test(tc, upstream_has_a_socket_for_each_worker);
 	tcase_add_test(tc, locations_of_all);
 	tcase_add_test(tc, locations_of_streams);
+	tcase_add_test(tc, what_nginx_says_itself_may_be_read_by_pages_of_the_origins);
 	tcase_add_test(tc, a_prefix_is_no_expression);
 	tcase_add_test(tc, what_would_break_out_of_a_quote_is_refused);
 	suite_add_tcase(suite, tc);

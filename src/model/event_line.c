@@ -228,8 +228,8 @@ event_line_make(struct buf *to, const char *event, size_t length, const char *no
 			json_put_string(to, key, strlen(key));
 		}
 		buf_puts(to, "}\n");
-		if (to->length_bytes - start > EVENT_LINE_BYTES)
-			r = fault_set(ret_fault, "", "is longer than 1 MiB");
+		if (to->length_bytes - start > EVENT_SENT_BYTES)
+			r = fault_set(ret_fault, "", "is longer than 512 KiB");
 	}
 	if (r == 0)
 		r = buf_error(to);

@@ -18,6 +18,8 @@
 
 enum {
 	EVENT_LINE_BYTES = 1024 * 1024, /* a longer line is no event; without its newline */
+	EVENT_SENT_BYTES = 512 * 1024,  /* of a line that is made of an event sent to us: before it
+	                                 * there is room for blanks (store/recording.h) */
 	EVENT_TYPE_BYTES = 128,
 	EVENT_KEY_BYTES = 128,          /* of a key that a client gives */
 	EVENT_STORED_KEY_BYTES = EVENT_KEY_BYTES + 21, /* that, "/", and a number */

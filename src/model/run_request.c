@@ -151,8 +151,8 @@ run_request_parse(const char *body, size_t length, const char *key, int64_t now_
 	buf_putc(&request.started, '}');
 	if (r == 0)
 		r = buf_error(&request.started);
-	if (r == 0 && request.started.length_bytes > EVENT_LINE_BYTES)
-		r = fault_set(ret_fault, "", "is longer than 1 MiB");
+	if (r == 0 && request.started.length_bytes > EVENT_SENT_BYTES)
+		r = fault_set(ret_fault, "", "is longer than 512 KiB");
 	if (r < 0) {
 		run_request_fini(&request);
 		return r;

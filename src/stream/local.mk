@@ -17,6 +17,6 @@ libstream_a_SOURCES = \
 	src/stream/rotated.c src/stream/rotated.h \
 	src/stream/source.c src/stream/source.h \
 	src/stream/start.c src/stream/start.h \
-	src/stream/state_fold.h \
+	src/stream/state_fold.c src/stream/state_fold.h \
 	src/stream/subscriber.c src/stream/subscriber.h \
 	src/stream/watch.c src/stream/watch.h

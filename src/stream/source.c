@@ -1,6 +1,7 @@
 #include "stream/source.h"
 
 #include "base/must.h"
+#include "stream/state_fold.h"
 
 struct generation *
 generation_ref(struct generation *generation)
@@ -23,6 +24,7 @@ generation_unref(struct generation **generation)
 		if (--g->references > 0)
 			break;
 		line_index_free(&g->index);
+		state_fold_free(&g->fold);
 		g->source->ops->free_generation(g);
 		g = next;
 	}

@@ -22,6 +22,7 @@
 
 struct source;
 struct generation;
+struct state_fold;
 
 enum generation_state {
 	GENERATION_LIVE,  /* may grow */
@@ -52,6 +53,8 @@ struct generation {
 	bool has_head;
 	struct line_index *index; /* or NULL: nobody asked yet */
 	bool is_indexing;         /* a helper thread has the index */
+	struct state_fold *fold;  /* or NULL: nobody asked yet (state_fold.h) */
+	bool is_folding;          /* a helper thread has the fold */
 };
 
 struct source_ops {

@@ -16,3 +16,7 @@ tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c tests/unit
 	tests/unit/stream_fixture.h
 tests_unit_test_follow_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_follow_model_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_state_fold
+TESTS += tests/unit/test_state_fold
+tests_unit_test_state_fold_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_state_fold_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -155,7 +155,7 @@ read_on(void *arg)
 	struct block *block;
 
 	switch (subscriber_next(&t->subscriber, &block)) {
-	case SUBSCRIBER_BLOCK:
+	case STREAM_BLOCK:
 		print_block(t, block);
 		block_unref(&block);
 		if (ferror(stdout)) {
@@ -165,17 +165,17 @@ read_on(void *arg)
 		}
 		wake(t);
 		return;
-	case SUBSCRIBER_WAIT:
+	case STREAM_WAIT:
 		if (fflush(stdout) != 0) {
 			t->error = -errno;
 			loop_stop(t->loop);
 		}
 		return;
-	case SUBSCRIBER_NOTHING_MORE:
+	case STREAM_NOTHING_MORE:
 		t->is_complete = true;
 		loop_stop(t->loop);
 		return;
-	case SUBSCRIBER_END:
+	case STREAM_END:
 		loop_stop(t->loop);
 		return;
 	}
@@ -204,6 +204,7 @@ static int
 follow(struct tail *t, const struct settings *settings, const struct view *view, int runs_dir_fd,
        const struct registry_run *run, unsigned files, const struct start *start)
 {
+	struct channel_request request = { .kind = &stream_kind_log, .run = run, .files = files };
 	int error = loop_new(&t->loop);
 
 	if (!error)
@@ -212,7 +213,7 @@ follow(struct tail *t, const struct settings *settings, const struct view *view,
 		error = hub_new(t->loop, t->offload, settings, view->registry, view->buses, runs_dir_fd,
 		                &t->hub);
 	if (!error)
-		error = subscriber_init(&t->subscriber, t->hub, run, files, start, wake, t);
+		error = subscriber_init(&t->subscriber, t->hub, &request, start, wake, t);
 	if (!error) {
 		look_at_registry(t);
 		wake(t);

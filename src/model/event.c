@@ -18,19 +18,42 @@ put_signed(struct buf *to, int64_t value)
 	buf_put_u64(to, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
+/* Begins the next member of the object that ends the buffer. */
+static void
+put_name(struct buf *to, const char *name)
+{
+	if (to->length_bytes > 0 && to->data[to->length_bytes - 1] != '{')
+		buf_putc(to, ',');
+	buf_putc(to, '"');
+	buf_puts(to, name);
+	buf_puts(to, "\":");
+}
+
+static void
+put_text(struct buf *to, const char *name, const char *text)
+{
+	if (!*text)
+		return;
+	put_name(to, name);
+	put_string(to, text);
+}
+
 void
 event_put_run(struct buf *to, const struct event_run *run)
 {
-	buf_puts(to, "{\"run_id\":");
-	put_string(to, run->run_id);
-	if (*run->project_id) {
-		buf_puts(to, ",\"project_id\":");
-		put_string(to, run->project_id);
-	}
-	if (*run->task_id) {
-		buf_puts(to, ",\"task_id\":");
-		put_string(to, run->task_id);
-	}
+	buf_putc(to, '{');
+	put_text(to, "run_id", run->run_id);
+	put_text(to, "project_id", run->project_id);
+	put_text(to, "task_id", run->task_id);
+}
+
+/* The run alone, which says the rest; or the bus, which is a project's or a task's. */
+static void
+put_whose(struct buf *to, const struct event_run *run)
+{
+	struct event_run alone = { .run_id = run->run_id, .project_id = "", .task_id = "" };
+
+	event_put_run(to, *run->run_id ? &alone : run);
 }
 
 void
@@ -111,22 +134,35 @@ event_put_gap(struct buf *to, const struct event_id *id, const struct event_run 
               const struct event_gap *gap)
 {
 	event_begin(to, id, "gap");
-	buf_puts(to, "{\"run_id\":");
-	put_string(to, run->run_id);
-	if (gap->stream) {
-		buf_puts(to, ",\"stream\":");
-		put_string(to, gap->stream);
-	}
-	buf_puts(to, ",\"reason\":");
-	put_string(to, gap->reason);
+	put_whose(to, run);
+	if (gap->stream)
+		put_text(to, "stream", gap->stream);
+	put_text(to, "reason", gap->reason);
 	if (gap->has_from) {
-		buf_puts(to, ",\"from\":");
+		put_name(to, "from");
 		buf_put_u64(to, gap->from);
 	}
 	if (gap->has_to) {
-		buf_puts(to, ",\"to\":");
+		put_name(to, "to");
 		buf_put_u64(to, gap->to);
 	}
+	end(to);
+}
+
+void
+event_put_done(struct buf *to, const struct event_id *id, const struct event_run *run)
+{
+	event_begin(to, id, "done");
+	put_whose(to, run);
+	end(to);
+}
+
+void
+event_put_error(struct buf *to, int error)
+{
+	event_begin(to, NULL, "error");
+	buf_puts(to, "{\"message\":");
+	put_string(to, strerror(-error));
 	end(to);
 }
 

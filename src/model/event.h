@@ -17,7 +17,7 @@ struct event_id {
 	size_t length;
 };
 
-/* Whose events they are. project_id and task_id are left out when "". Borrowed. */
+/* Whose events they are: a run's, or, with run_id "", a message bus's. What is "" is left out. Borrowed. */
 struct event_run {
 	const char *run_id, *project_id, *task_id;
 };
@@ -27,7 +27,8 @@ struct event_run {
 void event_begin(struct buf *to, const struct event_id *id, const char *name);
 void event_end(struct buf *to);
 
-/* Appends {"run_id":…,"project_id":…,"task_id":… without the closing brace. */
+/* Appends {"run_id":…,"project_id":…,"task_id":… without the closing brace; what is "" is
+ * left out. */
 void event_put_run(struct buf *to, const struct event_run *run);
 
 /* A comment, and retry: (9.2.6: the reconnection time in milliseconds). */
@@ -51,6 +52,12 @@ struct event_gap {
 
 void event_put_gap(struct buf *to, const struct event_id *id, const struct event_run *run,
                    const struct event_gap *gap);
+
+/* The end of a single file. */
+void event_put_done(struct buf *to, const struct event_id *id, const struct event_run *run);
+
+/* A failure to read a single file. error: -errno. */
+void event_put_error(struct buf *to, int error);
 
 void event_put_gone(struct buf *to, const struct event_run *run);
 

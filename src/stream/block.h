@@ -22,6 +22,7 @@ struct block_key {
 		uint32_t generation; /* serial */
 		uint32_t is_finished;
 	} files[CURSOR_FILES];
+	uint64_t limits[CURSOR_FILES]; /* beyond which the reader wants nothing; 0: none */
 };
 
 struct block {

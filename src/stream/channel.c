@@ -1,20 +1,14 @@
 #include "stream/channel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "stream/subscriber.h"
-
-enum {
-	/* What a delivery costs the web server, mostly: waking it for one client. Parked clients are
-	 * woken again no sooner than it takes to serve them all, so that what comes faster is
-	 * gathered into fewer writes; the first after a rest goes at once. */
-	DELIVERY_NS = 8000,
-	MOST_GATHER_NS = 20 * 1000 * 1000,
-};
+#include "model/run_id.h"
+#include "stream/follower.h"
 
 static const struct settings *
 settings_of(const struct channel *c)
@@ -29,56 +23,32 @@ channel_event_run(const struct channel *c)
 		                   .task_id = c->run->task_id };
 }
 
+const char *
+channel_file_name(const struct channel *c, enum cursor_file file)
+{
+	return c->key.kind->names_files ? cursor_file_names[file] : NULL;
+}
+
 /* --- waking -------------------------------------------------------------------------------------------- */
-
-static void
-wake_now(void *arg)
-{
-	struct channel *c = arg;
-	TAILQ_HEAD(, subscriber) woken = TAILQ_HEAD_INITIALIZER(woken);
-	struct subscriber *s;
-
-	loop_timer_stop(c->hub->loop, &c->wake_timer);
-	c->woken_ns = clock_now_ns();
-	TAILQ_CONCAT(&woken, &c->parked, entry);
-	c->parked_count = 0;
-	while ((s = TAILQ_FIRST(&woken)) != NULL) {
-		TAILQ_REMOVE(&woken, s, entry);
-		s->is_parked = false;
-		s->wake(s->arg); /* which only queues it */
-	}
-}
-
-static void
-wake_soon(struct channel *c)
-{
-	int64_t gather_ns = (int64_t)c->parked_count * DELIVERY_NS, wait_ns;
-
-	if (TAILQ_EMPTY(&c->parked) || loop_timer_is_set(&c->wake_timer))
-		return;
-	if (gather_ns > MOST_GATHER_NS)
-		gather_ns = MOST_GATHER_NS;
-	wait_ns = c->woken_ns + gather_ns - clock_now_ns();
-	if (wait_ns < 1000000)
-		loop_defer(c->hub->loop, &c->wake_task, wake_now, c);
-	else
-		loop_timer_set(c->hub->loop, &c->wake_timer, wait_ns / 1000000, wake_now, c);
-}
 
 static void
 source_changed(void *arg)
 {
-	wake_soon(arg);
+	struct channel *c = arg;
+
+	audience_wake(&c->audience);
 }
 
 static void
 time_has_come(void *arg)
 {
-	wake_soon(arg);
+	struct channel *c = arg;
+
+	audience_wake(&c->audience);
 }
 
-static void
-wake_at(struct channel *c, int64_t due_ms)
+void
+channel_wake_at(struct channel *c, int64_t due_ms)
 {
 	if (loop_timer_is_set(&c->due_timer) && c->due_ms <= due_ms)
 		return;
@@ -88,24 +58,18 @@ wake_at(struct channel *c, int64_t due_ms)
 }
 
 void
-channel_park(struct channel *c, struct subscriber *s)
+channel_park(struct channel *c, struct stream *stream)
 {
-	must(!s->is_parked);
-	s->is_parked = true;
-	TAILQ_INSERT_TAIL(&c->parked, s, entry);
+	audience_join(&c->audience, stream);
 	/* All are where the file is: nobody will come by what is kept. */
-	if (++c->parked_count == c->references)
+	if (c->audience.count == c->references)
 		block_cache_purge(&c->blocks);
 }
 
-void
-channel_unpark(struct channel *c, struct subscriber *s)
+static const struct registry *
+registry_of(const struct channel *c)
 {
-	if (!s->is_parked)
-		return;
-	s->is_parked = false;
-	TAILQ_REMOVE(&c->parked, s, entry);
-	c->parked_count--;
+	return c->key.kind->is_of_bus ? c->hub->buses : c->hub->registry;
 }
 
 /* --- what is said of the run ------------------------------------------------------------------------------ */
@@ -137,7 +101,7 @@ channel_update_run(struct channel *c)
 	struct registry_run now;
 	bool is_reassigned;
 
-	if (registry_at(c->hub->registry, c->key.slot, &now) < 0 ||
+	if (registry_at(registry_of(c), c->key.slot, &now) < 0 ||
 	    strcmp(now.run_id, c->run->run_id) != 0) {
 		/* The slot is another run's by now: ours was deleted some time ago. */
 		now = *c->run;
@@ -152,7 +116,7 @@ channel_update_run(struct channel *c)
 	*c->run = now;
 	if (is_reassigned)
 		render_template_again(c);
-	wake_soon(c);
+	audience_wake(&c->audience);
 }
 
 bool
@@ -169,7 +133,7 @@ channel_is_finished(struct channel *c)
 			continue;
 		rested_ms = source->current->changed_ms + linger_ms;
 		if (now_ms < rested_ms) {
-			wake_at(c, rested_ms);
+			channel_wake_at(c, rested_ms);
 			finished = false;
 		} else if (!source->is_ready || source->is_rotating) {
 			source->tell = true; /* looks are under way, as often as is good */
@@ -197,7 +161,7 @@ channel_is_gone(struct channel *c)
 /* --- blocks ---------------------------------------------------------------------------------------------------- */
 
 static struct block_key
-key_of(const struct place *places)
+key_of(const struct place *places, const uint64_t *limits)
 {
 	struct block_key key;
 
@@ -207,6 +171,8 @@ key_of(const struct place *places)
 		key.files[i].lines = places[i].lines;
 		key.files[i].generation = places[i].generation->serial;
 		key.files[i].is_finished = places[i].is_finished;
+		if (limits)
+			key.limits[i] = limits[i];
 	}
 	return key;
 }
@@ -223,28 +189,41 @@ may_flush(struct channel *c, const struct generation *g)
 		return false;
 	if (clock_now_ms() >= due_ms)
 		return true;
-	wake_at(c, due_ms);
+	channel_wake_at(c, due_ms);
 	return false;
 }
 
 static int
-render(struct channel *c, const struct place *places, enum cursor_file file, struct block **ret_block)
+render(struct channel *c, const struct place *places, enum cursor_file file, uint64_t limit,
+       struct block **ret_block)
 {
+	const struct stream_kind *kind = c->key.kind;
 	const struct generation *g = places[file].generation;
 	struct renderer_job job = {
+		.kind = kind,
 		.template = &c->template,
 		.places = places,
 		.file = file,
+		.gap_stream = channel_file_name(c, file),
+		.id_prefix = c->id_prefix,
 		.max_line_bytes = (size_t)settings_of(c)->api.sse.max_line_bytes,
+		.limit_bytes = limit,
 	};
 	int error = renderer_render(c->hub->renderer, &job, ret_block);
 
 	if (error != -ENODATA)
 		return error;
-	/* No whole line. What there is of one is sent when it rested, and finished when no more
-	 * can come. */
-	job.is_final = g->state == GENERATION_ENDED || channel_is_finished(c);
-	job.may_flush = !job.is_final && places[file].offset < g->size_bytes && may_flush(c, g);
+	/* No whole entry. What there is of one is sent when it rested, and finished when no more
+	 * can come; where others go on at a limit, it was. */
+	if (limit > 0) {
+		job.is_final = !kind->flushes;
+		job.may_flush = kind->flushes;
+		return renderer_render(c->hub->renderer, &job, ret_block);
+	}
+	job.is_final = g->state == GENERATION_ENDED || (kind->is_whole && kind->is_whole(c, g)) ||
+	               channel_is_finished(c);
+	job.may_flush = kind->flushes && !job.is_final && places[file].offset < g->size_bytes &&
+	                may_flush(c, g);
 	if (!job.is_final && !job.may_flush)
 		return -ENODATA;
 	return renderer_render(c->hub->renderer, &job, ret_block);
@@ -252,9 +231,9 @@ render(struct channel *c, const struct place *places, enum cursor_file file, str
 
 int
 channel_next_block(struct channel *c, const struct place places[static CURSOR_FILES],
-                   struct block **ret_block)
+                   const uint64_t *limits, struct block **ret_block)
 {
-	struct block_key key = key_of(places);
+	struct block_key key = key_of(places, limits);
 	struct block *block = block_cache_find(&c->hub->cache, &c->blocks, &key);
 	/* The one that is less far goes first: a rule that depends on nothing but the place, so that
 	 * all come by the same blocks. */
@@ -271,9 +250,9 @@ channel_next_block(struct channel *c, const struct place places[static CURSOR_FI
 		return 0;
 	}
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		if (!c->followers[order[i]])
+		if (!c->followers[order[i]] || (limits && limits[order[i]] == 0))
 			continue;
-		error = render(c, places, order[i], &block);
+		error = render(c, places, order[i], limits ? limits[order[i]] : 0, &block);
 		if (error == 0)
 			break;
 		if (error != -ENODATA)
@@ -302,9 +281,8 @@ free_channel(struct channel *c)
 		follower_release(&c->followers[i]);
 	}
 	block_cache_purge(&c->blocks);
-	loop_timer_stop(c->hub->loop, &c->wake_timer);
+	audience_fini(&c->audience);
 	loop_timer_stop(c->hub->loop, &c->due_timer);
-	loop_defer_cancel(c->hub->loop, &c->wake_task);
 	renderer_template_fini(&c->template);
 	free(c->run);
 	free(c);
@@ -326,63 +304,106 @@ follow(struct channel *c, const char *directory, enum cursor_file file, const ch
 	return 0;
 }
 
-static int
-new_channel(struct hub *hub, const struct registry_run *run, struct channel_key key,
-            struct channel **ret_channel)
+/* Where its files lie, and what they are called. */
+struct channel_paths {
+	char directory[3 * (REGISTRY_NAME_BYTES + 1) + 8];
+	const char *names[CURSOR_FILES];
+};
+
+static void
+find_paths(const struct hub *hub, const struct channel_request *request, struct channel_paths *ret_paths)
 {
-	char directory[4 * (REGISTRY_NAME_BYTES + 1)];
 	const struct settings *settings = hub->settings;
+	const struct stream_kind *kind = request->kind;
+	const struct registry_run *run = request->run;
+
+	memset(ret_paths->names, 0, sizeof(ret_paths->names));
+	if (kind->is_of_bus) {
+		snprintf(ret_paths->directory, sizeof(ret_paths->directory), "%s%s%s", run->path_project,
+		         *run->path_task ? "/" : "", run->path_task);
+		ret_paths->names[0] = *run->path_task ? settings->storage.files.task_bus
+		                                      : settings->storage.files.project_bus;
+	} else if (request->file) {
+		snprintf(ret_paths->directory, sizeof(ret_paths->directory), "%s", request->directory);
+		ret_paths->names[0] = request->file;
+	} else {
+		registry_run_path(run, ret_paths->directory, sizeof(ret_paths->directory));
+		ret_paths->names[0] = kind->is_of_events ? settings->storage.files.events
+		                                         : settings->storage.files.stdout_log;
+		ret_paths->names[1] = settings->storage.files.stderr_log;
+	}
+}
+
+/* What is the same for all who share it. Padding is zeroed: it is hashed. */
+static struct channel_key
+make_key(const struct channel_request *request, const struct channel_paths *paths)
+{
+	struct channel_key key;
+	char path[sizeof(paths->directory) + SETTINGS_TEXT_BYTES + 2];
+	int length = snprintf(path, sizeof(path), "%s/%s", paths->directory, paths->names[0]);
+
+	memset(&key, 0, sizeof(key));
+	key.kind = request->kind;
+	key.slot = request->run->slot;
+	key.files = request->files;
+	key.feed = request->feed;
+	key.path = XXH3_64bits(path, (size_t)length);
+	return key;
+}
+
+static int
+new_channel(struct hub *hub, const struct channel_request *request, const struct channel_paths *paths,
+            const struct channel_key *key, struct channel **ret_channel)
+{
 	struct channel *c = calloc(1, sizeof(*c));
 	struct event_run event_run;
-	int error;
+	int error = 0;
 
 	if (!c)
 		return -ENOMEM;
 	c->hub = hub;
-	c->key = key;
-	TAILQ_INIT(&c->parked);
+	c->key = *key;
+	audience_init(&c->audience, hub->loop);
 	c->status_serial = 1;
 	c->run = malloc(sizeof(*c->run));
 	if (!c->run) {
 		free(c);
 		return -ENOMEM;
 	}
-	*c->run = *run;
+	*c->run = *request->run;
 	event_run = channel_event_run(c);
 	error = renderer_template_init(&c->template, &event_run);
-	registry_run_path(run, directory, sizeof(directory));
+	for (int i = 0; i < CURSOR_FILES && !error; i++)
+		error = follow(c, paths->directory, (enum cursor_file)i, paths->names[i]);
 	if (!error)
-		error = follow(c, directory, CURSOR_STDOUT, settings->storage.files.stdout_log);
-	if (!error)
-		error = follow(c, directory, CURSOR_STDERR, settings->storage.files.stderr_log);
+		error = hub_add_channel(hub, c);
 	if (error) {
 		free_channel(c);
 		return error;
 	}
 	note_end(c); /* if it is */
-	HASH_ADD(hh, hub->channels, key, sizeof(c->key), c);
-	hub->channel_count++;
 	*ret_channel = c;
 	return 0;
 }
 
 int
-channel_get(struct hub *hub, const struct registry_run *run, unsigned files,
-            struct channel **ret_channel)
+channel_get(struct hub *hub, const struct channel_request *request, struct channel **ret_channel)
 {
-	struct channel_key key = { .slot = run->slot, .files = files };
+	struct channel_paths paths;
+	struct channel_key key;
 	struct channel *c;
 
-	HASH_FIND(hh, hub->channels, &key, sizeof(key), c);
-	if (c && strcmp(c->run->run_id, run->run_id) != 0) {
+	find_paths(hub, request, &paths);
+	key = make_key(request, &paths);
+	c = hub_find_channel(hub, &key);
+	if (c && strcmp(c->run->run_id, request->run->run_id) != 0) {
 		/* Who reads the deleted run that had the slot before goes on to its end. */
 		channel_update_run(c);
-		HASH_DELETE(hh, hub->channels, c);
-		c->is_replaced = true;
+		hub_remove_channel(hub, c);
 		c = NULL;
 	}
 	if (!c) {
-		int error = new_channel(hub, run, key, &c);
+		int error = new_channel(hub, request, &paths, &key, &c);
 
 		if (error)
 			return error;
@@ -402,12 +423,10 @@ channel_release(struct channel **channel)
 		return;
 	must(c->references > 0);
 	if (--c->references > 0) {
-		if (c->parked_count == c->references)
+		if (c->audience.count == c->references)
 			block_cache_purge(&c->blocks);
 		return;
 	}
-	if (!c->is_replaced)
-		HASH_DELETE(hh, c->hub->channels, c);
-	c->hub->channel_count--;
+	hub_remove_channel(c->hub, c);
 	free_channel(c);
 }

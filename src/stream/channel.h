@@ -1,40 +1,60 @@
 /*
- * A channel: the log of one run, in the choice of files that its subscribers share. It renders
- * each piece once for all who come by it, and knows when the run has ended.
+ * A channel: one run (or message bus) in the kind, and choice of files, that its subscribers
+ * share. It renders each piece once for all who come by it, and knows when the run has ended.
  *
- * A subscriber that has been given everything is parked in its channel; one that is behind
+ * A subscriber that has been given everything waits in its channel's audience; one that is behind
  * walks through blocks at its own pace, from the cache where others were before it, from the
  * file otherwise. Live, behind, resuming, tail and catching up are one mechanism.
  */
 #ifndef STREAM_CHANNEL_H
 #define STREAM_CHANNEL_H
 
+#include "stream/audience.h"
 #include "stream/hub.h"
+#include "stream/kind.h"
 #include "stream/place.h"
 
-struct subscriber;
-
-/* Which files: bits. */
+/* Which files: bits. Kinds of one file have CHANNEL_FIRST. */
 enum channel_files {
 	CHANNEL_STDOUT = 1 << CURSOR_STDOUT,
 	CHANNEL_STDERR = 1 << CURSOR_STDERR,
 	CHANNEL_BOTH = CHANNEL_STDOUT | CHANNEL_STDERR,
+	CHANNEL_FIRST = 1 << 0,
 };
 
+/* What is wanted; borrowed, copied. */
+struct channel_request {
+	const struct stream_kind *kind;
+	const struct registry_run *run; /* a run; or a bus, of the registry of buses, or with the slot
+	                                 * CHANNEL_NO_SLOT while that does not know it */
+	unsigned files;                 /* of a log: bits */
+	const char *directory, *file;   /* of stream_kind_file: beneath the runs directory */
+	uint32_t feed;                  /* number of the feed that it is a member's of; 0: of none */
+};
+
+#define CHANNEL_NO_SLOT UINT32_MAX
+
 struct channel_key {
-	uint32_t slot;  /* of the run in the registry */
+	const struct stream_kind *kind;
+	uint32_t slot;  /* in the registry of runs, or of buses */
 	uint32_t files;
+	uint64_t path;  /* a hash of the first file's */
+	uint32_t feed;
+	uint32_t padding;
 };
 
 struct channel {
 	struct hub *hub;
 	struct channel_key key;
 	unsigned references; /* subscribers */
-	bool is_replaced;    /* its slot is another run's by now, and so is its place in the hub */
+	bool is_in_hub;      /* not when its slot is another run's by now */
 	UT_hash_handle hh;
+	struct channel_slot *of_slot;
+	LIST_ENTRY(channel) of_slot_entry;
 
 	struct registry_run *run; /* owned; as the registry last said */
 	uint32_t status_serial;   /* grows with each change of status or exit code */
+	const char *id_prefix;    /* what ids begin with, in a stream of many; borrowed, set by its feed */
 
 	struct follower *followers[CURSOR_FILES]; /* owned reference, or NULL: not chosen */
 	struct source *sources[CURSOR_FILES];     /* of the follower, or the hub's nothing */
@@ -44,26 +64,28 @@ struct channel {
 	struct renderer_template template;
 	struct block_table blocks;
 
-	TAILQ_HEAD(, subscriber) parked;
-	unsigned parked_count;
-	int64_t woken_ns;             /* when the parked ones were last woken */
-	struct loop_task wake_task;
-	struct loop_timer wake_timer; /* to gather what comes in quick succession */
+	struct audience audience;
 	struct loop_timer due_timer;  /* when time alone changes something: a flush, the end */
 	int64_t due_ms;
 };
 
-/* One more reference to the channel, made if need be. run is copied. 0 or -errno. */
-int channel_get(struct hub *hub, const struct registry_run *run, unsigned files,
+/* One more reference to the channel, made if need be. 0 or -errno. */
+int channel_get(struct hub *hub, const struct channel_request *request,
                 struct channel **ret_channel);
 void channel_release(struct channel **channel);
 
 /* The identifiers for events; borrowed. */
 struct event_run channel_event_run(const struct channel *channel);
 
+/* What gaps call one of its files; NULL: there is but one. */
+const char *channel_file_name(const struct channel *channel, enum cursor_file file);
+
+/* Has those who wait woken at a time on the monotonic clock, at the latest. */
+void channel_wake_at(struct channel *channel, int64_t due_ms);
+
 /*
  * Whether the run has ended, and its files have not changed for terminal_linger_ms, as seen by a
- * look after that time. Asks for such a look itself; parked subscribers are woken in time.
+ * look after that time. Asks for such a look itself; those who wait are woken in time.
  */
 bool channel_is_finished(struct channel *channel);
 
@@ -72,16 +94,16 @@ bool channel_is_finished(struct channel *channel);
 bool channel_is_gone(struct channel *channel);
 
 /*
- * The next block of log events for someone at these places. Returns 0 and a block (returns
- * owned); -ENODATA: nothing at present; -EAGAIN: being read; -ESTALE: look at the places'
- * generations; other -errno: reading failed, and will be tried again.
+ * The next block of events for someone at these places. limits: for each file an offset, beyond
+ * which nothing is wanted (0: nothing of it); NULL: none. Returns 0 and a block (returns owned; it
+ * may be empty: something was passed over); -ENODATA: nothing at present; -EAGAIN: being read;
+ * -ESTALE: look at the places' generations; other -errno: reading failed, and will be tried again.
  */
 int channel_next_block(struct channel *channel, const struct place places[static CURSOR_FILES],
-                       struct block **ret_block);
+                       const uint64_t *limits, struct block **ret_block);
 
-/* Parks a subscriber until something may have changed. */
-void channel_park(struct channel *channel, struct subscriber *subscriber);
-void channel_unpark(struct channel *channel, struct subscriber *subscriber);
+/* Has a subscriber wait until something may have changed. */
+void channel_park(struct channel *channel, struct stream *stream);
 
 /* The registry's slot changed, or may have. */
 void channel_update_run(struct channel *channel);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -145,6 +146,20 @@ file_generation_again(struct file_generation *old, const struct stat *stat, int6
 	if (error)
 		fd_close(&fd);
 	return error;
+}
+
+bool
+file_generation_is_locked(const struct generation *generation)
+{
+	const struct file_generation *g = (const struct file_generation *)generation;
+
+	/* A remote lock would be asked for over the network. */
+	if (g->fd < 0 || g->file_system == FILE_SYSTEM_REMOTE)
+		return false;
+	if (flock(g->fd, LOCK_SH | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK;
+	flock(g->fd, LOCK_UN);
+	return false;
 }
 
 void

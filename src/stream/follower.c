@@ -237,6 +237,7 @@ static const struct source_ops follower_ops = {
 	.read = file_generation_read,
 	.read_waiting = file_generation_read_waiting,
 	.hole_end = file_generation_hole_end,
+	.is_locked = file_generation_is_locked,
 	.find = find_rotated,
 	.refresh = refresh,
 	.rewritten = rewritten,

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/must.h"
 #include "stream/channel.h"
+#include "stream/feed.h"
 
 static void
 keep_generation(struct generation *generation)
@@ -14,6 +16,17 @@ keep_generation(struct generation *generation)
 }
 
 static const struct source_ops nothing_ops = { .free_generation = keep_generation };
+
+/* Each has two files open, and half of the descriptors is left to those who come. */
+static size_t
+most_members(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > SIZE_MAX / 2)
+		return SIZE_MAX;
+	return (size_t)limit.rlim_cur / 4;
+}
 
 int
 hub_new(struct loop *loop, struct offload *offload, const struct settings *settings,
@@ -32,6 +45,9 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 	hub->registry_cursor = registry_changes_now(registry);
 	hub->buses = buses;
 	hub->buses_cursor = registry_changes_now(buses);
+	TAILQ_INIT(&hub->feeds);
+	TAILQ_INIT(&hub->subscriptions);
+	hub->most_members = most_members();
 	block_cache_init(&hub->cache, (size_t)settings->following.cache_bytes);
 	hub->nothing.ops = &nothing_ops;
 	hub->nothing.is_ready = true;
@@ -55,11 +71,20 @@ hub_free(struct hub **hub)
 {
 	if (!*hub)
 		return;
-	must(!(*hub)->channels);
+	must(!(*hub)->channels && TAILQ_EMPTY(&(*hub)->subscriptions) && TAILQ_EMPTY(&(*hub)->feeds));
+	for (int i = 0; i < HUB_ANNOUNCEMENTS; i++)
+		block_unref(&(*hub)->announcements[i].block);
 	followers_free(&(*hub)->followers);
 	renderer_free(&(*hub)->renderer);
 	free(*hub);
 	*hub = NULL;
+}
+
+void
+hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg)
+{
+	hub->count = fn;
+	hub->count_arg = arg;
 }
 
 void
@@ -68,33 +93,120 @@ hub_settings_changed(struct hub *hub)
 	hub->cache.most_bytes = (size_t)hub->settings->following.cache_bytes;
 }
 
-static void
-update_slot(struct hub *hub, uint32_t slot)
-{
-	for (unsigned files = 1; files <= CHANNEL_BOTH; files++) {
-		struct channel_key key = { .slot = slot, .files = files };
-		struct channel *c;
+/* --- channels ------------------------------------------------------------------------------------------ */
 
-		HASH_FIND(hh, hub->channels, &key, sizeof(key), c);
-		if (c)
-			channel_update_run(c);
+/* All channels of one slot, so that a change of the registry finds them. */
+struct channel_slot {
+	uint64_t key;
+	LIST_HEAD(, channel) channels;
+	UT_hash_handle hh;
+};
+
+static uint64_t
+slot_key(uint32_t slot, bool is_of_bus)
+{
+	return (uint64_t)slot << 1 | is_of_bus;
+}
+
+static struct channel_slot *
+find_slot(struct hub *hub, uint32_t number, bool is_of_bus)
+{
+	uint64_t key = slot_key(number, is_of_bus);
+	struct channel_slot *slot;
+
+	HASH_FIND(hh, hub->slots, &key, sizeof(key), slot);
+	return slot;
+}
+
+struct channel *
+hub_find_channel(struct hub *hub, const struct channel_key *key)
+{
+	struct channel *c;
+
+	HASH_FIND(hh, hub->channels, key, sizeof(*key), c);
+	return c;
+}
+
+int
+hub_add_channel(struct hub *hub, struct channel *c)
+{
+	struct channel_slot *slot = find_slot(hub, c->key.slot, c->key.kind->is_of_bus);
+
+	if (!slot) {
+		slot = malloc(sizeof(*slot));
+		if (!slot)
+			return -ENOMEM;
+		slot->key = slot_key(c->key.slot, c->key.kind->is_of_bus);
+		LIST_INIT(&slot->channels);
+		HASH_ADD(hh, hub->slots, key, sizeof(slot->key), slot);
 	}
+	LIST_INSERT_HEAD(&slot->channels, c, of_slot_entry);
+	c->of_slot = slot;
+	HASH_ADD(hh, hub->channels, key, sizeof(c->key), c);
+	c->is_in_hub = true;
+	hub->channel_count++;
+	return 0;
+}
+
+void
+hub_remove_channel(struct hub *hub, struct channel *c)
+{
+	if (!c->is_in_hub)
+		return;
+	c->is_in_hub = false;
+	hub->channel_count--;
+	HASH_DELETE(hh, hub->channels, c);
+	LIST_REMOVE(c, of_slot_entry);
+	if (LIST_EMPTY(&c->of_slot->channels)) {
+		HASH_DELETE(hh, hub->slots, c->of_slot);
+		free(c->of_slot);
+	}
+}
+
+/* --- what changes ---------------------------------------------------------------------------------------- */
+
+static void
+update_slot(struct hub *hub, uint32_t number, bool is_of_bus)
+{
+	struct channel_slot *slot = find_slot(hub, number, is_of_bus);
+	struct channel *c;
+
+	if (slot)
+		LIST_FOREACH (c, &slot->channels, of_slot_entry)
+			channel_update_run(c);
+	feeds_update(hub, number, is_of_bus);
+}
+
+/* We fell too far behind the feed of changes. */
+static void
+update_all(struct hub *hub, bool is_of_bus)
+{
+	struct channel *c, *next;
+
+	HASH_ITER (hh, hub->channels, c, next)
+		if (c->key.kind->is_of_bus == is_of_bus)
+			channel_update_run(c);
+	feeds_update_all(hub, is_of_bus);
+}
+
+static void
+take_changes(struct hub *hub, const struct registry *registry, uint64_t *cursor, bool is_of_bus)
+{
+	uint32_t slots[256];
+	ssize_t count;
+
+	do {
+		count = registry_changes(registry, cursor, slots, sizeof(slots) / sizeof(slots[0]));
+		for (ssize_t i = 0; i < count; i++)
+			update_slot(hub, slots[i], is_of_bus);
+	} while (count > 0);
+	if (count == -EOVERFLOW)
+		update_all(hub, is_of_bus);
 }
 
 void
 hub_registry_changed(struct hub *hub)
 {
-	uint32_t slots[256];
-	struct channel *c, *next;
-	ssize_t count;
-
-	do {
-		count = registry_changes(hub->registry, &hub->registry_cursor, slots,
-		                         sizeof(slots) / sizeof(slots[0]));
-		for (ssize_t i = 0; i < count; i++)
-			update_slot(hub, slots[i]);
-	} while (count > 0);
-	if (count == -EOVERFLOW)
-		HASH_ITER (hh, hub->channels, c, next)
-			channel_update_run(c);
+	take_changes(hub, hub->registry, &hub->registry_cursor, false);
+	take_changes(hub, hub->buses, &hub->buses_cursor, true);
 }

@@ -15,8 +15,23 @@
 #include "stream/renderer.h"
 
 struct channel;
+struct channel_key;
+struct channel_slot;
+struct feed;
+struct subscription;
 
-/* Read-only for others than hub.c and channel.c. */
+enum { HUB_ANNOUNCEMENTS = 16 };
+
+/* What is broadcast without being recorded (subscription.h). */
+struct announcement {
+	uint32_t slot;
+	struct block *block; /* owned reference */
+};
+
+/* Called when a client subscribes (+1) or leaves (-1); slot: of the run, UINT32_MAX: of many. */
+typedef void hub_count_fn(void *arg, uint32_t slot, int by);
+
+/* Read-only for others than this layer. */
 struct hub {
 	struct loop *loop;
 	struct offload *offload;
@@ -25,8 +40,18 @@ struct hub {
 	struct followers *followers;
 	struct renderer *renderer;
 	struct block_cache cache;
-	struct channel *channels; /* by run and chosen files */
+	struct channel *channels;    /* by key */
+	struct channel_slot *slots;  /* the channels of a run or bus */
 	size_t channel_count;
+	TAILQ_HEAD(, feed) feeds;
+	uint32_t feed_number;        /* of the last one made */
+	TAILQ_HEAD(, subscription) subscriptions;
+	struct announcement announcements[HUB_ANNOUNCEMENTS]; /* a ring */
+	uint64_t announcement_count; /* ever made */
+	size_t members, most_members; /* of all feeds: each has files open */
+	uint64_t runs_not_followed;  /* for which there was no room */
+	hub_count_fn *count;         /* or NULL */
+	void *count_arg;
 	uint64_t blocks_rendered, gaps;
 	uint64_t registry_cursor, buses_cursor; /* in the feeds of changes */
 
@@ -39,13 +64,21 @@ struct hub {
 int hub_new(struct loop *loop, struct offload *offload, const struct settings *settings,
             const struct registry *registry, const struct registry *buses, int runs_dir_fd,
             struct hub **ret_hub);
+/* Has fn called when a client comes or goes. */
+void hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg);
+
 /* All subscribers must be gone. */
 void hub_free(struct hub **hub);
 
 /* The settings were changed in place. */
 void hub_settings_changed(struct hub *hub);
 
-/* Takes in what changed in the registry since the last call, and wakes those it concerns. */
+/* For channel.c: the channels that others may share. */
+int hub_add_channel(struct hub *hub, struct channel *channel); /* 0 or -ENOMEM */
+void hub_remove_channel(struct hub *hub, struct channel *channel); /* takes one that is not there */
+struct channel *hub_find_channel(struct hub *hub, const struct channel_key *key); /* or NULL */
+
+/* Takes in what changed in the registries since the last call, and wakes those it concerns. */
 void hub_registry_changed(struct hub *hub);
 
 #endif

@@ -38,6 +38,16 @@ place_to_cursor(const struct place *place, enum cursor_file file, struct cursor 
 }
 
 void
+place_take_block(struct place *place, const struct block *block)
+{
+	place->offset = block->offset;
+	place->lines = block->lines;
+	place->fingerprint = block->fingerprint;
+	place->is_open = block->is_open;
+	place->is_finished = block->is_finished;
+}
+
+void
 place_advance(struct place *place)
 {
 	struct generation *old = place->generation;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "model/cursor.h"
+#include "stream/block.h"
 #include "stream/source.h"
 
 struct place {
@@ -27,6 +28,9 @@ void place_fini(struct place *place);
 
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
+
+/* To where a block leads that was rendered here. */
+void place_take_block(struct place *place, const struct block *block);
 
 /* To the start of what follows its generation, which ended or was lost. */
 void place_advance(struct place *place);

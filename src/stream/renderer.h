@@ -15,6 +15,8 @@ struct renderer;
 
 int renderer_new(struct renderer **ret_renderer);
 void renderer_free(struct renderer **renderer);
+/* Entries (of events, of messages) that were passed over, as they are malformed. */
+uint64_t renderer_malformed(const struct renderer *renderer);
 
 /* What the log events of one run's file have in common, rendered once. */
 struct renderer_template {
@@ -26,11 +28,21 @@ struct renderer_template {
 int renderer_template_init(struct renderer_template *t, const struct event_run *run);
 void renderer_template_fini(struct renderer_template *t);
 
+/* Holes of sparse files begin and end at pages; smaller ones are shown as the zeros that they
+ * read as. */
+enum { RENDERER_HOLE_BYTES = 4096 };
+
+struct stream_kind;
+
 struct renderer_job {
+	const struct stream_kind *kind;
 	const struct renderer_template *template; /* borrowed */
 	const struct place *places;               /* one for each file; borrowed */
-	enum cursor_file file;                    /* whose lines to render */
+	enum cursor_file file;                    /* whose entries to render */
+	const char *gap_stream;                   /* what gaps call it; NULL: nothing */
+	const char *id_prefix;                    /* of streams of many runs, else NULL */
 	size_t max_line_bytes;
+	uint64_t limit_bytes; /* what lies beyond this offset is left out; 0: nothing */
 	bool may_flush; /* an unfinished last line may be sent as a partial one */
 	bool is_final;  /* it will not grow any more: finish it */
 };

@@ -49,6 +49,7 @@ struct generation {
 
 	/* What readers learned and share. Between the two there is no line end. */
 	uint64_t unfinished_from, scanned_to;
+	uint64_t malformed_to; /* malformed entries that end before it were counted */
 	uint64_t head; /* fingerprint_head(), once has_head */
 	bool has_head;
 	struct line_index *index; /* or NULL: nobody asked yet */
@@ -66,6 +67,9 @@ struct source_ops {
 	/* Where data begins at or behind offset, which lies below the size: beyond offset if a hole
 	 * of a sparse file is there. */
 	uint64_t (*hole_end)(struct generation *generation, uint64_t offset);
+	/* Whether another process holds a lock on it (flock(2)), as writers of message buses do; NULL:
+	 * that is not known. Does not wait. */
+	bool (*is_locked)(const struct generation *generation);
 	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
 	int (*find)(struct source *source, const struct cursor_mark *mark,
 	            struct generation **ret_generation);

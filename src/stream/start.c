@@ -4,8 +4,8 @@
 
 #include "stream/indexer.h"
 
-static int
-begin_at(struct generation *g, uint64_t offset, uint64_t lines, struct place *ret_place)
+int
+start_at(struct generation *g, uint64_t offset, uint64_t lines, struct place *ret_place)
 {
 	uint64_t fingerprint;
 	bool is_open;
@@ -48,7 +48,7 @@ begin_behind_lines(struct generation *g, uint64_t lines, struct place *ret_place
 	uint64_t offset;
 	int error = indexer_offset_of(g, lines, &offset);
 
-	return error ? error : begin_at(g, offset, lines, ret_place);
+	return error ? error : start_at(g, offset, lines, ret_place);
 }
 
 static int
@@ -77,13 +77,13 @@ begin_at_lines(uint64_t wanted, bool clamp, struct generation *g, struct offload
 	int error;
 
 	if (wanted == 0)
-		return begin_at(g, 0, 0, ret_place);
+		return start_at(g, 0, 0, ret_place);
 	error = reach_goal(g, offload, progress, &lines);
 	if (error)
 		return error;
 	if (wanted <= lines)
 		return begin_behind_lines(g, wanted, ret_place);
-	error = begin_at(g, progress->goal_bytes, lines, ret_place);
+	error = start_at(g, progress->goal_bytes, lines, ret_place);
 	if (error)
 		return error;
 	if (clamp || (ret_place->is_open && wanted == lines + 1)) {
@@ -94,7 +94,7 @@ begin_at_lines(uint64_t wanted, bool clamp, struct generation *g, struct offload
 	}
 	place_fini(ret_place);
 	ret_gap->reason = "cursor_invalid";
-	return begin_at(g, 0, 0, ret_place);
+	return start_at(g, 0, 0, ret_place);
 }
 
 /* At a mark in the generation that is thought to hold it; NULL reason: it does. */
@@ -107,7 +107,7 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	*ret_reason = "truncated";
 	if (mark->offset > g->size_bytes)
 		return 0;
-	error = begin_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
+	error = start_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
 	if (error)
 		return error;
 	if (ret_place->fingerprint != mark->fingerprint) {
@@ -120,8 +120,8 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	return 0;
 }
 
-static int
-begin_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
+int
+start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
               const struct start_progress *progress, struct place *ret_place,
               struct event_gap *ret_gap)
 {
@@ -150,7 +150,21 @@ begin_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 		return error;
 	}
 	*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
-	return begin_at(source->current, 0, 0, ret_place);
+	return start_at(source->current, 0, 0, ret_place);
+}
+
+static int
+begin_at_offset(uint64_t offset, struct source *source, const struct start_progress *progress,
+                struct place *ret_place, struct event_gap *ret_gap)
+{
+	struct generation *g = source->current;
+
+	if (offset <= g->size_bytes)
+		return start_at(g, offset, 0, ret_place);
+	if (!source_is_fresh(source, progress->asked))
+		return -EAGAIN;
+	*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true, .from = offset };
+	return start_at(g, 0, 0, ret_place);
 }
 
 int
@@ -158,7 +172,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
               struct offload *offload, struct start_progress *progress,
               struct place *ret_place, struct event_gap *ret_gap)
 {
-	struct generation *g = source->current;
+	struct generation *g = progress->in ? progress->in : source->current;
 	struct event_gap gap = { 0 };
 	int error = -EINVAL;
 
@@ -168,7 +182,11 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 	case START_BEGINNING:
 		if (start->is_cursor_invalid)
 			gap.reason = "cursor_invalid";
-		error = begin_at(g, 0, 0, ret_place);
+		error = start_at(g, 0, 0, ret_place);
+		break;
+	case START_OFFSET:
+		error = begin_at_offset(start->cursor.files[file].mark.offset, source, progress, ret_place,
+		                        &gap);
 		break;
 	case START_END:
 	case START_TAIL:
@@ -176,7 +194,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		break;
 	case START_CURSOR:
 		if (start->cursor.files[file].has_mark)
-			error = begin_at_mark(&start->cursor.files[file].mark,
+			error = start_at_mark(&start->cursor.files[file].mark,
 			                      start->cursor.files[file].lines, source, progress, ret_place,
 			                      &gap);
 		else if (!source_is_fresh(source, progress->asked))
@@ -188,7 +206,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 	}
 	if (error)
 		return error;
-	if (start->kind == START_CURSOR && gap.reason && !source_is_fresh(source, progress->asked)) {
+	if (gap.reason && !start->is_cursor_invalid && !source_is_fresh(source, progress->asked)) {
 		/* The client may know of bytes, or of a file, that only another process saw so far. */
 		place_fini(ret_place);
 		progress->has_goal = false;

@@ -7,11 +7,14 @@
 #include "model/event.h"
 #include "stream/place.h"
 
+enum { START_MSG_ID_BYTES = 128 };
+
 enum start_kind {
 	START_BEGINNING, /* of the current file */
 	START_END,       /* what comes from now on; an unfinished last line is shown whole */
-	START_TAIL,      /* the last `tail_lines` lines */
+	START_TAIL,      /* the last `tail_lines` lines (of a message bus: entries) */
 	START_CURSOR,
+	START_OFFSET,    /* at byte offset cursor.files[0].mark.offset, which nothing vouches for */
 };
 
 struct start {
@@ -19,11 +22,14 @@ struct start {
 	uint64_t tail_lines;
 	struct cursor cursor;
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
+	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */
+	char msg_id[START_MSG_ID_BYTES + 1];
 };
 
 /* What is known of one file's start between two tries; zero-initialised but for `asked`. */
 struct start_progress {
 	uint64_t asked;      /* source->looks_begun when the client came */
+	struct generation *in; /* to begin in this one (borrowed), whatever the source says; or NULL */
 	bool has_goal;
 	uint32_t generation; /* serial */
 	uint64_t goal_bytes; /* the size when the client came: "the end" is there */
@@ -37,8 +43,20 @@ struct start_progress {
  *            called, with the same progress;
  *   other    -errno of reading.
  */
-int start_resolve(const struct start *start, enum cursor_file file, struct source *source,
-                  struct offload *offload, struct start_progress *progress,
-                  struct place *ret_place, struct event_gap *ret_gap);
+typedef int start_resolve_fn(const struct start *start, enum cursor_file file, struct source *source,
+                             struct offload *offload, struct start_progress *progress,
+                             struct place *ret_place, struct event_gap *ret_gap);
+
+/* For files of lines. */
+start_resolve_fn start_resolve;
+
+/* At a place of a generation, by reading what lies before it. As start_resolve_fn. */
+int start_at(struct generation *generation, uint64_t offset, uint64_t lines, struct place *ret_place);
+
+/* At the mark of START_CURSOR, or with a gap at the start of what is there. lines_seen: lines of
+ * which the last fragment lies before it. As start_resolve_fn. */
+int start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
+                  const struct start_progress *progress, struct place *ret_place,
+                  struct event_gap *ret_gap);
 
 #endif

@@ -12,18 +12,20 @@ struct subscriber_start {
 	struct event_gap gaps[CURSOR_FILES]; /* reason NULL: none to be told */
 };
 
+static const struct stream_ops ops;
+
 int
-subscriber_init(struct subscriber *s, struct hub *hub, const struct registry_run *run,
-                unsigned files, const struct start *start, subscriber_wake_fn *wake, void *arg)
+subscriber_init(struct subscriber *s, struct hub *hub, const struct channel_request *request,
+                const struct start *start, stream_wake_fn *wake, void *arg)
 {
 	struct subscriber_start *beginning = calloc(1, sizeof(*beginning));
 	int error;
 
-	*s = (struct subscriber){ .wake = wake, .arg = arg };
+	*s = (struct subscriber){ .stream = { .ops = &ops, .wake = wake, .arg = arg } };
 	if (!beginning)
 		return -ENOMEM;
 	beginning->start = *start;
-	error = channel_get(hub, run, files, &s->channel);
+	error = channel_get(hub, request, &s->channel);
 	if (error) {
 		free(beginning);
 		return error;
@@ -34,12 +36,30 @@ subscriber_init(struct subscriber *s, struct hub *hub, const struct registry_run
 	return 0;
 }
 
+int
+subscriber_new(struct hub *hub, const struct channel_request *request, const struct start *start,
+               stream_wake_fn *wake, void *arg, struct stream **ret_stream)
+{
+	struct subscriber *s = malloc(sizeof(*s));
+	int error;
+
+	if (!s)
+		return -ENOMEM;
+	error = subscriber_init(s, hub, request, start, wake, arg);
+	if (error) {
+		free(s);
+		return error;
+	}
+	*ret_stream = &s->stream;
+	return 0;
+}
+
 void
 subscriber_fini(struct subscriber *s)
 {
 	if (!s->channel)
 		return;
-	channel_unpark(s->channel, s);
+	audience_leave(&s->stream);
 	for (int i = 0; i < CURSOR_FILES; i++)
 		place_fini(&s->places[i]);
 	free(s->start);
@@ -47,79 +67,108 @@ subscriber_fini(struct subscriber *s)
 	channel_release(&s->channel);
 }
 
-/* --- events of the subscriber's own ------------------------------------------------------------------- */
-
-static struct event_id
-own_id(const struct subscriber *s, bool is_end, char text[static CURSOR_TEXT_BYTES])
+static void
+free_it(struct stream *stream)
 {
-	struct cursor cursor = { .is_end = is_end };
+	struct subscriber *s = (struct subscriber *)stream;
 
-	for (int i = 0; i < CURSOR_FILES; i++)
-		place_to_cursor(&s->places[i], (enum cursor_file)i, &cursor);
-	return (struct event_id){ .text = text, .length = cursor_format(&cursor, text) };
+	subscriber_fini(s);
+	free(s);
 }
 
-static enum subscriber_answer
+bool
+subscriber_has_begun(const struct subscriber *s)
+{
+	return !s->start;
+}
+
+static const struct stream_kind *
+kind_of(const struct subscriber *s)
+{
+	return s->channel->key.kind;
+}
+
+/* --- events of the subscriber's own ------------------------------------------------------------------- */
+
+/* The reader's position, as the id of an event that is no entry's; NULL: the kind has none. */
+static const struct event_id *
+own_id(const struct subscriber *s, bool is_end, char text[static STREAM_ID_BYTES],
+       struct event_id *ret_id)
+{
+	struct stream_id id = { .places = s->places, .is_end = is_end,
+		                .prefix = s->channel->id_prefix };
+
+	*ret_id = (struct event_id){ .text = text, .length = kind_of(s)->format_id(&id, text) };
+	return ret_id->length > 0 ? ret_id : NULL;
+}
+
+static enum stream_answer
 give(struct subscriber *s, struct buf *text, struct block **ret_block)
 {
 	struct block *block = block_take(text);
 
+	s->given = SUBSCRIBER_GAVE_OTHER;
 	if (!block) {
 		/* Without memory for an event there is none for the stream; its client comes back. */
 		s->is_over = true;
-		return SUBSCRIBER_END;
+		return STREAM_END;
 	}
 	*ret_block = block;
-	return SUBSCRIBER_BLOCK;
+	return STREAM_BLOCK;
 }
 
-static enum subscriber_answer
+typedef void put_fn(struct buf *to, const struct event_id *id, struct channel *channel);
+
+static enum stream_answer
+give_event(struct subscriber *s, put_fn *put, bool is_end, struct block **ret_block)
+{
+	char id_text[STREAM_ID_BYTES];
+	struct event_id id;
+	struct buf text = BUF_INIT;
+
+	s->is_over = is_end;
+	put(&text, own_id(s, is_end, id_text, &id), s->channel);
+	return give(s, &text, ret_block);
+}
+
+static enum stream_answer
 give_status(struct subscriber *s, struct block **ret_block)
 {
-	struct event_run run = channel_event_run(s->channel);
-	char id_text[CURSOR_TEXT_BYTES];
-	struct event_id id = own_id(s, false, id_text);
-	struct buf text = BUF_INIT;
+	enum stream_answer answer = give_event(s, kind_of(s)->put_status, false, ret_block);
 
-	s->status_seen = s->channel->status_serial;
-	event_put_status(&text, &id, &run, s->channel->run->status, s->channel->run->exit_code);
-	return give(s, &text, ret_block);
+	s->given = SUBSCRIBER_GAVE_STATUS;
+	return answer;
 }
 
-static enum subscriber_answer
-give_complete(struct subscriber *s, struct block **ret_block)
+static void
+put_gone(struct buf *to, const struct event_id *id, struct channel *channel)
 {
-	struct event_run run = channel_event_run(s->channel);
-	char id_text[CURSOR_TEXT_BYTES];
-	struct event_id id = own_id(s, true, id_text);
-	struct buf text = BUF_INIT;
+	struct event_run run = channel_event_run(channel);
 
-	s->is_over = true;
-	event_put_complete(&text, &id, &run, s->channel->run->status, s->channel->run->exit_code);
-	return give(s, &text, ret_block);
+	(void)id;
+	event_put_gone(to, &run);
 }
 
-static enum subscriber_answer
-give_gone(struct subscriber *s, struct block **ret_block)
-{
-	struct event_run run = channel_event_run(s->channel);
-	struct buf text = BUF_INIT;
-
-	s->is_over = true;
-	event_put_gone(&text, &run);
-	return give(s, &text, ret_block);
-}
-
-static enum subscriber_answer
+static enum stream_answer
 give_gap(struct subscriber *s, const struct event_gap *gap, struct block **ret_block)
 {
 	struct event_run run = channel_event_run(s->channel);
-	char id_text[CURSOR_TEXT_BYTES];
-	struct event_id id = own_id(s, false, id_text);
+	char id_text[STREAM_ID_BYTES];
+	struct event_id id;
 	struct buf text = BUF_INIT;
 
 	s->channel->hub->gaps++;
-	event_put_gap(&text, &id, &run, gap);
+	event_put_gap(&text, own_id(s, false, id_text, &id), &run, gap);
+	return give(s, &text, ret_block);
+}
+
+static enum stream_answer
+give_failure(struct subscriber *s, int error, struct block **ret_block)
+{
+	struct buf text = BUF_INIT;
+
+	s->has_failed = true;
+	kind_of(s)->put_failure(&text, error);
 	return give(s, &text, ret_block);
 }
 
@@ -153,7 +202,7 @@ find_places(struct subscriber *s)
 			place_init(&s->places[i], s->channel->sources[i]->current);
 			continue;
 		}
-		error = start_resolve(&b->start, (enum cursor_file)i, s->channel->sources[i],
+		error = kind_of(s)->resolve(&b->start, (enum cursor_file)i, s->channel->sources[i],
 		                      s->channel->hub->offload, &b->progress[i], &s->places[i],
 		                      &b->gaps[i]);
 		if (error && error != -EAGAIN)
@@ -162,7 +211,7 @@ find_places(struct subscriber *s)
 			result = error;
 			continue;
 		}
-		b->gaps[i].stream = cursor_file_names[i];
+		b->gaps[i].stream = channel_file_name(s->channel, (enum cursor_file)i);
 		distrust_blocks(s, i);
 	}
 	return result;
@@ -196,11 +245,12 @@ is_fresh(struct subscriber *s)
 /* All gaps of the beginning in one block. The id comes with the last: it names places behind all
  * of them, so whoever has it was told. False: there are none. */
 static bool
-give_first_gaps(struct subscriber *s, enum subscriber_answer *ret_answer, struct block **ret_block)
+give_first_gaps(struct subscriber *s, enum stream_answer *ret_answer, struct block **ret_block)
 {
 	struct event_run run = channel_event_run(s->channel);
-	char id_text[CURSOR_TEXT_BYTES];
-	struct event_id id = own_id(s, false, id_text);
+	char id_text[STREAM_ID_BYTES];
+	struct event_id id_room;
+	const struct event_id *id = own_id(s, false, id_text, &id_room);
 	struct buf text = BUF_INIT;
 	int left = 0;
 
@@ -221,12 +271,54 @@ give_first_gaps(struct subscriber *s, enum subscriber_answer *ret_answer, struct
 			left = 0;
 		}
 		s->channel->hub->gaps++;
-		event_put_gap(&text, left == 0 ? &id : NULL, &run, &gap);
+		event_put_gap(&text, left == 0 ? id : NULL, &run, &gap);
 	}
 	for (int i = 0; i < CURSOR_FILES; i++)
 		s->start->gaps[i].reason = NULL;
 	*ret_answer = give(s, &text, ret_block);
 	return true;
+}
+
+/* --- the end of one that reads so far and no further -------------------------------------------------------- */
+
+void
+subscriber_read_until(struct subscriber *s, const struct place until[static CURSOR_FILES])
+{
+	s->until = until;
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		struct start_progress *progress = &s->start->progress[i];
+
+		progress->in = until[i].generation;
+		progress->has_goal = true;
+		progress->generation = until[i].generation->serial;
+		progress->goal_bytes = until[i].offset;
+	}
+}
+
+/* One file was read so far; or it cannot be any more, and that was told. */
+static bool
+is_past(const struct subscriber *s, int file)
+{
+	return s->until && (s->places[file].generation != s->until[file].generation ||
+	                    s->places[file].offset >= s->until[file].offset);
+}
+
+static bool
+is_read_until(const struct subscriber *s)
+{
+	for (int i = 0; i < CURSOR_FILES; i++)
+		if (!is_past(s, i))
+			return false;
+	return true;
+}
+
+/* As channel_next_block() takes them. */
+static const uint64_t *
+limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
+{
+	for (int i = 0; s->until && i < CURSOR_FILES; i++)
+		limits[i] = is_past(s, i) ? 0 : s->until[i].offset;
+	return s->until ? limits : NULL;
 }
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
@@ -238,12 +330,12 @@ advance(struct subscriber *s, struct event_gap *ret_gap)
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		struct place *p = &s->places[i];
 
-		while (p->generation->state != GENERATION_LIVE) {
+		while (p->generation->state != GENERATION_LIVE && !is_past(s, i)) {
 			struct generation *g = p->generation;
 
 			if (g->state == GENERATION_LOST) {
 				*ret_gap = (struct event_gap){
-					.stream = cursor_file_names[i],
+					.stream = channel_file_name(s->channel, (enum cursor_file)i),
 					.reason = g->lost_reason,
 					.has_from = true,
 					.from = p->offset,
@@ -261,18 +353,6 @@ advance(struct subscriber *s, struct event_gap *ret_gap)
 	return false;
 }
 
-static void
-take_block(struct subscriber *s, const struct block *block)
-{
-	struct place *p = &s->places[block->file];
-
-	p->offset = block->offset;
-	p->lines = block->lines;
-	p->fingerprint = block->fingerprint;
-	p->is_open = block->is_open;
-	p->is_finished = block->is_finished;
-}
-
 static bool
 is_at_end(const struct subscriber *s)
 {
@@ -283,52 +363,98 @@ is_at_end(const struct subscriber *s)
 	return true;
 }
 
-static enum subscriber_answer
+static enum stream_answer
 park(struct subscriber *s)
 {
-	channel_park(s->channel, s);
-	return SUBSCRIBER_WAIT;
+	channel_park(s->channel, &s->stream);
+	return STREAM_WAIT;
 }
 
-static enum subscriber_answer
-next_of_log(struct subscriber *s, struct block **ret_block)
+/* Whether the status is to be told (anew). -EAGAIN: that is not known yet. */
+static int
+owes_status(struct subscriber *s, bool *ret_owes)
 {
+	uint64_t version = 0;
+	int error = 0;
+
+	if (kind_of(s)->status_version)
+		error = kind_of(s)->status_version(s->channel, &version);
+	if (error)
+		return error;
+	*ret_owes = version != s->status_seen && version != 0;
+	if (*ret_owes)
+		s->status_seen = version;
+	return 0;
+}
+
+/* There are no more entries: what else is there to say? */
+static enum stream_answer
+next_at_end(struct subscriber *s, struct block **ret_block)
+{
+	if (s->stops_at_end) {
+		s->is_over = true;
+		return STREAM_END;
+	}
+	if (channel_is_gone(s->channel))
+		return give_event(s, put_gone, true, ret_block);
+	if (kind_of(s)->ends && channel_is_finished(s->channel))
+		return give_event(s, kind_of(s)->put_complete, true, ret_block);
+	return park(s);
+}
+
+static enum stream_answer
+next_entries(struct subscriber *s, struct block **ret_block)
+{
+	uint64_t limits[CURSOR_FILES];
 	struct event_gap gap;
+	bool owes = false;
 	int error;
 
+	if (is_read_until(s)) {
+		s->is_over = true;
+		return STREAM_END;
+	}
 	if (advance(s, &gap))
 		return give_gap(s, &gap, ret_block);
-	error = channel_next_block(s->channel, s->places, ret_block);
+	error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
 	/* Content found to be other than it was is lost by now. */
 	if (error == -ESTALE && advance(s, &gap))
 		return give_gap(s, &gap, ret_block);
 	if (!error) {
-		take_block(s, *ret_block);
-		return SUBSCRIBER_BLOCK;
+		place_take_block(&s->places[(*ret_block)->file], *ret_block);
+		s->has_failed = false;
+		s->given = SUBSCRIBER_GAVE_ENTRIES;
+		return STREAM_BLOCK;
 	}
-	if (error == -ENODATA && is_at_end(s)) {
-		if (channel_is_gone(s->channel))
-			return give_gone(s, ret_block);
-		if (channel_is_finished(s->channel))
-			return give_complete(s, ret_block);
+	if (error != -ENODATA && error != -EAGAIN && error != -ESTALE && kind_of(s)->put_failure &&
+	    !s->has_failed)
+		return give_failure(s, error, ret_block);
+	if (error != -ENODATA || !is_at_end(s))
+		return park(s);
+	if (kind_of(s)->status_waits) {
+		if (owes_status(s, &owes) < 0)
+			return park(s);
+		if (owes)
+			return give_status(s, ret_block);
 	}
-	return park(s);
+	return next_at_end(s, ret_block);
 }
 
-enum subscriber_answer
+enum stream_answer
 subscriber_next(struct subscriber *s, struct block **ret_block)
 {
-	enum subscriber_answer answer;
+	enum stream_answer answer;
+	bool owes = false;
 
-	must(s->channel && !s->is_parked);
+	must(s->channel && !stream_is_waiting(&s->stream));
 	if (s->is_over)
-		return SUBSCRIBER_END;
+		return STREAM_END;
 	if (s->start && find_places(s) != 0)
 		return park(s);
 	if (s->start && s->start->start.cursor.is_end && is_still_the_end(s)) {
 		if (is_fresh(s) && channel_is_finished(s->channel)) {
 			s->is_over = true;
-			return SUBSCRIBER_NOTHING_MORE;
+			return STREAM_NOTHING_MORE;
 		}
 		return park(s);
 	}
@@ -339,7 +465,46 @@ subscriber_next(struct subscriber *s, struct block **ret_block)
 		free(s->start);
 		s->start = NULL;
 	}
-	if (s->status_seen != s->channel->status_serial)
-		return give_status(s, ret_block);
-	return next_of_log(s, ret_block);
+	if (s->status_seen == 0 || !kind_of(s)->status_waits) {
+		if (owes_status(s, &owes) < 0)
+			return park(s);
+		if (owes)
+			return give_status(s, ret_block);
+	}
+	return next_entries(s, ret_block);
 }
+
+static enum stream_answer
+next(struct stream *stream, struct block **ret_block)
+{
+	return subscriber_next((struct subscriber *)stream, ret_block);
+}
+
+static void
+progress(const struct stream *stream, struct stream_progress *ret_progress)
+{
+	const struct subscriber *s = (const struct subscriber *)stream;
+
+	*ret_progress = (struct stream_progress){ .has_lines = true };
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		const struct place *p = &s->places[i];
+		const struct generation *g = p->generation;
+		bool is_first = true;
+
+		for (; g; g = g->next, is_first = false) {
+			uint64_t from = is_first ? p->offset : 0;
+
+			if (g->state == GENERATION_LOST || from >= g->size_bytes)
+				continue;
+			ret_progress->bytes_behind += g->size_bytes - from;
+			if (!is_first || !g->index || g->is_indexing || g->index->scanned_bytes < g->size_bytes)
+				ret_progress->has_lines = false;
+			else
+				ret_progress->lines_behind += g->index->lines - p->lines;
+		}
+	}
+	if (ret_progress->bytes_behind == 0)
+		ret_progress->has_lines = true;
+}
+
+static const struct stream_ops ops = { .next = next, .progress = progress, .free = free_it };

@@ -1,45 +1,55 @@
 /*
- * A subscriber: one reader of a channel, at its own place. It is asked for the next piece when
- * there is room to send it, and says when it has none; it keeps nothing else.
+ * A subscriber: the stream of one reader of a channel, at its own place. It is asked for the next
+ * piece when there is room to send it, and keeps nothing else.
  */
 #ifndef STREAM_SUBSCRIBER_H
 #define STREAM_SUBSCRIBER_H
 
 #include "stream/channel.h"
 #include "stream/start.h"
+#include "stream/stream.h"
 
-/* Called in the loop's thread when subscriber_next() may have something: once each time. */
-typedef void subscriber_wake_fn(void *arg);
-
-enum subscriber_answer {
-	SUBSCRIBER_BLOCK, /* a block to send */
-	SUBSCRIBER_WAIT,  /* nothing now: wake will be called */
-	SUBSCRIBER_END,   /* the stream is over */
-	SUBSCRIBER_NOTHING_MORE, /* the first answer, to the id of an end that still holds: 204 */
+/* What the last block was of. */
+enum subscriber_given {
+	SUBSCRIBER_GAVE_ENTRIES, /* of a file: its place moved */
+	SUBSCRIBER_GAVE_STATUS,
+	SUBSCRIBER_GAVE_OTHER,   /* a gap, the end */
 };
 
 struct subscriber_start; /* while the place is being found */
 
-/* Embedded in its owner. */
+/* May be embedded in its owner. */
 struct subscriber {
+	struct stream stream;
 	struct channel *channel; /* owned reference; NULL: not subscribed */
 	struct place places[CURSOR_FILES];
 	struct subscriber_start *start; /* owned; NULL once begun */
-	subscriber_wake_fn *wake;
-	void *arg;
-	TAILQ_ENTRY(subscriber) entry; /* among the parked */
-	uint32_t status_seen;
-	bool is_parked;
+	const struct place *until; /* of each file: it is over there; NULL: no such end */
+	uint64_t status_seen; /* version of the last status that was given; 0: none */
+	enum subscriber_given given;
+	bool has_failed;      /* and that was told */
+	bool stops_at_end;    /* of what there is, instead of waiting for more */
 	bool is_over;
 };
 
-/* Subscribes to a run's log. 0 or -errno. */
-int subscriber_init(struct subscriber *s, struct hub *hub, const struct registry_run *run,
-                    unsigned files, const struct start *start, subscriber_wake_fn *wake, void *arg);
+/* Subscribes. 0 or -errno. */
+int subscriber_init(struct subscriber *s, struct hub *hub, const struct channel_request *request,
+                    const struct start *start, stream_wake_fn *wake, void *arg);
 /* Unsubscribes; takes one that is not subscribed. */
 void subscriber_fini(struct subscriber *s);
 
-/* *ret_block (returns owned) is set with SUBSCRIBER_BLOCK alone. */
-enum subscriber_answer subscriber_next(struct subscriber *s, struct block **ret_block);
+/* The same on the heap: stream_free() ends it. Returns owned. */
+int subscriber_new(struct hub *hub, const struct channel_request *request, const struct start *start,
+                   stream_wake_fn *wake, void *arg, struct stream **ret_stream);
+
+/* As stream_next(). */
+enum stream_answer subscriber_next(struct subscriber *s, struct block **ret_block);
+
+/* Its places were found, and what had to be told before. */
+bool subscriber_has_begun(const struct subscriber *s);
+
+/* Before it was asked anything: makes it one that reads what lies before these places (borrowed,
+ * and to outlive it), and is over then. Where it begins is found in their generations. */
+void subscriber_read_until(struct subscriber *s, const struct place until[static CURSOR_FILES]);
 
 #endif

@@ -11,8 +11,6 @@
 
 enum {
 	ROWS_A_TURN = 512,
-	/* Generations that a client has yet to go through, looked at for the sum of their sizes. */
-	MOST_GENERATIONS = 64,
 	STUCK_MS = 1000, /* who took nothing for so long is not ended, but cut off */
 };
 
@@ -122,26 +120,6 @@ client_table_kick(struct client_table *table, uint64_t number)
 
 /* --- how far ---------------------------------------------------------------------------------------- */
 
-/* Bytes of the files that it has yet to come by. False: not known, as its places are not. */
-static bool
-measure(const struct connection *c, uint64_t *ret_bytes)
-{
-	const struct subscriber *s = c->subscriber;
-	uint64_t bytes = 0;
-
-	if (!s || s->start)
-		return false;
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		const struct generation *g = s->places[i].generation;
-		uint64_t offset = s->places[i].offset;
-
-		for (int n = 0; g && n < MOST_GENERATIONS; n++, g = g->next, offset = 0)
-			bytes += g->size_bytes > offset ? g->size_bytes - offset : 0;
-	}
-	*ret_bytes = bytes;
-	return true;
-}
-
 static void
 publish(struct client_table *table, const struct connection *c, int64_t wall_ms)
 {
@@ -150,13 +128,15 @@ publish(struct client_table *table, const struct connection *c, int64_t wall_ms)
 		                           .bytes_behind = CLIENTS_UNKNOWN,
 		                           .lines_behind = CLIENTS_UNKNOWN,
 		                           .updated_ms = wall_ms };
-	uint64_t bytes;
 
-	if (measure(c, &bytes)) {
+	if (c->subscription) {
+		struct stream_progress progress;
+
+		stream_progress(c->subscription->stream, &progress);
 		/* What was rendered and not taken has yet to reach it as well. */
-		figures.bytes_behind = bytes + c->queue.queued_bytes;
-		if (figures.bytes_behind == 0)
-			figures.lines_behind = 0;
+		figures.bytes_behind = progress.bytes_behind + c->queue.queued_bytes;
+		if (progress.has_lines && c->queue.queued_bytes == 0)
+			figures.lines_behind = progress.lines_behind;
 	}
 	clients_update(table->clients, c->row.slot, &figures);
 }

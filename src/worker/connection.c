@@ -21,6 +21,8 @@ enum {
 	/* Of a body, read at once and in one turn. */
 	BODY_BYTES = 16 * 1024,
 	BODY_READS = 16,
+	/* Slices of a file in which there was nothing to send. */
+	PASSES_A_TURN = 16,
 };
 
 static void set_timer(struct connection *c);
@@ -235,11 +237,7 @@ connection_new(struct worker *worker, int fd)
 static void
 withdraw(struct connection *c)
 {
-	if (c->subscriber) {
-		subscriber_fini(c->subscriber);
-		free(c->subscriber);
-		c->subscriber = NULL;
-	}
+	subscription_free(&c->subscription);
 	if (c->pending)
 		c->pending->drop(c->pending);
 	c->pending = NULL;
@@ -248,9 +246,6 @@ withdraw(struct connection *c)
 		body_fini(c->body);
 	free(c->body);
 	c->body = NULL;
-	if (c->is_counted)
-		peers_change(c->worker->peers, c->run_slot, -1);
-	c->is_counted = false;
 }
 
 void
@@ -454,29 +449,48 @@ wake(void *arg)
 	connection_ready(arg);
 }
 
-void
-connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
-                     const struct start *start)
+static void
+go_on(struct connection *c, int error)
 {
-	c->subscriber = malloc(sizeof(*c->subscriber));
-	if (!c->subscriber || subscriber_init(c->subscriber, c->worker->hub, run, files, start, wake, c) < 0) {
-		free(c->subscriber);
-		c->subscriber = NULL;
+	if (error)
 		connection_end_stream(c);
-		return;
-	}
-	connection_ready(c);
+	else
+		connection_ready(c);
 }
 
-/* Asks the subscriber until enough is queued. */
+void
+connection_subscribe(struct connection *c, const struct channel_request *request,
+                     const struct start *start)
+{
+	go_on(c, subscription_new(c->worker->hub, request, start, wake, c, &c->subscription));
+}
+
+void
+connection_subscribe_to_many(struct connection *c, const struct feed_request *request)
+{
+	go_on(c, subscription_new_of_many(c->worker->hub, request, wake, c, &c->subscription));
+}
+
+/* Asks the subscription until enough is queued. */
 static bool
 fill(struct connection *c)
 {
-	while (c->subscriber && !c->subscriber->is_parked && send_queue_has_room(&c->queue)) {
+	int passed_over = 0;
+
+	while (c->subscription && !subscription_is_waiting(c->subscription) &&
+	       send_queue_has_room(&c->queue)) {
 		struct block *block = NULL;
 
-		switch (subscriber_next(c->subscriber, &block)) {
-		case SUBSCRIBER_BLOCK:
+		switch (subscription_next(c->subscription, &block)) {
+		case STREAM_BLOCK:
+			if (block->length_bytes == 0) {
+				/* Something was passed over: more may be, and others have their turn. */
+				block_unref(&block);
+				if (++passed_over < PASSES_A_TURN)
+					break;
+				connection_ready(c);
+				return true;
+			}
 			/* Where the headers had to wait, nothing is queued yet. */
 			if (!c->is_opened && !open_now(c)) {
 				block_unref(&block);
@@ -484,9 +498,9 @@ fill(struct connection *c)
 			}
 			send_queue_add(&c->queue, block);
 			break;
-		case SUBSCRIBER_WAIT:
+		case STREAM_WAIT:
 			return true;
-		case SUBSCRIBER_NOTHING_MORE:
+		case STREAM_NOTHING_MORE:
 			if (c->is_opened) {
 				/* It waited for the run in a stream that began with 200: its next
 				 * try gets the 204. */
@@ -500,7 +514,7 @@ fill(struct connection *c)
 			c->is_opened = true;
 			connection_end_stream(c);
 			return true;
-		case SUBSCRIBER_END:
+		case STREAM_END:
 			if (!c->is_opened)
 				return false; /* it could not even begin */
 			connection_end_stream(c);

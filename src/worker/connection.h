@@ -1,7 +1,7 @@
 /*
  * A connection from the web server: one FastCGI request (nginx does not multiplex), then its
  * answer, then its end. It knows how bytes come and go; what is answered is decided in
- * routes.c, and what a stream says comes from its subscriber.
+ * routes.c, and what a stream says comes from its subscription.
  *
  * States: reading the head → (reading the body) → (waiting for a run) → streaming or answering →
  * closed.
@@ -10,7 +10,7 @@
 #define WORKER_CONNECTION_H
 
 #include "base/loop.h"
-#include "stream/subscriber.h"
+#include "stream/subscription.h"
 #include "worker/answer.h"
 #include "worker/client_table.h"
 #include "worker/send_queue.h"
@@ -35,8 +35,7 @@ struct connection {
 
 	struct request *request;      /* while the head is read and routed */
 	struct pending_answer *pending; /* while one is being made over several turns */
-	struct subscriber *subscriber; /* of a stream */
-	uint32_t run_slot;            /* counted in the pool for this run */
+	struct subscription *subscription; /* of a stream */
 	struct client_row row;        /* in the list of clients */
 	struct send_queue queue;
 	struct fastcgi_stdin input;   /* behind the head: a body */
@@ -46,7 +45,6 @@ struct connection {
 	char *style_headers; /* owned, for style */
 	bool is_ready;     /* queued to be served */
 	bool is_blocked;   /* the kernel's buffer is full: waits for EPOLLOUT */
-	bool is_counted;   /* in the pool */
 	bool is_opened;    /* its headers are on their way */
 	bool is_ending;    /* nothing follows what is queued */
 	bool has_body;     /* it is to come whole before the end: see connection_serve() */
@@ -63,7 +61,7 @@ void connection_free(struct connection *c);
 /* Queues it to be served (connection_serve) in one of the next turns. */
 void connection_ready(struct connection *c);
 
-/* Serves it: asks its subscriber for more and sends, a bounded amount; may free it. */
+/* Serves it: asks its subscription for more and sends, a bounded amount; may free it. */
 void connection_serve(struct connection *c);
 
 /* Collects the body of the request (takes body, which has begun), then calls body->then(): at once, or
@@ -73,13 +71,14 @@ void connection_collect(struct connection *c, struct body *body);
 /* Sends one block (takes it; NULL: out of memory, the connection closes) and then the end. */
 void connection_answer(struct connection *c, struct block *block);
 
-/* Begins a stream: counts it, sends headers and first bytes (later for the id of an end, which may
+/* Begins a stream: sends headers and first bytes (later for the id of an end, which may
  * be answered with 204). connection_subscribe() follows, at once or when the run was found.
  * False: without memory, and the connection is freed. */
 bool connection_open_stream(struct connection *c, bool may_be_over);
-/* Subscribes to a run. Ends the connection on failure. */
-void connection_subscribe(struct connection *c, const struct registry_run *run, unsigned files,
+/* Subscribes to a run, file or bus; to many. Ends the connection on failure. */
+void connection_subscribe(struct connection *c, const struct channel_request *request,
                           const struct start *start);
+void connection_subscribe_to_many(struct connection *c, const struct feed_request *request);
 
 /* Ends its stream (or its waiting) cleanly, now: an EventSource comes back with its last id. May
  * free it. Not for one that is ending. */

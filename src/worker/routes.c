@@ -128,7 +128,7 @@ list_client(struct connection *c, const struct client_subject *subject)
 static void
 answer_run_stream(struct connection *c)
 {
-	struct run_query query = { .wants_stream = true };
+	struct run_query query = { .kind = &stream_kind_log };
 
 	if (take_run_id(c, 2, &query) && take_files(c, &query) && take_start(c, &query)) {
 		list_client(c, &(struct client_subject){ .kind = "log", .run_id = query.run_id });
@@ -139,7 +139,7 @@ answer_run_stream(struct connection *c)
 static void
 answer_run(struct connection *c)
 {
-	struct run_query query = { .wants_stream = false };
+	struct run_query query = { .kind = NULL };
 
 	if (take_run_id(c, 2, &query))
 		run_wait_begin(c, &query);

@@ -73,6 +73,7 @@ answer_with_stream(struct connection *c, const struct run_query *query,
 	struct worker *worker = c->worker;
 	const struct settings *settings = &worker->settings;
 	bool may_be_over = query->start.kind == START_CURSOR && query->start.cursor.is_end;
+	struct channel_request request = { .kind = query->kind, .run = run, .files = query->files };
 
 	if (c->style.is_head) {
 		connection_answer(c, answer_stream(&c->style, 0));
@@ -84,12 +85,9 @@ answer_with_stream(struct connection *c, const struct run_query *query,
 		run_answer_error(c, ANSWER_TOO_MANY_CLIENTS, "the run has as many clients as it may have");
 		return;
 	}
-	c->run_slot = run->slot;
-	c->is_counted = true;
-	peers_change(worker->peers, run->slot, +1);
 	if (!c->is_opened && !connection_open_stream(c, may_be_over))
 		return;
-	connection_subscribe(c, run, query->files, &query->start);
+	connection_subscribe(c, &request, &query->start);
 }
 
 void
@@ -97,7 +95,7 @@ run_answer(struct connection *c, const struct run_query *query, const struct reg
 {
 	if (run->is_deleted)
 		run_answer_error(c, ANSWER_GONE, "the run was deleted");
-	else if (query->wants_stream)
+	else if (query->kind)
 		answer_with_stream(c, query, run);
 	else
 		connection_answer(c, answer_json(&c->style, run_answer_json(c->worker, run)));

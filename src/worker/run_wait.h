@@ -15,7 +15,7 @@ struct worker;
 /* What is wanted of a run. */
 struct run_query {
 	char run_id[RUN_ID_BYTES + 1];
-	bool wants_stream;  /* or the registry's view of it */
+	const struct stream_kind *kind; /* of the stream that is wanted; NULL: the registry's view */
 	unsigned files;     /* enum channel_files */
 	struct start start;
 	int64_t wait_ms;    /* how long to wait for the run to appear */

@@ -240,6 +240,14 @@ on_supervisor(void *arg, uint32_t events)
 
 /* --- beginning -------------------------------------------------------------------------------------------------- */
 
+static void
+count(void *arg, uint32_t slot, int by)
+{
+	struct worker *worker = arg;
+
+	peers_change(worker->peers, slot, by);
+}
+
 static int
 set_up(struct worker *worker, const struct instance *instance)
 {
@@ -266,6 +274,8 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
 		                worker->buses, instance->runs_dir_fd, &worker->hub);
+	if (!error)
+		hub_count_with(worker->hub, count, worker);
 	if (!error)
 		error = loop_fd_add(worker->loop, &worker->supervisor_watch, instance->supervisor_fd, EPOLLIN,
 		                    on_supervisor, worker);

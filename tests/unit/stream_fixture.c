@@ -198,20 +198,20 @@ take(struct reader *r)
 		struct block *block;
 
 		switch (subscriber_next(&r->subscriber, &block)) {
-		case SUBSCRIBER_BLOCK:
+		case STREAM_BLOCK:
 			take_events(r, block);
 			block_unref(&block);
 			if (r->blocks_left > 0 && --r->blocks_left == 0)
 				r->is_stuck = true;
 			break;
-		case SUBSCRIBER_WAIT:
+		case STREAM_WAIT:
 			r->is_awake = false;
 			break;
-		case SUBSCRIBER_NOTHING_MORE:
+		case STREAM_NOTHING_MORE:
 			r->is_nothing_more = true;
 			r->is_over = true;
 			break;
-		case SUBSCRIBER_END:
+		case STREAM_END:
 			r->is_over = true;
 			break;
 		}
@@ -228,7 +228,9 @@ reader_new(struct fixture *f, const char *run_id, unsigned files, const struct s
 	ck_assert_ptr_nonnull(r);
 	r->fixture = f;
 	r->is_awake = true;
-	ck_assert_int_eq(subscriber_init(&r->subscriber, f->hub, &run, files, start, wake, r), 0);
+	struct channel_request request = { .kind = &stream_kind_log, .run = &run, .files = files };
+
+	ck_assert_int_eq(subscriber_init(&r->subscriber, f->hub, &request, start, wake, r), 0);
 	while (readers[i])
 		i++;
 	ck_assert_uint_lt(i, MOST_READERS);

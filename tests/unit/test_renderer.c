@@ -8,6 +8,7 @@
 
 #include "golden.h"
 #include "model/fingerprint.h"
+#include "stream/kind.h"
 
 static struct {
 	struct source source;
@@ -86,7 +87,7 @@ tear_down(void)
 static struct renderer_job
 job(size_t max_line_bytes)
 {
-	return (struct renderer_job){ .template = &template, .places = places, .file = CURSOR_STDOUT,
+	return (struct renderer_job){ .kind = &stream_kind_log, .gap_stream = "stdout", .template = &template, .places = places, .file = CURSOR_STDOUT,
 		                      .max_line_bytes = max_line_bytes };
 }
 

@@ -1,0 +1,461 @@
+#include "stream/feed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "stream/feed_state.h"
+
+enum {
+	SCAN_SLOTS_A_TURN = 4096,
+	/* Members that are asked in one turn though they have nothing. */
+	IDLE_MEMBERS_A_TURN = 64,
+	/* A run that is over when it is first seen was short, not old. */
+	NEW_MS = 60 * 1000,
+	MOST_PAST = 10000,
+};
+
+const struct registry *
+feed_registry(const struct feed *feed)
+{
+	return feed->kind->is_of_bus ? feed->hub->buses : feed->hub->registry;
+}
+
+bool
+feed_wants(const struct feed *feed, const struct registry_run *run)
+{
+	return (!feed->project_id || strcmp(feed->project_id, run->project_id) == 0) &&
+	       (!feed->task_id || strcmp(feed->task_id, run->task_id) == 0);
+}
+
+struct channel_request
+feed_channel_request(const struct feed *feed, const struct registry_run *run, uint32_t feed_number)
+{
+	return (struct channel_request){ .kind = feed->kind, .run = run, .files = feed->files,
+		                         .feed = feed_number };
+}
+
+struct feed_member *
+feed_member_at(const struct feed *feed, uint32_t slot)
+{
+	struct feed_member *m;
+
+	HASH_FIND(hh, feed->by_slot, &slot, sizeof(slot), m);
+	return m;
+}
+
+/* --- runs that ended ------------------------------------------------------------------------------------ */
+
+static void
+forget_past(struct feed *feed, struct feed_past *past)
+{
+	HASH_DELETE(hh, feed->past, past);
+	TAILQ_REMOVE(&feed->past_order, past, entry);
+	feed->past_count--;
+	free(past);
+}
+
+static struct feed_past *
+find_past(struct feed *feed, const struct registry_run *run)
+{
+	struct feed_past *past;
+
+	HASH_FIND(hh, feed->past, &run->slot, sizeof(run->slot), past);
+	return past && strcmp(past->run_id, run->run_id) == 0 ? past : NULL;
+}
+
+static void
+remember_past(struct feed *feed, const struct feed_member *m)
+{
+	struct feed_past *past, *old;
+
+	HASH_FIND(hh, feed->past, &m->slot, sizeof(m->slot), old);
+	if (old)
+		forget_past(feed, old);
+	past = calloc(1, sizeof(*past));
+	if (!past)
+		return;
+	past->slot = m->slot;
+	memcpy(past->run_id, m->subscriber.channel->run->run_id, sizeof(past->run_id));
+	for (int i = 0; i < CURSOR_FILES; i++)
+		place_to_cursor(&m->subscriber.places[i], (enum cursor_file)i, &past->cursor);
+	HASH_ADD(hh, feed->past, slot, sizeof(past->slot), past);
+	TAILQ_INSERT_TAIL(&feed->past_order, past, entry);
+	if (++feed->past_count > MOST_PAST)
+		forget_past(feed, TAILQ_FIRST(&feed->past_order));
+}
+
+/* --- members ------------------------------------------------------------------------------------------------ */
+
+static void
+free_member(struct journal_owner *owner)
+{
+	struct feed_member *m = (struct feed_member *)owner;
+
+	subscriber_fini(&m->subscriber);
+	free(m);
+}
+
+static void
+unhash(struct feed_member *m)
+{
+	if (m->is_hashed)
+		HASH_DELETE(hh, m->feed->by_slot, m);
+	m->is_hashed = false;
+}
+
+static void
+remove_member(struct feed_member *m)
+{
+	struct feed *feed = m->feed;
+
+	feed_client_forget_member(feed, m);
+	audience_leave(&m->subscriber.stream);
+	if (m->is_ready)
+		TAILQ_REMOVE(&feed->ready, m, ready_entry);
+	m->is_ready = false;
+	m->is_in = false;
+	unhash(m);
+	TAILQ_REMOVE(&feed->members, m, entry);
+	feed->hub->members--;
+	journal_owner_unref(&m->owner);
+}
+
+static void
+make_ready(struct feed_member *m)
+{
+	if (m->is_ready)
+		return;
+	m->is_ready = true;
+	TAILQ_INSERT_TAIL(&m->feed->ready, m, ready_entry);
+}
+
+static void
+member_woken(void *arg)
+{
+	struct feed_member *m = arg;
+
+	if (!m->is_in)
+		return;
+	make_ready(m);
+	audience_wake(&m->feed->audience);
+}
+
+static void
+add_member(struct feed *feed, const struct registry_run *run, const struct start *start)
+{
+	struct channel_request request = feed_channel_request(feed, run, feed->number);
+	struct feed_member *m;
+
+	if (feed->hub->members >= feed->hub->most_members) {
+		feed->not_followed++;
+		feed->hub->runs_not_followed++;
+		audience_wake(&feed->audience);
+		return;
+	}
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return;
+	m->feed = feed;
+	m->slot = run->slot;
+	m->owner = (struct journal_owner){ .references = 1, .free = free_member };
+	if (subscriber_init(&m->subscriber, feed->hub, &request, start, member_woken, m) < 0) {
+		free(m);
+		return;
+	}
+	m->subscriber.channel->id_prefix = feed->prefix;
+	m->is_in = true;
+	HASH_ADD(hh, feed->by_slot, slot, sizeof(m->slot), m);
+	m->is_hashed = true;
+	TAILQ_INSERT_TAIL(&feed->members, m, entry);
+	feed->hub->members++;
+	make_ready(m);
+	audience_wake(&feed->audience);
+}
+
+/* --- who is one ------------------------------------------------------------------------------------------------ */
+
+/* Seen while the feed was there, or just before. */
+static bool
+is_new(const struct feed *feed, const struct registry_run *run)
+{
+	return run->first_seen_ms >= feed->made_wall_ms;
+}
+
+static void
+consider(struct feed *feed, uint32_t slot)
+{
+	struct start start = { .kind = START_BEGINNING };
+	struct feed_member *m = feed_member_at(feed, slot);
+	struct registry_run run;
+	struct feed_past *past;
+
+	if (registry_at(feed_registry(feed), slot, &run) < 0 || run.is_deleted || !feed_wants(feed, &run))
+		return;
+	if (m && strcmp(m->subscriber.channel->run->run_id, run.run_id) == 0)
+		return;
+	if (m)
+		unhash(m); /* another run has its slot: it goes on to its end */
+	past = find_past(feed, &run);
+	if (run.is_terminal &&
+	    (past || !is_new(feed, &run) || clock_wall_ms() - run.first_seen_ms > NEW_MS))
+		return;
+	if (past)
+		start = (struct start){ .kind = START_CURSOR, .cursor = past->cursor };
+	else if (!is_new(feed, &run))
+		start.kind = START_END;
+	add_member(feed, &run, &start);
+}
+
+void
+feeds_update(struct hub *hub, uint32_t slot, bool is_of_bus)
+{
+	struct feed *feed;
+
+	/* Those that a scan has yet to come to, it will. */
+	TAILQ_FOREACH (feed, &hub->feeds, entry)
+		if (feed->kind->is_of_bus == is_of_bus && slot < feed->scan_next)
+			consider(feed, slot);
+}
+
+static void
+scan(void *arg)
+{
+	struct feed *feed = arg;
+	uint32_t count = registry_count(feed_registry(feed));
+
+	for (int i = 0; i < SCAN_SLOTS_A_TURN && feed->scan_next < count; i++)
+		consider(feed, feed->scan_next++);
+	if (feed->scan_next < count)
+		loop_defer(feed->hub->loop, &feed->scan_task, scan, feed);
+	else
+		feed->scan_next = UINT32_MAX; /* what comes is told */
+}
+
+void
+feeds_update_all(struct hub *hub, bool is_of_bus)
+{
+	struct feed *feed;
+
+	TAILQ_FOREACH (feed, &hub->feeds, entry) {
+		if (feed->kind->is_of_bus != is_of_bus)
+			continue;
+		feed->scan_next = 0;
+		loop_defer(hub->loop, &feed->scan_task, scan, feed);
+	}
+}
+
+/* --- advancing --------------------------------------------------------------------------------------------------- */
+
+/* The journal's entry for a block that a member was given; before: its places until then. */
+static struct journal_entry
+entry_of(struct feed_member *m, const struct place *before, struct block *block)
+{
+	struct subscriber *s = &m->subscriber;
+	struct journal_entry entry = { .owner = &m->owner };
+	enum cursor_file file = block->file;
+	const struct place *after = &s->places[file];
+
+	if (s->given != SUBSCRIBER_GAVE_ENTRIES) {
+		entry.kind = s->given == SUBSCRIBER_GAVE_STATUS ? JOURNAL_STATUS : JOURNAL_TEXT;
+		entry.block = block_ref(block);
+		return entry;
+	}
+	entry.kind = JOURNAL_EXTENT;
+	entry.file = file;
+	if (before[file].generation == after->generation)
+		entry.from = before[file];
+	else
+		entry.from = (struct place){ .generation = after->generation };
+	generation_ref(entry.from.generation);
+	entry.to = after->offset;
+	entry.ends_open = after->is_open;
+	entry.ends_finished = after->is_finished;
+	return entry;
+}
+
+struct block_key
+feed_block_key(uint64_t number, const struct place *from)
+{
+	struct block_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.files[0].offset = from->offset;
+	key.files[0].generation = from->generation->serial;
+	key.files[1].offset = number;
+	return key;
+}
+
+void
+feed_format_prefix(const struct feed *feed, uint64_t number, char ret_text[static FEED_PREFIX_BYTES])
+{
+	snprintf(ret_text, FEED_PREFIX_BYTES, "f=%08x-%llu", feed->nonce, (unsigned long long)number);
+}
+
+static void
+note(struct feed *feed, struct feed_member *m, const struct place *before, struct block *block)
+{
+	struct journal_entry entry = entry_of(m, before, block);
+	uint64_t number = journal_next_number(&feed->journal);
+
+	journal_append(&feed->journal, &entry);
+	if (entry.kind == JOURNAL_EXTENT && feed->client_count > 1) {
+		struct block_key key = feed_block_key(number, &entry.from);
+
+		block_cache_keep(&feed->hub->cache, &feed->blocks, &key, block);
+	}
+	if (entry.kind == JOURNAL_STATUS && m->told_at == 0)
+		m->told_at = number;
+}
+
+/* The next thing that a member has. */
+static enum stream_answer
+ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
+{
+	struct place before[CURSOR_FILES];
+	enum stream_answer answer;
+
+	feed_format_prefix(feed, journal_next_number(&feed->journal), feed->prefix);
+	/* The generations they name may go while it is asked: held, to be compared. */
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		before[i] = m->subscriber.places[i];
+		if (before[i].generation)
+			generation_ref(before[i].generation);
+	}
+	answer = subscriber_next(&m->subscriber, ret_block);
+	/* What was only passed over needs no entry. */
+	if (answer == STREAM_BLOCK && (*ret_block)->length_bytes > 0)
+		note(feed, m, before, *ret_block);
+	for (int i = 0; i < CURSOR_FILES; i++)
+		if (before[i].generation)
+			generation_unref(&before[i].generation);
+	return answer;
+}
+
+enum stream_answer
+feed_advance(struct feed *feed, struct block **ret_block)
+{
+	struct feed_member *m;
+
+	for (int i = 0; i < IDLE_MEMBERS_A_TURN && (m = TAILQ_FIRST(&feed->ready)) != NULL; i++) {
+		TAILQ_REMOVE(&feed->ready, m, ready_entry);
+		m->is_ready = false;
+		if (stream_is_waiting(&m->subscriber.stream))
+			continue;
+		switch (ask(feed, m, ret_block)) {
+		case STREAM_BLOCK:
+			make_ready(m); /* behind all others */
+			if ((*ret_block)->length_bytes > 0)
+				return STREAM_BLOCK;
+			block_unref(ret_block);
+			break;
+		case STREAM_WAIT:
+			break;
+		case STREAM_END:
+		case STREAM_NOTHING_MORE:
+			if (subscriber_has_begun(&m->subscriber))
+				remember_past(feed, m);
+			remove_member(m);
+			break;
+		}
+	}
+	return STREAM_WAIT;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+static bool
+is_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static struct feed *
+find_feed(struct hub *hub, const struct feed_request *request)
+{
+	struct feed *feed;
+
+	TAILQ_FOREACH (feed, &hub->feeds, entry)
+		if (feed->kind == request->kind && feed->files == request->files &&
+		    is_same(feed->project_id, request->project_id) &&
+		    is_same(feed->task_id, request->task_id))
+			return feed;
+	return NULL;
+}
+
+static void
+free_feed(struct feed *feed)
+{
+	struct feed_member *m;
+	struct feed_past *past;
+
+	loop_defer_cancel(feed->hub->loop, &feed->scan_task);
+	while ((m = TAILQ_FIRST(&feed->members)) != NULL)
+		remove_member(m);
+	while ((past = TAILQ_FIRST(&feed->past_order)) != NULL)
+		forget_past(feed, past);
+	block_cache_purge(&feed->blocks);
+	journal_fini(&feed->journal);
+	audience_fini(&feed->audience);
+	TAILQ_REMOVE(&feed->hub->feeds, feed, entry);
+	free(feed->project_id);
+	free(feed->task_id);
+	free(feed);
+}
+
+void
+feed_release(struct feed *feed)
+{
+	if (feed->client_count == 0)
+		free_feed(feed);
+}
+
+static int
+copy_text(const char *text, char **ret_copy)
+{
+	*ret_copy = text ? strdup(text) : NULL;
+	return text && !*ret_copy ? -ENOMEM : 0;
+}
+
+int
+feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_feed)
+{
+	struct feed *feed = find_feed(hub, request);
+	int error;
+
+	if (feed) {
+		*ret_feed = feed;
+		return 0;
+	}
+	feed = calloc(1, sizeof(*feed));
+	if (!feed)
+		return -ENOMEM;
+	feed->hub = hub;
+	feed->kind = request->kind;
+	feed->files = request->files;
+	feed->number = ++hub->feed_number;
+	feed->made_wall_ms = clock_wall_ms();
+	if (getrandom(&feed->nonce, sizeof(feed->nonce), GRND_NONBLOCK) != (ssize_t)sizeof(feed->nonce))
+		feed->nonce = (uint32_t)clock_now_ns();
+	TAILQ_INIT(&feed->members);
+	TAILQ_INIT(&feed->ready);
+	TAILQ_INIT(&feed->past_order);
+	TAILQ_INIT(&feed->clients);
+	audience_init(&feed->audience, hub->loop);
+	TAILQ_INSERT_TAIL(&hub->feeds, feed, entry);
+	journal_init(&feed->journal);
+	error = copy_text(request->project_id, &feed->project_id);
+	if (!error)
+		error = copy_text(request->task_id, &feed->task_id);
+	if (error) {
+		free_feed(feed);
+		return error;
+	}
+	loop_defer(hub->loop, &feed->scan_task, scan, feed);
+	*ret_feed = feed;
+	return 0;
+}

@@ -18,28 +18,7 @@ enum {
 	FORCED_LOOKS_GAP_MS = 50, /* between looks that are asked for */
 	FORCED_LOOKS_SHARE = 10,  /* and they take at most one part in so many of the time */
 	CANDIDATES_PER_LOOK = 256,
-	RING_GAP_MS = 20,         /* while a long look goes on */
 };
-
-/* --- the workers' bells ------------------------------------------------------------------------- */
-
-void
-discovery_ring(struct discovery *d, bool forced)
-{
-	uint64_t changes = registry_changes_now(d->registry);
-	int64_t now_ms;
-
-	if (changes == d->changes_rung && !forced)
-		return;
-	now_ms = clock_now_ms();
-	if (!forced && now_ms - d->last_ring_ms < RING_GAP_MS)
-		return; /* the end of the look or of the turn rings */
-	d->changes_rung = changes;
-	d->last_ring_ms = now_ms;
-	for (int i = 0; i < INSTANCE_WORKERS_MAX; i++)
-		if (d->instance->worker_bell_fds[i] >= 0)
-			eventfd_write(d->instance->worker_bell_fds[i], 1);
-}
 
 /* --- the root ----------------------------------------------------------------------------------- */
 
@@ -89,7 +68,7 @@ check_root(struct discovery *d)
 	log_info("runs_dir", "path=\"%s\"%s", path, d->root_was_missing ? " back=1" : "");
 	d->root_was_missing = false;
 	watch_choose(d);
-	folders_forget_listings(d);
+	d->must_list_all = true;
 	return true;
 }
 
@@ -104,22 +83,24 @@ look(struct discovery *d)
 	d->bell_rung = false;
 	registry_writer_look_begin(d->writer);
 	if (check_root(d)) {
-		watch_read(d);
+		hints_read(d);
 		scan_folders(d, forced || !d->is_settled);
-		scan_candidates(d, CANDIDATES_PER_LOOK);
+		candidates_look(d, CANDIDATES_PER_LOOK);
 		runs_look_closely(d);
-		if (d->is_settled)
+		if (d->is_settled) {
 			runs_sweep(d, began_ms - d->look_began_ms);
-		else
+			buses_sweep(d, began_ms - d->look_began_ms);
+		} else {
 			runs_settle(d);
+			buses_settle(d);
+		}
 		d->is_settled = true;
 	}
 	registry_writer_look_finish(d->writer);
 	d->look_count++;
 	d->look_began_ms = began_ms;
 	d->look_ended_ms = clock_now_ms();
-	if (forced || registry_changes_now(d->registry) != d->changes_rung)
-		discovery_ring(d, true);
+	bells_ring(d, forced || bells_are_due(d));
 }
 
 static void
@@ -167,8 +148,8 @@ on_inotify(void *arg, uint32_t events)
 
 	(void)events;
 	if (d->root_fd >= 0)
-		watch_read(d);
-	discovery_ring(d, registry_changes_now(d->registry) != d->changes_rung);
+		hints_read(d);
+	bells_ring(d, bells_are_due(d));
 }
 
 /* --- from above --------------------------------------------------------------------------------- */
@@ -179,7 +160,9 @@ same_files(const struct settings *a, const struct settings *b)
 	return strcmp(a->storage.files.run_info, b->storage.files.run_info) == 0 &&
 	       strcmp(a->storage.files.stdout_log, b->storage.files.stdout_log) == 0 &&
 	       strcmp(a->storage.files.stderr_log, b->storage.files.stderr_log) == 0 &&
-	       strcmp(a->storage.files.events, b->storage.files.events) == 0;
+	       strcmp(a->storage.files.events, b->storage.files.events) == 0 &&
+	       strcmp(a->storage.files.project_bus, b->storage.files.project_bus) == 0 &&
+	       strcmp(a->storage.files.task_bus, b->storage.files.task_bus) == 0;
 }
 
 static void
@@ -192,10 +175,10 @@ take_settings(struct discovery *d, struct settings *settings)
 	if (log_parse_level(settings->log.level, &level) == 0)
 		log_set_level(level);
 	if (!same_files(&old, settings))
-		folders_forget_listings(d);
+		d->must_list_all = true;
 	if (old.following.inotify != settings->following.inotify && d->root_fd >= 0) {
 		watch_choose(d);
-		folders_forget_listings(d);
+		d->must_list_all = true;
 	}
 	settings_fini(&old);
 	/* With the new interval, and the new directory. */
@@ -253,7 +236,9 @@ start(struct discovery *d)
 	d->runs = calloc(registry_capacity(d->registry), sizeof(*d->runs));
 	if (!d->runs)
 		return -ENOMEM;
-	error = folders_start(d);
+	error = buses_start(d);
+	if (!error)
+		error = folders_start(d);
 	if (error)
 		return error;
 	watch_start(d);
@@ -291,6 +276,7 @@ finish(struct discovery *d)
 	fd_close(&d->root_fd);
 	free(d->close);
 	free(d->runs);
+	buses_stop(d);
 	registry_writer_close(&d->writer);
 	loop_free(&d->loop);
 }

@@ -1,27 +1,20 @@
 /* The folders that are known: a tree, and in one list from the root down. */
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "discovery/state.h"
 
-void
-folder_path(const struct folder *folder, char path[static PATH_BYTES_MAX])
+int
+folder_stat(const struct discovery *d, const struct folder *folder, struct stat *ret_st)
 {
-	switch (folder->kind) {
-	case FOLDER_ROOT:
-		snprintf(path, PATH_BYTES_MAX, ".");
-		return;
-	case FOLDER_TOP:
-		snprintf(path, PATH_BYTES_MAX, "%s", folder->name);
-		return;
-	case FOLDER_TASK:
-		snprintf(path, PATH_BYTES_MAX, "%s/%s/runs", folder->parent->name, folder->name);
-		return;
-	}
-	must(false);
+	char path[PATH_BYTES_MAX];
+
+	path_of_listed(folder, path);
+	if (fstatat(d->root_fd, path, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISDIR(ret_st->st_mode) ? 0 : -ENOTDIR;
 }
 
 struct folder *
@@ -35,6 +28,7 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 	folder->kind = kind;
 	folder->parent = parent;
 	folder->wd = -1;
+	folder->above_wd = -1;
 	folder->must_list = true;
 	memcpy(folder->name, name, length + 1);
 	if (parent)
@@ -77,7 +71,9 @@ void
 folder_remove(struct discovery *d, struct folder *child)
 {
 	folder_empty(d, child);
+	buses_delete(d, child);
 	watch_drop(d, &child->wd);
+	watch_drop(d, &child->above_wd);
 	HASH_DEL(child->parent->children, child);
 	TAILQ_REMOVE(&d->folders, child, entry);
 	d->folder_count--;
@@ -119,16 +115,6 @@ folders_stop(struct discovery *d)
 		free(folder);
 	}
 	d->root = NULL;
-}
-
-void
-folders_forget_listings(struct discovery *d)
-{
-	struct folder *folder;
-
-	TAILQ_FOREACH(folder, &d->folders, entry) {
-		folder->must_list = true;
-	}
 }
 
 struct candidate *

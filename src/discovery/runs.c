@@ -19,33 +19,43 @@ enum {
 	DUPLICATES_MAX = 10000,  /* reported ones that are remembered */
 };
 
-static void
-run_path(const struct folder *folder, const char *name, char path[static PATH_BYTES_MAX])
+/* --- what is a run ------------------------------------------------------------------------------ */
+
+enum { RUN_FILES = 4 };
+
+static const char *
+run_file(const struct discovery *d, int i)
 {
-	if (folder->kind == FOLDER_TASK)
-		snprintf(path, PATH_BYTES_MAX, "%s/%s/runs/%s", folder->parent->name, folder->name,
-		         name);
-	else
-		snprintf(path, PATH_BYTES_MAX, "%s", name);
+	const struct settings *s = &d->instance->settings;
+	const char *const files[RUN_FILES] = { s->storage.files.run_info, s->storage.files.stdout_log,
+		                               s->storage.files.stderr_log, s->storage.files.events };
+
+	return files[i];
+}
+
+bool
+runs_is_file(const struct discovery *d, const char *name)
+{
+	for (int i = 0; i < RUN_FILES; i++)
+		if (strcmp(name, run_file(d, i)) == 0)
+			return true;
+	return false;
 }
 
 int
 runs_probe(struct discovery *d, const struct folder *folder, const char *name)
 {
-	const struct settings *s = &d->instance->settings;
-	const char *const files[] = { s->storage.files.run_info, s->storage.files.stdout_log,
-		                      s->storage.files.stderr_log, s->storage.files.events };
 	char path[PATH_BYTES_MAX];
 	int fd, error, found = 0;
 
-	run_path(folder, name, path);
+	path_of_run(folder, name, path);
 	error = run_dir_open(d->root_fd, path, &fd);
 	if (error)
 		return error;
-	for (size_t i = 0; found == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+	for (int i = 0; found == 0 && i < RUN_FILES; i++) {
 		struct stat st;
 
-		if (fstatat(fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(fd, run_file(d, i), &st, AT_SYMLINK_NOFOLLOW) == 0)
 			found = S_ISREG(st.st_mode);
 		else if (errno != ENOENT)
 			found = -errno;
@@ -141,7 +151,7 @@ put(struct discovery *d, const struct registry_run *entry, uint32_t *ret_slot)
 		          strerror(-error));
 	}
 	/* A first scan may take long: whoever waits for a run shall not wait for its end. */
-	discovery_ring(d, false);
+	bells_ring(d, false);
 	return error;
 }
 
@@ -239,7 +249,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 
 	if (error && error != -ENOENT)
 		return error;
-	run_path(folder, name, path);
+	path_of_run(folder, name, path);
 	info_blank(folder, name, &entry);
 	if (is_known && !known.is_deleted) {
 		registry_run_path(&known, known_path, sizeof(known_path));
@@ -319,7 +329,7 @@ runs_delete(struct discovery *d, uint32_t slot)
 	/* Another folder may take its name, or its place. */
 	if (is_contested || d->full_was_said) {
 		d->full_was_said = false;
-		folders_forget_listings(d);
+		d->must_list_all = true;
 	}
 }
 

@@ -1,14 +1,31 @@
-/* What discovery knows, shared by its files and nobody else. */
+/*
+ * What discovery knows, shared by its files and nobody else. They stand one above another, as
+ * their declarations do here, the lowest first, and none calls what is above it:
+ *
+ *   discovery   the process: when a look is due
+ *   hints       what inotify told
+ *   scan        listing folders
+ *   candidates  folders that may become runs
+ *   folders     the tree of those that are known
+ *   runs, buses what they hold, and what the registries say of it
+ *   info        reading a run-info
+ *   watch       which folders are watched
+ *   bells       telling the workers
+ *   paths       where things lie
+ */
 #ifndef DISCOVERY_STATE_H
 #define DISCOVERY_STATE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <uthash.h>
 
 #include "base/loop.h"
+#include "model/run_id.h"
 #include "shm/instance.h"
 #include "shm/registry_writer.h"
 
@@ -23,7 +40,8 @@ enum {
 enum folder_kind {
 	FOLDER_ROOT, /* <runs_dir>: projects and runs */
 	FOLDER_TOP,  /* <runs_dir>/<project>: tasks; or an empty folder that is to be a run */
-	FOLDER_TASK, /* <runs_dir>/<project>/<task>; its folder "runs" is what is listed */
+	FOLDER_TASK, /* <runs_dir>/<project>/<task>; its folder "runs" is what is listed. A bus or
+	              * a folder "runs" that it has not is looked for by name. */
 };
 
 struct folder {
@@ -35,8 +53,10 @@ struct folder {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(folder) entry;     /* of all; a parent stands before its children */
 	uint32_t round;                /* of the last listing of its parent that showed it */
-	int wd;                        /* -1: not watched */
-	bool watches_above;            /* a task without "runs" yet: its own folder is watched */
+	uint32_t bus;                  /* its slot + 1; 0: none is known */
+	bool bus_is_refused;           /* another has its id, and that was said */
+	int wd;                        /* of what is listed; -1: not watched */
+	int above_wd;                  /* of a task's own folder, as long as it has not got all */
 	bool is_listed, must_list, is_racy;
 	bool is_unreadable;            /* and that was said */
 	dev_t dev;                     /* as it was when it was listed */
@@ -75,6 +95,7 @@ struct run {
 struct watch {
 	int wd;
 	struct folder *folder;
+	bool is_above; /* it is the task's own folder, not its "runs" */
 	struct candidate *candidate;
 	uint32_t slot;
 	UT_hash_handle hh;
@@ -97,6 +118,7 @@ struct discovery {
 	struct folder *root;
 	struct folder_list folders;
 	size_t folder_count;
+	bool must_list_all;      /* at the next occasion */
 	struct candidate_list candidates;
 	size_t candidate_count;
 	struct run *runs;        /* by slot; registry_capacity() of them */
@@ -106,8 +128,14 @@ struct discovery {
 	struct duplicate *duplicates;
 	uint32_t round;
 	uint64_t look_count;
-	bool is_settled;         /* runs of an earlier discovery were found again, or deleted */
+	bool is_settled;         /* what an earlier discovery knew was found again, or deleted */
 	bool full_was_said;
+
+	struct registry_writer *bus_writer;
+	const struct registry *buses;
+	struct folder **bus_folders; /* by slot; NULL: no folder stands for it */
+	uint32_t bus_sweep_next;
+	bool buses_failure_was_said;
 
 	int inotify_fd;
 	bool watches_work;       /* the file system tells of changes */
@@ -119,62 +147,45 @@ struct discovery {
 	struct loop_timer look_timer;
 	bool bell_rung;          /* since the last look began */
 	int64_t look_began_ms, look_ended_ms; /* monotonic; of the last one */
-	uint64_t changes_rung;   /* registry_changes_now() when the workers were last told */
+	uint64_t changes_rung, bus_changes_rung; /* registry_changes_now() when workers were told */
 	int64_t last_ring_ms;
 };
 
-/* --- discovery.c --- */
+/* --- paths.c --- */
 
+/* Beneath the runs directory. Of a task: not of "runs", but of what that is in. */
+void path_of_folder(const struct folder *folder, char path[static PATH_BYTES_MAX]);
+/* What is listed: of a task its "runs". */
+void path_of_listed(const struct folder *folder, char path[static PATH_BYTES_MAX]);
+/* Of the folder with that name in what is listed, in the root or of a task. */
+void path_of_run(const struct folder *folder, const char *name, char path[static PATH_BYTES_MAX]);
+
+/* --- bells.c --- */
+
+/* Whether anything changed since the workers were told. */
+bool bells_are_due(const struct discovery *d);
 /* Tells the workers if anything changed since they were told; always when forced. */
-void discovery_ring(struct discovery *d, bool forced);
+void bells_ring(struct discovery *d, bool forced);
 
-/* --- folders.c --- */
+/* --- watch.c --- */
 
-int folders_start(struct discovery *d); /* makes the root; 0 or -errno */
-/* Frees all, and says nothing of runs: they are there for the next discovery. */
-void folders_stop(struct discovery *d);
-/* Everything is to be listed anew. */
-void folders_forget_listings(struct discovery *d);
-
-/* Makes a folder beneath parent; NULL without memory. */
-struct folder *folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind,
-                          const char *name);
-/* Its runs are deleted, its candidates and children forgotten; it can be listed again. */
-void folder_empty(struct discovery *d, struct folder *folder);
-/* Empties and frees it. Not for the root. */
-void folder_remove(struct discovery *d, struct folder *folder);
-struct folder *folder_child(struct folder *folder, const char *name); /* NULL: none */
-struct candidate *folder_candidate(struct folder *folder, const char *name);
-void candidate_free(struct discovery *d, struct candidate *candidate);
-/* What is listed, beneath the runs directory. */
-void folder_path(const struct folder *folder, char path[static PATH_BYTES_MAX]);
-
-/* --- scan.c --- */
-
-/* Lists what may have changed; all_folders: also those whose watch is trusted. */
-void scan_folders(struct discovery *d, bool all_folders);
-void scan_candidates(struct discovery *d, size_t most);
-/* Something happened to that name in the folder. */
-void scan_name(struct discovery *d, struct folder *folder, const char *name);
-void scan_candidate(struct discovery *d, struct candidate *candidate);
-/* Lists the folders that scan_name() came upon. */
-void scan_found(struct discovery *d);
-
-/* --- runs.c --- */
-
-/* Whether a folder holds a run's file: 1, 0 or -errno. */
-int runs_probe(struct discovery *d, const struct folder *folder, const char *name);
-/* Whether the run is known to lie in that folder; *ret_slot then. */
-bool runs_lies_in(const struct discovery *d, const struct folder *folder, const char *name,
-                  uint32_t *ret_slot);
-/* Takes up the run. 0 (also when its id is another's), -ENOSPC or other -errno. */
-int runs_add(struct discovery *d, struct folder *folder, const char *name);
-void runs_refresh(struct discovery *d, uint32_t slot, bool anew);
-void runs_delete(struct discovery *d, uint32_t slot);
-void runs_look_closely(struct discovery *d);
-void runs_sweep(struct discovery *d, int64_t elapsed_ms);
-/* Deletes what an earlier discovery knew and this one did not find. */
-void runs_settle(struct discovery *d);
+void watch_start(struct discovery *d);
+void watch_stop(struct discovery *d);
+/* Finds out whether the root's file system tells of changes. */
+void watch_choose(struct discovery *d);
+/* fd: what is listed. */
+void watch_folder(struct discovery *d, struct folder *folder, int fd);
+/* fd: the task's own folder. */
+void watch_above(struct discovery *d, struct folder *task, int fd);
+/* fd: its folder. */
+void watch_candidate(struct discovery *d, struct candidate *candidate, int fd);
+void watch_run(struct discovery *d, uint32_t slot, int fd);
+void watch_drop(struct discovery *d, int *wd);
+/* Whether one more may be had. */
+bool watch_may_add(const struct discovery *d);
+struct watch *watch_find(struct discovery *d, int wd); /* NULL: none (any more) */
+/* The kernel has dropped it; frees it. */
+void watch_forget(struct discovery *d, struct watch *watch);
 
 /* --- info.c --- */
 
@@ -191,20 +202,93 @@ void info_blank(const struct folder *folder, const char *name, struct registry_r
 void info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
                struct info_seen *ret_seen);
 
-/* --- watch.c --- */
+/* --- runs.c --- */
 
-void watch_start(struct discovery *d);
-void watch_stop(struct discovery *d);
-/* Finds out whether the root's file system tells of changes. */
-void watch_choose(struct discovery *d);
-void watch_folder(struct discovery *d, struct folder *folder, int fd);
-void watch_candidate(struct discovery *d, struct candidate *candidate);
-void watch_run(struct discovery *d, uint32_t slot, int fd);
-void watch_drop(struct discovery *d, int *wd);
-/* Takes in what was told until now. */
-void watch_read(struct discovery *d);
+/* Whether a file of that name makes a folder a run. */
+bool runs_is_file(const struct discovery *d, const char *name);
+/* Whether a folder holds a run's file: 1, 0 or -errno. */
+int runs_probe(struct discovery *d, const struct folder *folder, const char *name);
+/* Whether the run is known to lie in that folder; *ret_slot then. */
+bool runs_lies_in(const struct discovery *d, const struct folder *folder, const char *name,
+                  uint32_t *ret_slot);
+/* Takes up the run. 0 (also when its id is another's), -ENOSPC or other -errno. */
+int runs_add(struct discovery *d, struct folder *folder, const char *name);
+void runs_refresh(struct discovery *d, uint32_t slot, bool anew);
+void runs_delete(struct discovery *d, uint32_t slot);
+void runs_look_closely(struct discovery *d);
+void runs_sweep(struct discovery *d, int64_t elapsed_ms);
+/* Deletes what an earlier discovery knew and this one did not find. */
+void runs_settle(struct discovery *d);
+
+/* --- buses.c --- */
+
+int buses_start(struct discovery *d); /* 0 or -errno */
+void buses_stop(struct discovery *d);
+/* Takes up the bus of the project's or task's own folder, if it has one that is not known yet. */
+void buses_look(struct discovery *d, struct folder *folder);
+/* The folder is gone, and its bus with it, if it had one. */
+void buses_delete(struct discovery *d, struct folder *folder);
+/* Deletes what an earlier discovery knew and this one did not find. */
+void buses_settle(struct discovery *d);
+void buses_sweep(struct discovery *d, int64_t elapsed_ms);
+
+/* --- folders.c --- */
+
+int folders_start(struct discovery *d); /* makes the root; 0 or -errno */
+/* Frees all, and says nothing of runs: they are there for the next discovery. */
+void folders_stop(struct discovery *d);
+
+/* Makes a folder beneath parent; NULL without memory. */
+struct folder *folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind,
+                          const char *name);
+/* Its runs are deleted, its candidates and children forgotten; it can be listed again. */
+void folder_empty(struct discovery *d, struct folder *folder);
+/* Empties and frees it; its bus is deleted. Not for the root. */
+void folder_remove(struct discovery *d, struct folder *folder);
+struct folder *folder_child(struct folder *folder, const char *name); /* NULL: none */
+struct candidate *folder_candidate(struct folder *folder, const char *name);
+void candidate_free(struct discovery *d, struct candidate *candidate);
+/* Of what is listed. 0 or -errno. */
+int folder_stat(const struct discovery *d, const struct folder *folder, struct stat *ret_st);
+
+/* --- candidates.c --- */
+
+/* Takes up a folder that holds no run's file; its parent is listed again if there are too many. */
+void candidate_new(struct discovery *d, struct folder *folder, const char *name);
+/* Frees it if it is a run by now, or gone. */
+void candidate_look(struct discovery *d, struct candidate *candidate);
+void candidates_look(struct discovery *d, size_t most); /* the next ones in turn */
+
+/* --- scan.c --- */
+
+/* Lists what may have changed; all_folders: also those whose watch is trusted. */
+void scan_folders(struct discovery *d, bool all_folders);
+/* A folder of that name is in the folder. */
+void scan_see(struct discovery *d, struct folder *folder, const char *name);
+/* A folder that was taken for a project's has got a run's file. May free it. */
+void scan_top_is_run(struct discovery *d, struct folder *top);
+/* Lists the folders that hints came upon. */
+void scan_found(struct discovery *d);
+
+/* --- hints.c --- */
+
+/* Takes in what inotify told until now. */
+void hints_read(struct discovery *d);
 
 /* --- helpers --- */
+
+/* There is no folder of that name (any more), whatever there may be instead. */
+static inline bool
+is_gone(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP;
+}
+
+static inline bool
+may_be_ours(const char *name)
+{
+	return name[0] != '.' && run_id_valid(name, strlen(name));
+}
 
 static inline int64_t
 mtime_ns(const struct stat *st)

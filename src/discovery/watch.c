@@ -1,4 +1,4 @@
-/* inotify: which folders are watched, and what their events mean. */
+/* inotify: which folders are watched. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -12,12 +12,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "discovery/state.h"
-#include "store/run_dir.h"
 
 enum {
 	FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
 	RUN_EVENTS = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR,
-	READS_MAX = 64, /* in one go; the rest comes with the next turn */
 };
 
 void
@@ -71,13 +69,30 @@ watch_choose(struct discovery *d)
 	d->watches_ran_out = false;
 }
 
-static struct watch *
-find(struct discovery *d, int wd)
+bool
+watch_may_add(const struct discovery *d)
+{
+	return d->watches_work && !d->watches_ran_out;
+}
+
+struct watch *
+watch_find(struct discovery *d, int wd)
 {
 	struct watch *watch;
 
 	HASH_FIND_INT(d->watches, &wd, watch);
 	return watch;
+}
+
+/* Where it is noted that it is watched. */
+static int *
+owner_wd(struct discovery *d, const struct watch *watch)
+{
+	if (watch->folder)
+		return watch->is_above ? &watch->folder->above_wd : &watch->folder->wd;
+	if (watch->candidate)
+		return &watch->candidate->wd;
+	return &d->runs[watch->slot].wd;
 }
 
 /* Returns NULL when it cannot be watched: it is then polled. */
@@ -88,7 +103,7 @@ add(struct discovery *d, int fd, uint32_t events)
 	struct watch *watch;
 	int wd;
 
-	if (!d->watches_work || d->watches_ran_out)
+	if (!watch_may_add(d))
 		return NULL;
 	/* By its descriptor: a path may lead elsewhere by now. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -102,8 +117,11 @@ add(struct discovery *d, int fd, uint32_t events)
 		}
 		return NULL;
 	}
-	watch = find(d, wd);
-	if (!watch) {
+	watch = watch_find(d, wd);
+	if (watch) {
+		/* A folder has but one watch: whoever had it, maybe under the folder's old name. */
+		*owner_wd(d, watch) = -1;
+	} else {
 		watch = malloc(sizeof(*watch));
 		if (!watch) {
 			inotify_rm_watch(d->inotify_fd, wd);
@@ -113,39 +131,50 @@ add(struct discovery *d, int fd, uint32_t events)
 		HASH_ADD_INT(d->watches, wd, watch);
 	}
 	watch->folder = NULL;
+	watch->is_above = false;
 	watch->candidate = NULL;
 	watch->slot = UINT32_MAX;
 	return watch;
+}
+
+/* Puts the watch in the place of the one that was there. */
+static void
+replace(struct discovery *d, int *wd, const struct watch *watch)
+{
+	int old = *wd;
+
+	*wd = watch ? watch->wd : -1;
+	if (old != *wd)
+		watch_drop(d, &old);
 }
 
 void
 watch_folder(struct discovery *d, struct folder *folder, int fd)
 {
 	struct watch *watch = add(d, fd, FOLDER_EVENTS);
-	int old = folder->wd;
 
-	folder->wd = watch ? watch->wd : -1;
-	if (old != folder->wd)
-		watch_drop(d, &old);
+	replace(d, &folder->wd, watch);
 	if (watch)
 		watch->folder = folder;
 }
 
 void
-watch_candidate(struct discovery *d, struct candidate *candidate)
+watch_above(struct discovery *d, struct folder *task, int fd)
 {
-	char path[PATH_BYTES_MAX];
-	struct watch *watch;
-	int fd;
+	struct watch *watch = add(d, fd, FOLDER_EVENTS);
 
-	if (!d->watches_work)
-		return;
-	snprintf(path, sizeof(path), "%s/%s/runs/%s", candidate->folder->parent->name,
-	         candidate->folder->name, candidate->name);
-	if (run_dir_open(d->root_fd, path, &fd) != 0)
-		return;
-	watch = add(d, fd, RUN_EVENTS);
-	fd_close(&fd);
+	replace(d, &task->above_wd, watch);
+	if (watch) {
+		watch->folder = task;
+		watch->is_above = true;
+	}
+}
+
+void
+watch_candidate(struct discovery *d, struct candidate *candidate, int fd)
+{
+	struct watch *watch = add(d, fd, RUN_EVENTS);
+
 	if (watch) {
 		watch->candidate = candidate;
 		candidate->wd = watch->wd;
@@ -170,7 +199,7 @@ watch_drop(struct discovery *d, int *wd)
 
 	if (*wd < 0)
 		return;
-	watch = find(d, *wd);
+	watch = watch_find(d, *wd);
 	if (watch) {
 		inotify_rm_watch(d->inotify_fd, *wd);
 		HASH_DEL(d->watches, watch);
@@ -179,71 +208,10 @@ watch_drop(struct discovery *d, int *wd)
 	*wd = -1;
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
-
-/* The kernel has dropped the watch: the folder is gone, or its file system is. */
-static void
-ignored(struct discovery *d, struct watch *watch)
+void
+watch_forget(struct discovery *d, struct watch *watch)
 {
-	if (watch->folder) {
-		watch->folder->wd = -1;
-		watch->folder->watches_above = false;
-		watch->folder->must_list = true;
-	} else if (watch->candidate) {
-		watch->candidate->wd = -1;
-	} else if (watch->slot != UINT32_MAX) {
-		d->runs[watch->slot].wd = -1;
-	}
+	*owner_wd(d, watch) = -1;
 	HASH_DEL(d->watches, watch);
 	free(watch);
-}
-
-static void
-take(struct discovery *d, const struct inotify_event *event)
-{
-	struct watch *watch;
-
-	if (event->mask & IN_Q_OVERFLOW) {
-		log_warning("inotify_overflow", "hint=\"all folders are listed anew\"");
-		folders_forget_listings(d);
-		return;
-	}
-	watch = find(d, event->wd);
-	if (!watch)
-		return; /* of a watch that was removed after this was queued */
-	if (event->mask & IN_IGNORED)
-		ignored(d, watch);
-	else if (event->len == 0)
-		return;
-	else if (watch->folder)
-		scan_name(d, watch->folder, event->name);
-	else if (watch->candidate)
-		scan_candidate(d, watch->candidate);
-	else if (strcmp(event->name, d->instance->settings.storage.files.run_info) == 0)
-		runs_refresh(d, watch->slot, true);
-}
-
-void
-watch_read(struct discovery *d)
-{
-	union {
-		struct inotify_event event;
-		char bytes[16 * 1024];
-	} buffer;
-
-	if (d->inotify_fd < 0)
-		return;
-	for (int reads = 0; reads < READS_MAX; reads++) {
-		ssize_t n = read(d->inotify_fd, buffer.bytes, sizeof(buffer.bytes)), at = 0;
-
-		if (n <= 0)
-			break;
-		while (at < n) {
-			const struct inotify_event *event = (const void *)(buffer.bytes + at);
-
-			take(d, event);
-			at += (ssize_t)(sizeof(*event) + event->len);
-		}
-	}
-	scan_found(d);
 }

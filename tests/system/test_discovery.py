@@ -4,6 +4,7 @@
 import concurrent.futures
 import os
 import shutil
+import signal
 import time
 
 import harness
@@ -160,6 +161,67 @@ class Discovery(harness.TestCase):
             run = server.run(lines=1)
             harness.wait_for("the run is found", lambda: server.get(
                 "/api/v1/runs/" + run.id).status == 200)
+
+
+class Buses(harness.TestCase):
+    PROJECT, TASK = "PROJECT-MESSAGE-BUS.md", "TASK-MESSAGE-BUS.md"
+    HINTED = {"api": {"sse": {"discovery_interval_ms": 3600000}}}  # inotify alone is in time
+    POLLED = {"api": {"sse": {"discovery_interval_ms": 300}}, "following": {"inotify": False}}
+
+    @staticmethod
+    def touch(server, *path):
+        path = os.path.join(server.runs_dir, *path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a", encoding="utf-8"):
+            pass
+
+    def wait_buses(self, server, count):
+        harness.wait_for("%d buses are known" % count,
+                         lambda: server.status()["buses"]["total"] == count, 5)
+
+    def test_buses_come_and_go_with_inotify_and_without(self):
+        for config in (self.HINTED, self.POLLED):
+            with harness.Server(config=config) as server:
+                run = server.run(project="p", task="t")
+                harness.wait_for("the run is listed", lambda: server.status()["runs"]["total"] == 1)
+                self.touch(server, "p", "t", self.TASK)
+                self.wait_buses(server, 1)
+                self.touch(server, "p", self.PROJECT)
+                self.touch(server, "no-runs", self.PROJECT)
+                self.touch(server, "no-runs", "task", self.TASK)
+                self.wait_buses(server, 4)
+                bus = os.path.join(server.runs_dir, "p", self.PROJECT)
+                os.rename(bus, bus + ".20260204T183042Z.archived")
+                shutil.rmtree(os.path.join(server.runs_dir, "no-runs"))
+                self.wait_buses(server, 2)
+                shutil.rmtree(os.path.dirname(os.path.dirname(run.path)))
+                self.wait_buses(server, 1)
+                self.assertIn("buses:\n  total:            1\n", server.ctl("status").stdout)
+
+    def test_buses_outlive_a_killed_discovery_but_not_their_folders(self):
+        with harness.Server(config=self.POLLED) as server:
+            self.touch(server, "p", self.PROJECT)
+            self.touch(server, "p", "t", self.TASK)
+            self.touch(server, "q", self.PROJECT)
+            self.wait_buses(server, 3)
+            os.kill(server.status()["discovery"]["pid"], signal.SIGKILL)
+            shutil.rmtree(os.path.join(server.runs_dir, "q"))
+            self.wait_buses(server, 2)
+            self.touch(server, "r", self.PROJECT)
+            self.wait_buses(server, 3)
+
+    def test_names_and_room_are_settings(self):
+        config = harness.merged(self.POLLED, {"storage": {
+            "max_buses": 1, "files": {"project_bus": "p.md", "task_bus": "t.md"}}})
+        with harness.Server(config=config) as server:
+            self.touch(server, "p", self.PROJECT)
+            self.touch(server, "p", "t.md")
+            self.touch(server, "p", "t", "t.md")
+            self.wait_buses(server, 1)
+            self.assertEqual(server.status()["buses"]["capacity"], 1)
+            self.touch(server, "p", "p.md")
+            harness.wait_for("it is reported", lambda: "buses_full" in server.log())
+            self.assertEqual(server.status()["buses"]["total"], 1)
 
 
 if __name__ == "__main__":

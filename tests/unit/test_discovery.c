@@ -20,13 +20,14 @@
 #include "conf/settings_message.h"
 #include "discovery/discovery.h"
 #include "shm/registry.h"
+#include "shm/registry_bus.h"
 #include "shm/registry_writer.h"
 
 enum { DEADLINE_MS = 20000, SLOW_MS = 3600000 };
 
 static char base[64], root[80];
 static struct instance instance;
-static struct registry *registry;
+static struct registry *registry, *buses;
 static int supervisor_fd;
 static pid_t child;
 
@@ -82,6 +83,16 @@ stop(void)
 }
 
 static void
+kill_discovery(void)
+{
+	int status;
+
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	fd_close(&supervisor_fd);
+}
+
+static void
 set_up(void)
 {
 	strcpy(base, "/tmp/test_discovery.XXXXXX");
@@ -102,6 +113,8 @@ set_up(void)
 	instance.worker_bell_fds[0] = eventfd(0, EFD_NONBLOCK);
 	instance.discovery_bell_fd = eventfd(0, EFD_NONBLOCK);
 	instance.registry_fd = registry_create(1000);
+	instance.buses_fd = registry_create(1000);
+	ck_assert_int_eq(registry_open(instance.buses_fd, &buses), 0);
 	ck_assert_int_eq(registry_open(instance.registry_fd, &registry), 0);
 }
 
@@ -109,8 +122,10 @@ static void
 tear_down(void)
 {
 	registry_close(&registry);
+	registry_close(&buses);
 	settings_fini(&instance.settings);
 	close(instance.registry_fd);
+	close(instance.buses_fd);
 	close(instance.discovery_bell_fd);
 	close(instance.worker_bell_fds[0]);
 	shell("chmod -R u+rwx runs 2>/dev/null || true; rm -rf '%s'", base);
@@ -186,6 +201,28 @@ expect_none(const char *id)
 	struct registry_run run;
 
 	ck_assert_msg(registry_find(registry, id, &run) == -ENOENT, "%s", id);
+}
+
+static struct registry_run
+wait_bus(const char *project, const char *task, bool is_gone)
+{
+	int64_t deadline_ms = clock_now_ms() + DEADLINE_MS;
+	struct registry_run bus;
+	char what[300];
+
+	snprintf(what, sizeof(what), "the %s of bus %s/%s", is_gone ? "end" : "appearance", project,
+	         task);
+	while (registry_bus_find(buses, project, task, &bus) != 0 || bus.is_deleted != is_gone)
+		wait_bell(deadline_ms, what);
+	return bus;
+}
+
+static void
+expect_no_bus(const char *project, const char *task)
+{
+	struct registry_run bus;
+
+	ck_assert_msg(registry_bus_find(buses, project, task, &bus) == -ENOENT, "%s/%s", project, task);
 }
 
 /* --- tests -------------------------------------------------------------------------------------- */
@@ -333,8 +370,6 @@ END_TEST
 
 START_TEST(a_killed_discovery_is_followed_by_one_that_knows_better)
 {
-	int status;
-
 	write_info("p/t/runs/r1", "status: running\\n");
 	write_info("p/t/runs/r2", "status: running\\n");
 	write_info("flat", "status: completed\\nexit_code: 0\\n");
@@ -342,9 +377,7 @@ START_TEST(a_killed_discovery_is_followed_by_one_that_knows_better)
 	wait_run("r1", has_status, "running");
 	wait_run("r2", has_status, "running");
 	wait_run("flat", has_status, "completed");
-	kill(child, SIGKILL);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	fd_close(&supervisor_fd);
+	kill_discovery();
 	shell("rm -r runs/p/t/runs/r1");
 	write_info("p/t/runs/r2", "status: stopped\\n");
 	start();
@@ -483,6 +516,250 @@ START_TEST(a_folder_that_cannot_be_read_keeps_its_runs)
 }
 END_TEST
 
+START_TEST(buses_of_projects_and_tasks_that_were_there_are_found)
+{
+	struct registry_run bus;
+
+	write_info("p1/t1/runs/r1", "status: running\\n");
+	shell("mkdir -p runs/p2/t2 'runs/a project'; touch runs/p1/t1/TASK-MESSAGE-BUS.md "
+	      "runs/p2/t2/TASK-MESSAGE-BUS.md 'runs/a project/PROJECT-MESSAGE-BUS.md'");
+	start();
+	bus = wait_bus("p1", "t1", false);
+	ck_assert_str_eq(bus.project_id, "p1");
+	ck_assert_str_eq(bus.task_id, "t1");
+	ck_assert_str_eq(bus.status, "");
+	ck_assert_int_gt(bus.first_seen_ms, 0);
+	wait_bus("p2", "t2", false);
+	ck_assert_str_eq(wait_bus("a project", "", false).task_id, "");
+	wait_run("r1", has_status, "running");
+	look(1);
+	ck_assert_uint_eq(registry_count(buses), 3);
+	stop();
+}
+END_TEST
+
+START_TEST(what_only_looks_like_a_bus_is_none)
+{
+	shell("mkdir -p runs/p/dir/TASK-MESSAGE-BUS.md runs/p/link runs/p/fifo runs/p/other outside;"
+	      "mkdir -p runs/q/PROJECT-MESSAGE-BUS.md runs/.hid/t runs/p/fine;"
+	      "touch outside/TASK-MESSAGE-BUS.md outside/PROJECT-MESSAGE-BUS.md"
+	      " runs/PROJECT-MESSAGE-BUS.md runs/p/other/PROJECT-MESSAGE-BUS.md"
+	      " runs/p/TASK-MESSAGE-BUS.md runs/.hid/PROJECT-MESSAGE-BUS.md"
+	      " runs/p/fine/TASK-MESSAGE-BUS.md;"
+	      "ln -s ../../../outside/TASK-MESSAGE-BUS.md runs/p/link/; ln -s ../../outside runs/p/t;"
+	      "ln -s ../outside runs/l; mkfifo runs/p/fifo/TASK-MESSAGE-BUS.md");
+	instance.settings.following.inotify = _i != 0;
+	start();
+	wait_bus("p", "fine", false);
+	look(2);
+	ck_assert_uint_eq(registry_count(buses), 1);
+	/* One that is mended is found. */
+	shell("rm runs/p/link/*; touch runs/p/link/TASK-MESSAGE-BUS.md");
+	wait_bus("p", "link", false);
+	stop();
+}
+END_TEST
+
+static void
+watch_buses_appear_and_disappear(void)
+{
+	uint32_t slot;
+
+	write_info("p/t/runs/r1", "status: running\\n");
+	shell("mkdir -p runs/q");
+	start();
+	wait_run("r1", has_status, "running");
+	look(1);
+	expect_no_bus("p", "");
+	expect_no_bus("p", "t");
+	shell("touch runs/p/t/TASK-MESSAGE-BUS.md");
+	slot = wait_bus("p", "t", false).slot;
+	shell("touch runs/p/PROJECT-MESSAGE-BUS.md runs/q/PROJECT-MESSAGE-BUS.md");
+	wait_bus("p", "", false);
+	wait_bus("q", "", false);
+	/* Written elsewhere, and then moved to its place. */
+	shell("mkdir -p runs/q/t1; touch runs/q/t1/.new; "
+	      "mv runs/q/t1/.new runs/q/t1/TASK-MESSAGE-BUS.md");
+	wait_bus("q", "t1", false);
+	shell("mkdir -p runs/new/t1/runs; touch runs/new/t1/TASK-MESSAGE-BUS.md");
+	wait_bus("new", "t1", false);
+	/* Runs of a task whose bus was there before them. */
+	write_info("q/t1/runs/r2", "status: running\\n");
+	wait_run("r2", has_status, "running");
+	shell("rm -r runs/p/t runs/new");
+	wait_bus("p", "t", true);
+	wait_bus("new", "t1", true);
+	shell("mv runs/q elsewhere");
+	wait_bus("q", "", true);
+	wait_bus("q", "t1", true);
+	wait_run("r2", is_deleted, "");
+	shell("mkdir -p runs/p/t; touch runs/p/t/TASK-MESSAGE-BUS.md; mv elsewhere runs/q");
+	ck_assert_uint_eq(wait_bus("p", "t", false).slot, slot);
+	wait_bus("q", "", false);
+	wait_bus("q", "t1", false);
+	wait_run("r2", has_status, "running");
+	stop();
+}
+
+START_TEST(buses_that_appear_and_disappear_are_followed_by_polling)
+{
+	instance.settings.following.inotify = false;
+	watch_buses_appear_and_disappear();
+}
+END_TEST
+
+START_TEST(inotify_tells_of_buses_long_before_the_next_look)
+{
+	instance.settings.api.sse.discovery_interval_ms = SLOW_MS;
+	watch_buses_appear_and_disappear();
+}
+END_TEST
+
+START_TEST(a_bus_stays_while_its_file_is_rotated_away)
+{
+	uint32_t version;
+
+	instance.settings.following.inotify = _i != 0;
+	shell("mkdir -p runs/p/t; touch runs/p/PROJECT-MESSAGE-BUS.md runs/p/t/TASK-MESSAGE-BUS.md");
+	start();
+	version = wait_bus("p", "", false).version;
+	wait_bus("p", "t", false);
+	shell("cd runs/p; mv PROJECT-MESSAGE-BUS.md PROJECT-MESSAGE-BUS.md.20260204T183042Z.archived;"
+	      "mv t/TASK-MESSAGE-BUS.md t/TASK-MESSAGE-BUS.md.20260204T183042Z.archived");
+	look(2);
+	ck_assert_uint_eq(wait_bus("p", "", false).version, version);
+	wait_bus("p", "t", false);
+	/* Another discovery that begins just then knows it as well. */
+	kill_discovery();
+	start();
+	look(2);
+	ck_assert_uint_eq(wait_bus("p", "", false).version, version);
+	wait_bus("p", "t", false);
+	shell("rm -r runs/p");
+	wait_bus("p", "", true);
+	wait_bus("p", "t", true);
+	stop();
+}
+END_TEST
+
+START_TEST(buses_that_went_while_there_was_no_discovery_are_marked)
+{
+	shell("mkdir -p runs/p/t runs/q/t; touch runs/p/PROJECT-MESSAGE-BUS.md "
+	      "runs/p/t/TASK-MESSAGE-BUS.md runs/q/t/TASK-MESSAGE-BUS.md");
+	start();
+	wait_bus("p", "", false);
+	wait_bus("p", "t", false);
+	wait_bus("q", "t", false);
+	kill_discovery();
+	shell("rm -r runs/p/t runs/q; mkdir -p runs/r; touch runs/r/PROJECT-MESSAGE-BUS.md");
+	start();
+	wait_bus("p", "t", true);
+	wait_bus("q", "t", true);
+	wait_bus("r", "", false);
+	wait_bus("p", "", false);
+	stop();
+}
+END_TEST
+
+/* The watch on the first is of no use for the second. */
+START_TEST(a_task_in_the_place_of_another_has_its_bus_found)
+{
+	instance.settings.api.sse.discovery_interval_ms = SLOW_MS;
+	shell("mkdir -p runs/p/t runs/q/t");
+	start();
+	look(1);
+	kill(child, SIGSTOP);
+	shell("mv runs/p/t elsewhere; mkdir runs/p/t; mv runs/q elsewhere-q; mkdir -p runs/q/t");
+	kill(child, SIGCONT);
+	look(1);
+	shell("touch elsewhere/TASK-MESSAGE-BUS.md runs/p/t/TASK-MESSAGE-BUS.md "
+	      "runs/q/t/TASK-MESSAGE-BUS.md");
+	wait_bus("p", "t", false);
+	wait_bus("q", "t", false);
+	stop();
+}
+END_TEST
+
+START_TEST(a_project_that_becomes_a_run_as_well_keeps_its_bus)
+{
+	instance.settings.following.inotify = _i != 0;
+	shell("mkdir -p runs/p; touch runs/p/PROJECT-MESSAGE-BUS.md");
+	start();
+	wait_bus("p", "", false);
+	shell("touch runs/p/events.jsonl");
+	wait_run("p", has_status, "unknown");
+	look(2);
+	wait_bus("p", "", false);
+	shell("rm -r runs/p");
+	wait_bus("p", "", true);
+	wait_run("p", is_deleted, "");
+	stop();
+}
+END_TEST
+
+START_TEST(a_full_registry_takes_new_buses_when_others_go)
+{
+	close(instance.buses_fd);
+	registry_close(&buses);
+	instance.buses_fd = registry_create(1);
+	ck_assert_int_eq(registry_open(instance.buses_fd, &buses), 0);
+	instance.settings.following.inotify = _i != 0;
+	shell("mkdir -p runs/p/t1 runs/p/t2; touch runs/p/t1/TASK-MESSAGE-BUS.md");
+	start();
+	wait_bus("p", "t1", false);
+	shell("touch runs/p/t2/TASK-MESSAGE-BUS.md");
+	look(2);
+	expect_no_bus("p", "t2");
+	shell("rm -r runs/p/t1");
+	wait_bus("p", "t2", false);
+	expect_no_bus("p", "t1");
+	stop();
+}
+END_TEST
+
+START_TEST(a_bus_whose_id_is_anothers_is_left_out)
+{
+	struct registry_writer *writer;
+	struct registry_run first;
+
+	registry_bus_init(&first, "p", "t");
+	strcpy(first.path_task, "first");
+	ck_assert_int_eq(registry_writer_open(instance.buses_fd, &writer), 0);
+	ck_assert_int_eq(registry_writer_put(writer, &first, NULL, NULL), 0);
+	registry_writer_close(&writer);
+	shell("mkdir -p runs/p/first runs/p/t; touch runs/p/t/TASK-MESSAGE-BUS.md");
+	instance.settings.following.inotify = _i != 0;
+	start();
+	look(2);
+	expect_no_bus("p", "t");
+	/* As long as that one is there. */
+	shell("rm -r runs/p/first");
+	look(2);
+	wait_bus("p", "t", false);
+	stop();
+}
+END_TEST
+
+START_TEST(a_look_that_is_asked_for_finds_a_bus_that_was_made_a_moment_ago)
+{
+	struct registry_run bus;
+	char task[16];
+
+	instance.settings.api.sse.discovery_interval_ms = SLOW_MS;
+	instance.settings.following.inotify = false;
+	start();
+	look(1);
+	for (int i = 0; i < 20; i++) {
+		snprintf(task, sizeof(task), "t%d", i / 2);
+		shell("mkdir -p runs/p/%s; [ %d = 0 ] || touch runs/p/%s/TASK-MESSAGE-BUS.md", task,
+		      i % 2, task);
+		look(1);
+		ck_assert_int_eq(registry_bus_find(buses, "p", task, &bus), i % 2 ? 0 : -ENOENT);
+	}
+	stop();
+}
+END_TEST
+
 START_TEST(many_runs_come_and_go_and_none_is_missed)
 {
 	instance.settings.following.inotify = _i != 0;
@@ -538,6 +815,17 @@ main(void)
 	tcase_add_test(tests, new_settings_are_taken_and_the_end_of_the_supervisor_is_the_end);
 	tcase_add_test(tests, a_full_registry_takes_new_runs_when_others_go);
 	tcase_add_test(tests, a_folder_that_cannot_be_read_keeps_its_runs);
+	tcase_add_test(tests, buses_of_projects_and_tasks_that_were_there_are_found);
+	tcase_add_loop_test(tests, what_only_looks_like_a_bus_is_none, 0, 2);
+	tcase_add_test(tests, buses_that_appear_and_disappear_are_followed_by_polling);
+	tcase_add_test(tests, inotify_tells_of_buses_long_before_the_next_look);
+	tcase_add_loop_test(tests, a_bus_stays_while_its_file_is_rotated_away, 0, 2);
+	tcase_add_test(tests, buses_that_went_while_there_was_no_discovery_are_marked);
+	tcase_add_test(tests, a_task_in_the_place_of_another_has_its_bus_found);
+	tcase_add_loop_test(tests, a_project_that_becomes_a_run_as_well_keeps_its_bus, 0, 2);
+	tcase_add_loop_test(tests, a_full_registry_takes_new_buses_when_others_go, 0, 2);
+	tcase_add_loop_test(tests, a_bus_whose_id_is_anothers_is_left_out, 0, 2);
+	tcase_add_test(tests, a_look_that_is_asked_for_finds_a_bus_that_was_made_a_moment_ago);
 	tcase_add_loop_test(tests, many_runs_come_and_go_and_none_is_missed, 0, 2);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -35,8 +35,8 @@ line_index_free(struct line_index **index)
 	*index = NULL;
 }
 
-static uint64_t
-count_ends(const uint8_t *bytes, size_t length)
+uint64_t
+line_index_count_ends(const uint8_t *bytes, size_t length)
 {
 	uint64_t count = 0;
 	size_t i = 0;
@@ -86,7 +86,7 @@ line_index_add(struct line_index *index, const uint8_t *bytes, size_t length)
 
 		if (part > length)
 			part = length;
-		index->lines += count_ends(bytes, part);
+		index->lines += line_index_count_ends(bytes, part);
 		index->scanned_bytes += part;
 		bytes += part;
 		length -= part;

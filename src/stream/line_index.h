@@ -34,6 +34,9 @@ int line_index_add(struct line_index *index, const uint8_t *bytes, size_t length
 void line_index_find(const struct line_index *index, uint64_t line, uint64_t *ret_offset,
                      uint64_t *ret_nth);
 
+/* How many line ends there are in bytes. */
+uint64_t line_index_count_ends(const uint8_t *bytes, size_t length);
+
 /* The offset just behind the nth line end (from 1) in bytes, or 0 if there are fewer. */
 size_t line_index_nth_end(const uint8_t *bytes, size_t length, uint64_t nth);
 

@@ -1,6 +1,8 @@
 #include "stream/source.h"
 
 #include "base/must.h"
+#include "stream/message_index.h"
+#include "stream/message_search.h"
 #include "stream/state_fold.h"
 
 struct generation *
@@ -25,6 +27,8 @@ generation_unref(struct generation **generation)
 			break;
 		line_index_free(&g->index);
 		state_fold_free(&g->fold);
+		message_index_free(&g->messages);
+		message_searches_free(&g->message_searches);
 		g->source->ops->free_generation(g);
 		g = next;
 	}

@@ -20,9 +20,11 @@
 #include "model/cursor.h"
 #include "stream/line_index.h"
 
+struct message_index;
+struct message_searches;
 struct source;
-struct generation;
 struct state_fold;
+struct generation;
 
 enum generation_state {
 	GENERATION_LIVE,  /* may grow */
@@ -56,6 +58,10 @@ struct generation {
 	bool is_indexing;         /* a helper thread has the index */
 	struct state_fold *fold;  /* or NULL: nobody asked yet (state_fold.h) */
 	bool is_folding;          /* a helper thread has the fold */
+	/* The same of a message bus. */
+	struct message_index *messages;
+	bool is_indexing_messages;
+	struct message_searches *message_searches;
 };
 
 struct source_ops {

@@ -20,3 +20,15 @@ check_PROGRAMS += tests/unit/test_state_fold
 TESTS += tests/unit/test_state_fold
 tests_unit_test_state_fold_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_state_fold_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+
+MESSAGE_STREAM_TESTS = tests/unit/test_message_index tests/unit/test_message_search
+check_PROGRAMS += $(MESSAGE_STREAM_TESTS)
+TESTS += $(MESSAGE_STREAM_TESTS)
+tests_unit_test_message_index_SOURCES = tests/unit/test_message_index.c tests/unit/memory_source.h \
+	tests/unit/message_slices.h
+tests_unit_test_message_index_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_message_index_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_message_search_SOURCES = tests/unit/test_message_search.c tests/unit/memory_source.h \
+	tests/unit/message_slices.h
+tests_unit_test_message_search_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_message_search_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -13,6 +13,7 @@ libadmin_a_SOURCES = \
 	src/admin/nginx_config.c \
 	src/admin/nginx_templates.c src/admin/nginx_templates.h \
 	src/admin/output.c src/admin/output.h \
+	src/admin/output_table.c src/admin/output_table.h \
 	src/admin/reload.c \
 	src/admin/run_folder.c src/admin/run_folder.h \
 	src/admin/runs.c \

@@ -6,22 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/output_table.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "model/utf8.h"
 
 enum {
-	MOST_COLUMNS = 80,   /* one for each of 64 workers, and some */
-	BATCH_ROWS = 4096,   /* rows that are aligned with one another */
-	LABEL_WIDTH = 20,    /* of fields outside rows */
+	LABEL_WIDTH = 20, /* of fields outside rows */
 	FIELD_INDENT = 2,
-};
-
-struct column {
-	char *heading;
-	size_t width;  /* widest cell so far, in code points */
-	bool is_right; /* numbers */
 };
 
 struct output {
@@ -34,13 +27,9 @@ struct output {
 	bool after_rows;    /* text: a blank line before the next field */
 	bool has_members;   /* JSON: a comma is due; text: a blank line before what comes in a block */
 	uint64_t row_count;
-	/* Text: the rows of a batch, cell by cell, each ended by a NUL. */
+	/* Text: */
 	char *rows_key;
-	struct column columns[MOST_COLUMNS];
-	size_t column_count, column_at;
-	bool has_headings;
-	struct buf cells;
-	size_t batched_rows;
+	struct output_table table;
 };
 
 static void
@@ -98,17 +87,6 @@ clean(struct buf *to, const char *text, enum output_format format)
 	}
 }
 
-/* Code points: the columns that most text takes on a terminal. */
-static size_t
-width(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80;
-	return count;
-}
-
 /* "start_time" -> "start time"; the unit goes where the value is written in words. */
 static char *
 label(struct output *o, const char *key)
@@ -124,75 +102,6 @@ label(struct output *o, const char *key)
 		if (*c == '_')
 			*c = ' ';
 	return text;
-}
-
-/* --- text: rows ------------------------------------------------------------------------------- */
-
-static void
-cell_put(struct output *o, size_t index, const char *text)
-{
-	const struct column *column = &o->columns[index];
-	size_t space = column->width - width(text);
-	bool is_last = index + 1 == o->column_count;
-
-	if (column->is_right)
-		pad(o, space);
-	put(o, text);
-	if (!is_last)
-		pad(o, (column->is_right ? 0 : space) + 2);
-}
-
-static void
-batch_put(struct output *o)
-{
-	const char *cell = buf_string(&o->cells);
-
-	if (buf_error(&o->cells)) {
-		o->error = o->error ? o->error : buf_error(&o->cells);
-		return;
-	}
-	if (!o->has_headings && o->batched_rows > 0) {
-		for (size_t i = 0; i < o->column_count; i++)
-			if (o->columns[i].heading) {
-				pad(o, i == 0 ? o->depth * FIELD_INDENT : 0);
-				cell_put(o, i, o->columns[i].heading);
-			}
-		put(o, "\n");
-		o->has_headings = true;
-	}
-	for (size_t row = 0; row < o->batched_rows; row++) {
-		pad(o, o->depth * FIELD_INDENT);
-		for (size_t i = 0; i < o->column_count; i++) {
-			cell_put(o, i, cell);
-			cell += strlen(cell) + 1;
-		}
-		put(o, "\n");
-	}
-	buf_clear(&o->cells);
-	o->batched_rows = 0;
-}
-
-static void
-cell_add(struct output *o, const char *key, const char *text, bool is_right)
-{
-	struct column *column;
-	size_t text_width = width(text);
-
-	if (o->row_count == 0) {
-		must(o->column_count < MOST_COLUMNS);
-		column = &o->columns[o->column_count++];
-		column->heading = label(o, key);
-		column->is_right = is_right;
-		column->width = column->heading ? width(column->heading) : 0;
-		for (char *c = column->heading; c && *c; c++)
-			if (*c >= 'a' && *c <= 'z')
-				*c -= 'a' - 'A';
-	}
-	must(o->column_at < o->column_count);
-	column = &o->columns[o->column_at++];
-	if (column->width < text_width)
-		column->width = text_width;
-	buf_append(&o->cells, text, strlen(text) + 1);
 }
 
 /* --- fields of both formats ------------------------------------------------------------------- */
@@ -223,12 +132,13 @@ field_text(struct output *o, const char *key, const char *text, bool is_right)
 	clean(&cleaned, text, OUTPUT_TEXT);
 	text = buf_string(&cleaned);
 	if (o->in_row) {
-		cell_add(o, key, text, is_right);
+		/* The others have the headings of the first. */
+		output_table_cell(&o->table, o->row_count == 0 ? label(o, key) : NULL, text, is_right);
 	} else {
 		must(!o->in_rows);
 		name = label(o, key);
 		if (name) {
-			size_t taken = o->depth * FIELD_INDENT + width(name) + 1;
+			size_t taken = o->depth * FIELD_INDENT + output_width(name) + 1;
 
 			put(o, o->after_rows ? "\n" : "");
 			o->after_rows = false;
@@ -295,6 +205,15 @@ output_count(struct output *o, const char *key, uint64_t value)
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	field_text(o, key, text, true);
+}
+
+void
+output_unknown(struct output *o, const char *key)
+{
+	if (o->format == OUTPUT_JSON)
+		field_json(o, key, NULL);
+	else
+		field_text(o, key, NULL, true);
 }
 
 void
@@ -400,8 +319,8 @@ output_rows_begin(struct output *o, const char *key)
 	}
 	o->in_rows = true;
 	o->row_count = 0;
-	o->column_count = 0;
-	o->has_headings = false;
+	o->table.stream = o->stream;
+	o->table.indent = o->depth * FIELD_INDENT;
 }
 
 void
@@ -415,7 +334,6 @@ output_row_begin(struct output *o)
 	}
 	o->in_row = true;
 	o->has_members = false;
-	o->column_at = 0;
 }
 
 void
@@ -428,14 +346,14 @@ output_row_end(struct output *o)
 		put(o, "}");
 		return;
 	}
-	must(o->column_at == o->column_count);
-	if (++o->batched_rows == BATCH_ROWS)
-		batch_put(o);
+	output_table_row_end(&o->table);
 }
 
 void
 output_rows_end(struct output *o)
 {
+	int r;
+
 	must(o->in_rows && !o->in_row);
 	o->in_rows = false;
 	o->has_members = true;
@@ -452,13 +370,9 @@ output_rows_end(struct output *o)
 		put(o, o->rows_key ? o->rows_key : "");
 		put(o, ": none\n");
 	}
-	batch_put(o);
+	r = output_table_end(&o->table);
+	o->error = o->error ? o->error : r;
 	o->after_rows = true;
-	for (size_t i = 0; i < o->column_count; i++) {
-		free(o->columns[i].heading);
-		o->columns[i] = (struct column){ 0 };
-	}
-	o->column_count = 0;
 	free(o->rows_key);
 	o->rows_key = NULL;
 }
@@ -496,7 +410,6 @@ output_finish(struct output **output)
 	if (fflush(o->stream) == EOF && !o->error)
 		o->error = -errno;
 	r = o->error;
-	buf_fini(&o->cells);
 	free(o);
 	*output = NULL;
 	return r;

@@ -51,6 +51,8 @@ void output_rows_end(struct output *output);
 void output_string(struct output *output, const char *key, const char *value);
 void output_number(struct output *output, const char *key, int64_t value);
 void output_count(struct output *output, const char *key, uint64_t value);
+/* Stands for a number or count that is not known: "-" and null. */
+void output_unknown(struct output *output, const char *key);
 void output_boolean(struct output *output, const char *key, bool value);
 /* A time that has passed, in milliseconds ("3d 4h" in text). */
 void output_duration(struct output *output, const char *key, int64_t ms);

@@ -1,0 +1,124 @@
+#include "admin/output_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+
+enum { BATCH_ROWS = 4096 };
+
+size_t
+output_width(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
+static void
+put(struct output_table *t, const char *text)
+{
+	if (!t->error && fputs(text, t->stream) == EOF)
+		t->error = errno ? -errno : -EIO;
+}
+
+static void
+pad(struct output_table *t, size_t count)
+{
+	while (count-- > 0)
+		put(t, " ");
+}
+
+static void
+cell_put(struct output_table *t, size_t index, const char *text)
+{
+	const struct output_column *column = &t->columns[index];
+	size_t space = column->width - output_width(text);
+	bool is_last = index + 1 == t->column_count;
+
+	if (column->is_right)
+		pad(t, space);
+	put(t, text);
+	if (!is_last)
+		pad(t, (column->is_right ? 0 : space) + 2);
+}
+
+static void
+batch_put(struct output_table *t)
+{
+	const char *cell = buf_string(&t->cells);
+
+	if (buf_error(&t->cells)) {
+		t->error = t->error ? t->error : buf_error(&t->cells);
+		return;
+	}
+	if (!t->has_headings && t->batched_rows > 0) {
+		pad(t, t->indent);
+		for (size_t i = 0; i < t->column_count; i++)
+			cell_put(t, i, t->columns[i].heading ? t->columns[i].heading : "");
+		put(t, "\n");
+		t->has_headings = true;
+	}
+	for (size_t row = 0; row < t->batched_rows; row++) {
+		pad(t, t->indent);
+		for (size_t i = 0; i < t->column_count; i++) {
+			cell_put(t, i, cell);
+			cell += strlen(cell) + 1;
+		}
+		put(t, "\n");
+	}
+	buf_clear(&t->cells);
+	t->batched_rows = 0;
+}
+
+void
+output_table_cell(struct output_table *t, char *heading, const char *text, bool is_right)
+{
+	struct output_column *column;
+	size_t width = output_width(text);
+
+	if (!t->has_rows) {
+		must(t->column_count < OUTPUT_TABLE_COLUMNS);
+		column = &t->columns[t->column_count++];
+		column->heading = heading;
+		column->is_right = is_right;
+		column->width = heading ? output_width(heading) : 0;
+		for (char *c = heading; c && *c; c++)
+			if (*c >= 'a' && *c <= 'z')
+				*c -= 'a' - 'A';
+	} else {
+		free(heading);
+	}
+	must(t->column_at < t->column_count);
+	column = &t->columns[t->column_at++];
+	if (column->width < width)
+		column->width = width;
+	buf_append(&t->cells, text, strlen(text) + 1);
+}
+
+void
+output_table_row_end(struct output_table *t)
+{
+	must(t->column_at == t->column_count);
+	t->column_at = 0;
+	t->has_rows = true;
+	if (++t->batched_rows == BATCH_ROWS)
+		batch_put(t);
+}
+
+int
+output_table_end(struct output_table *t)
+{
+	int error;
+
+	batch_put(t);
+	error = t->error;
+	for (size_t i = 0; i < t->column_count; i++)
+		free(t->columns[i].heading);
+	buf_fini(&t->cells);
+	*t = (struct output_table){ 0 };
+	return error;
+}

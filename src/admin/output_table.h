@@ -1,0 +1,46 @@
+/*
+ * A table in text: columns as wide as their widest cell, numbers to the right. Rows are kept until
+ * there is a batch of them, whose columns are aligned with one another.
+ */
+#ifndef ADMIN_OUTPUT_TABLE_H
+#define ADMIN_OUTPUT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+enum { OUTPUT_TABLE_COLUMNS = 80 }; /* one for each of 64 workers, and some */
+
+struct output_column {
+	char *heading;
+	size_t width;  /* widest cell so far, in code points */
+	bool is_right; /* numbers */
+};
+
+/* Embedded, zero-initialised; empty again after output_table_end(). */
+struct output_table {
+	FILE *stream;    /* borrowed */
+	size_t indent;   /* blanks before each row */
+	int error;       /* the first failure: 0 or -errno */
+	struct output_column columns[OUTPUT_TABLE_COLUMNS];
+	size_t column_count, column_at;
+	bool has_rows;   /* the columns are known */
+	bool has_headings;
+	struct buf cells; /* of the batch, each ended by a NUL */
+	size_t batched_rows;
+};
+
+/* The next cell of a row. heading: in capitals, as the first row says (takes; NULL: without
+ * memory for it). text: as it is shown. */
+void output_table_cell(struct output_table *table, char *heading, const char *text, bool is_right);
+/* Ends a row: each has as many cells as the first. */
+void output_table_row_end(struct output_table *table);
+/* Writes what is left. Returns the first failure since it began: 0 or -errno. */
+int output_table_end(struct output_table *table);
+
+/* Code points: the columns that most text takes on a terminal. */
+size_t output_width(const char *text);
+
+#endif

@@ -104,11 +104,11 @@ judge(const char *text, size_t length, struct json_object **ret_body,
 }
 
 int
-client_request(struct client *client, const char *command, struct client_answer *ret_answer,
-               char ret_error[static CLIENT_ERROR_BYTES])
+client_request(struct client *client, const char *command, struct json_object *members,
+               struct client_answer *ret_answer, char ret_error[static CLIENT_ERROR_BYTES])
 {
 	struct client_answer answer = { 0 };
-	struct json_object *request = json_object_new_object();
+	struct json_object *request = members ? members : json_object_new_object();
 	const char *text;
 	ssize_t n;
 	int r;
@@ -116,8 +116,9 @@ client_request(struct client *client, const char *command, struct client_answer 
 	if (!request)
 		return -ENOMEM;
 	json_object_object_add(request, CONTROL_COMMAND, json_object_new_string(command));
-	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
-	r = fd_send(client->socket, text, strlen(text), NULL, 0);
+	text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN |
+	                                               JSON_C_TO_STRING_NOSLASHESCAPE);
+	r = text ? fd_send(client->socket, text, strlen(text), NULL, 0) : -ENOMEM;
 	json_object_put(request);
 	if (r < 0)
 		return r;
@@ -191,15 +192,17 @@ explain(const char *runtime_dir, int error, const char *sentence)
 }
 
 int
-client_ask(const char *runtime_dir, const char *command, struct client **ret_client,
-           struct client_answer *ret_answer)
+client_ask(const char *runtime_dir, const char *command, struct json_object *members,
+           struct client **ret_client, struct client_answer *ret_answer)
 {
 	char sentence[CLIENT_ERROR_BYTES] = "";
 	struct client *client = NULL;
 	int r = client_open(runtime_dir, &client);
 
 	if (r == 0)
-		r = client_request(client, command, ret_answer, sentence);
+		r = client_request(client, command, members, ret_answer, sentence);
+	else
+		json_object_put(members);
 	if (r < 0 || !ret_client)
 		client_close(&client);
 	if (r < 0)

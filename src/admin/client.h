@@ -26,11 +26,12 @@ struct client_answer {
 };
 
 /*
- * Sends a command and waits for its answer, at most some seconds. 0 if it says "ok"; -EREMOTEIO
+ * Sends a command, with the members of a request besides it (takes; NULL: none), and waits for its
+ * answer, at most some seconds. 0 if it says "ok"; -EREMOTEIO
  * if the instance refused: ret_error then has its sentence; other -errno for a broken connection.
  */
-int client_request(struct client *client, const char *command, struct client_answer *ret_answer,
-                   char ret_error[static CLIENT_ERROR_BYTES]);
+int client_request(struct client *client, const char *command, struct json_object *members,
+                   struct client_answer *ret_answer, char ret_error[static CLIENT_ERROR_BYTES]);
 void client_answer_fini(struct client_answer *answer);
 
 /* Waits, without end, until the instance closes the connection. 0 or -errno. */
@@ -40,7 +41,7 @@ int client_wait_end(struct client *client);
  * Opens, requests, and says on stderr what goes wrong, in one: 0, or COMMAND_FAILED after a
  * message. ret_client may be NULL: the connection is closed.
  */
-int client_ask(const char *runtime_dir, const char *command, struct client **ret_client,
-               struct client_answer *ret_answer);
+int client_ask(const char *runtime_dir, const char *command, struct json_object *members,
+               struct client **ret_client, struct client_answer *ret_answer);
 
 #endif

@@ -83,6 +83,8 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* The rows of the table, one file each. */
 int status_run(struct call *call);
 int runs_run(struct call *call);
+int clients_run(struct call *call);
+int kick_run(struct call *call);
 int exec_run(struct call *call);
 int tail_run(struct call *call);
 int nginx_config_run(struct call *call);

@@ -16,6 +16,22 @@ const struct command commands[] = {
 		.run = runs_run,
 	},
 	{
+		.name = "clients",
+		.arguments = "[RUN]",
+		.help = "who is connected, to what, and how far behind; the slowest first",
+		.most_arguments = 1,
+		.run = clients_run,
+	},
+	{
+		.name = "kick",
+		.arguments = "CLIENT",
+		.help = "end a client's stream",
+		.most_arguments = 1,
+		.notes = "CLIENT is a name that \"runstreamctl clients\" shows, such as 2-17. An EventSource comes\n"
+		         "back by itself, and goes on where it was.",
+		.run = kick_run,
+	},
+	{
 		.name = "exec",
 		.arguments = "-- COMMAND [ARGUMENT...]",
 		.help = "run a command as a run, pass its output on, exit as it does",

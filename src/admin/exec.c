@@ -72,7 +72,7 @@ ask_instance(struct execution *e, const char *run_id)
 
 	if (client_open(e->settings.server.runtime_dir, &client) < 0)
 		return 0;
-	if (client_request(client, CONTROL_COMMAND_STATUS, &answer, sentence) < 0) {
+	if (client_request(client, CONTROL_COMMAND_STATUS, NULL, &answer, sentence) < 0) {
 		client_close(&client);
 		return 0;
 	}

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
 	src/admin/check_config.c \
 	src/admin/client.c src/admin/client.h \
+	src/admin/clients.c \
 	src/admin/command.c src/admin/command.h \
 	src/admin/commands.c \
 	src/admin/exec.c \
@@ -10,6 +11,7 @@ libadmin_a_SOURCES = \
 	src/admin/exec_record.c src/admin/exec_record.h \
 	src/admin/exec_stream.c src/admin/exec_stream.h \
 	src/admin/exec_terminal.c src/admin/exec_terminal.h \
+	src/admin/kick.c \
 	src/admin/nginx_config.c \
 	src/admin/nginx_templates.c src/admin/nginx_templates.h \
 	src/admin/output.c src/admin/output.h \

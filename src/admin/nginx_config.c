@@ -33,7 +33,7 @@ running_workers(const char *runtime_dir)
 
 	if (client_open(runtime_dir, &client) < 0)
 		return 0;
-	if (client_request(client, CONTROL_COMMAND_STATUS, &answer, sentence) == 0) {
+	if (client_request(client, CONTROL_COMMAND_STATUS, NULL, &answer, sentence) == 0) {
 		if (json_object_object_get_ex(answer.body, CONTROL_WORKERS, &workers) &&
 		    json_object_is_type(workers, json_type_array))
 			count = (uint32_t)json_object_array_length(workers);

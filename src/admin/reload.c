@@ -12,7 +12,7 @@ reload_run(struct call *call)
 
 	if (call_settings(call, &settings) < 0)
 		return COMMAND_FAILED;
-	status = client_ask(settings.server.runtime_dir, CONTROL_COMMAND_RELOAD, NULL, &answer);
+	status = client_ask(settings.server.runtime_dir, CONTROL_COMMAND_RELOAD, NULL, NULL, &answer);
 	if (status == 0)
 		client_answer_fini(&answer);
 	settings_fini(&settings);

@@ -14,7 +14,7 @@ stop_run(struct call *call)
 
 	if (call_settings(call, &settings) < 0)
 		return COMMAND_FAILED;
-	status = client_ask(settings.server.runtime_dir, CONTROL_COMMAND_STOP, &client, &answer);
+	status = client_ask(settings.server.runtime_dir, CONTROL_COMMAND_STOP, NULL, &client, &answer);
 	if (status == 0) {
 		client_answer_fini(&answer);
 		/* As long as server.drain_ms lets the streams end, and no longer than the user waits. */

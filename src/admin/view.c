@@ -36,7 +36,7 @@ view_new(const char *runtime_dir, struct view **ret_view)
 
 	if (!view)
 		return command_failed("out of memory");
-	if (client_ask(runtime_dir, CONTROL_COMMAND_STATUS, NULL, &view->answer) != 0) {
+	if (client_ask(runtime_dir, CONTROL_COMMAND_STATUS, NULL, NULL, &view->answer) != 0) {
 		free(view);
 		return COMMAND_FAILED;
 	}

@@ -199,8 +199,11 @@ announce(struct worker *worker, const struct broadcast *broadcast)
 
 	broadcast_put(&text, broadcast, clock_wall_ms());
 	block = block_take(&text);
-	log_info("broadcast", "connections=%zu", worker->connection_count);
-	block_unref(&block);
+	if (!block) {
+		log_error("broadcast", "error=\"%s\"", strerror(ENOMEM));
+		return;
+	}
+	subscription_broadcast(worker->hub, SUBSCRIPTION_MANY, block);
 }
 
 static void

@@ -1,5 +1,7 @@
 # Bytes that a change must not change unseen.
 EXTRA_DIST += \
+	tests/golden/clients.json \
+	tests/golden/clients.txt \
 	tests/golden/log-events.txt \
 	tests/golden/message-events.txt \
 	tests/golden/nginx-locations-all.conf \

@@ -3,6 +3,7 @@
 SYSTEM_TESTS = \
 	tests/system/test_api.py \
 	tests/system/test_clients.py \
+	tests/system/test_clients_admin.py \
 	tests/system/test_commands.py \
 	tests/system/test_cycles.py \
 	tests/system/test_discovery.py \

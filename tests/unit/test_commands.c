@@ -186,6 +186,17 @@ make_instance(void)
 	}
 }
 
+/* For another server. */
+static void
+forget_socket(void)
+{
+	char path[sizeof(root) + sizeof("/" CONTROL_SOCKET_NAME)];
+
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET_NAME, root);
+	ck_assert_int_eq(unlink(path), 0);
+	server = 0;
+}
+
 static void
 serve_instance(void)
 {
@@ -342,6 +353,69 @@ START_TEST(runs_in_json_wherever_the_option_stands)
 	serve_instance();
 	ck_assert_int_eq(ctl("runs", "--json", NULL), 0);
 	golden_check_output("runs.json");
+}
+END_TEST
+
+START_TEST(clients_in_text_the_slowest_first_without_those_of_dead_workers)
+{
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", NULL), 0);
+	ck_assert_str_eq(err, "");
+	golden_check_output("clients.txt");
+}
+END_TEST
+
+START_TEST(clients_in_json)
+{
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", "--json", NULL), 0);
+	golden_check_output("clients.json");
+}
+END_TEST
+
+START_TEST(clients_of_one_run)
+{
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", "r-2", NULL), 0);
+	ck_assert_contains(out, "1-2 ");
+	ck_assert_ptr_null(strstr(out, "1-1 "));
+	waitpid(server, NULL, 0);
+	forget_socket();
+	/* One that nobody watches, and one that nobody knows but its client. */
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", "r-3", NULL), 0);
+	ck_assert_str_eq(out, "clients: none\n");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", "r-9", NULL), 0);
+	ck_assert_contains(out, "1-6 ");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_instance();
+	ck_assert_int_eq(ctl("clients", "nobody", NULL), 1);
+	ck_assert_contains(err, "there is no run nobody");
+}
+END_TEST
+
+START_TEST(a_kick_names_its_client_and_says_what_was_wrong)
+{
+	serve_text("{\"client\":\"2-17\",\"command\":\"kick\"}", "{\"ok\":true}");
+	ck_assert_int_eq(ctl("kick", "2-17", NULL), 0);
+	ck_assert_str_eq(out, "");
+	ck_assert_str_eq(err, "");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_text("kick", "{\"ok\":false,\"error\":\"there is no such client: \\\"2-17\\\"\"}");
+	ck_assert_int_eq(ctl("kick", "2-17", NULL), 1);
+	ck_assert_str_eq(err, "runstreamctl: there is no such client: \"2-17\"\n");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	ck_assert_int_eq(ctl("kick", "2-17", NULL), 1);
+	ck_assert_contains(err, "no instance at ");
+	ck_assert_int_eq(ctl("kick", NULL), 2);
+	ck_assert_int_eq(ctl("kick", "17", NULL), 2);
+	ck_assert_contains(err, "\"17\" is no client");
 }
 END_TEST
 
@@ -570,6 +644,10 @@ main(void)
 	tcase_add_test(tc, status_in_json);
 	tcase_add_test(tc, runs_in_text_without_deleted_ones);
 	tcase_add_test(tc, runs_in_json_wherever_the_option_stands);
+	tcase_add_test(tc, clients_in_text_the_slowest_first_without_those_of_dead_workers);
+	tcase_add_test(tc, clients_in_json);
+	tcase_add_test(tc, clients_of_one_run);
+	tcase_add_test(tc, a_kick_names_its_client_and_says_what_was_wrong);
 	tcase_add_test(tc, one_run_is_shown_with_what_clients_never_see);
 	tcase_add_test(tc, one_run_without_a_readable_run_info_is_shown_all_the_same);
 	tcase_add_test(tc, a_run_that_is_not_there_fails);

@@ -16,6 +16,12 @@ tests_fuzz_fuzz_json_text_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_json_text_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_json_text
 
+check_PROGRAMS += tests/fuzz/fuzz_message
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c tests/unit/message_slices.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_message_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_message_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_message
+
 check_PROGRAMS += tests/fuzz/fuzz_cursor
 tests_fuzz_fuzz_cursor_SOURCES = tests/fuzz/fuzz_cursor.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cursor_LDFLAGS = $(FUZZ_LINK)

@@ -1,6 +1,10 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
-	src/store/recording.h \
+	src/store/recording.c src/store/recording.h \
+	src/store/recording_cache.c src/store/recording_cache.h \
+	src/store/recording_create.c \
+	src/store/recording_file.c src/store/recording_file.h \
+	src/store/recording_read.c \
 	src/store/run_dir.c src/store/run_dir.h \
 	src/store/run_info.c src/store/run_info.h \
 	src/store/run_info_keys.h \

@@ -6,10 +6,13 @@
  * Many processes may record into one run at once, and each may be killed at any instruction:
  * - whoever appends holds an exclusive flock(2) on events.jsonl, and appends with one write(2);
  * - a tail without newline is what a killed one left (or somebody who writes without us, and is
- *   given time to finish). It was never acknowledged, and is cut before the next append;
- * - a write that fails is taken back;
+ *   given time to finish). It was never acknowledged, and is taken away before the next append:
+ *   blanks come in its place, and the next event behind them, on the same line. So the file only
+ *   grows, and what was once the end of a line stays one: those who read it at the same time
+ *   have nothing to take back;
+ * - where the system takes only a part of a write, the whole lines in it stay;
  * - an event that bears a key is recorded once, however often it is sent: RECORDING_MEMORY_BYTES
- *   of the file are looked through for it.
+ *   of the file are looked through for it. So a key says one thing in a run, and no other.
  *
  * run-info.yaml is the authority on the status of a run: when it says that the run has ended,
  * nothing is appended any more.
@@ -30,7 +33,7 @@
 enum {
 	RECORDING_MEMORY_BYTES = 4 * 1024 * 1024,
 	RECORDING_LOCK_MS = 5000,  /* how long another's lock is waited for */
-	RECORDING_TORN_MS = 150,   /* how long a tail without newline must have rested to be cut */
+	RECORDING_TORN_MS = 150,   /* how long a tail without newline must have rested */
 	/* <project>/<task>/runs/<run_id> */
 	RECORDING_PATH_BYTES = 3 * (RUN_ID_BYTES + 1) + sizeof("runs/"),
 };
@@ -64,6 +67,7 @@ void recording_cache_free(struct recording_cache **cache);
  *   -ENOENT   there is no such run (any more)
  *   -EPERM    the run has ended
  *   -EBUSY    the lock was not to be had, or somebody else is in the middle of a line: later
+ *   -EBADMSG, -EPROTONOSUPPORT, -EFBIG   run-info.yaml cannot be understood
  *   -ENOSPC, -EDQUOT, -EROFS, -EACCES, -ELOOP, -ENOMEM, … as the system says
  */
 
@@ -88,12 +92,13 @@ int recording_create(const struct recording *recording, const struct run_request
 /* What one request wants appended, and what came of it. */
 struct recording_batch {
 	const struct event_batch *events; /* borrowed */
-	int error;                        /* 0: all of them are recorded, some maybe before */
-	size_t recorded;                  /* how many were appended now */
+	int error;                        /* 0: all of them are recorded, some maybe before; else
+	                                   * some of the first may be recorded all the same */
+	size_t recorded;                  /* how many were appended now, unless there is an error */
 };
 
 /*
- * Appends batches of several requests with one write, and syncs them together. Makes events.jsonl
+ * Appends batches (at least one) of several requests with one write, and syncs them together. Makes events.jsonl
  * if the run has none. path: of the run's folder beneath the runs directory. Each batch gets
  * its error; returns the first of them, or 0.
  */
@@ -126,7 +131,7 @@ struct recording_query {
 	const char *run_id;
 	uint64_t after;    /* events with a seq above this */
 	size_t limit;      /* at most so many, at least 1 */
-	size_t most_bytes; /* of answer; one event is given in any case */
+	size_t most_bytes; /* of answer: it ends with the event that reaches it */
 	const char *type;  /* of this type, of this unit; or NULL */
 	const char *unit;
 
@@ -140,7 +145,7 @@ struct recording_query {
 
 /*
  * Appends {"run_id":…,"events":[…],"next_after":…,"has_more":…} to the answer: next_after is the
- * seq of the last line that was looked at; has_more says that lines follow it. Malformed lines
+ * seq of the last line that was looked at; has_more says that something follows it. Malformed lines
  * are passed over. Reads at most a slice: -EAGAIN when that was not all: call again with the same
  * query and buffer, after others had their turn. A run without the file has no events.
  */

@@ -14,10 +14,13 @@
 /* RESOLVE_BENEATH gives up with EAGAIN when a folder was renamed meanwhile. */
 enum { TRIES = 16 };
 
+/* Of files and folders that are made. */
+enum { FILE_MODE = 0666, FOLDER_MODE = 0777 };
+
 static int
 open_component(int dir_fd, const char *name, int flags)
 {
-	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC), error = errno;
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC, FILE_MODE), error = errno;
 	struct stat st;
 
 	if (fd >= 0)
@@ -67,6 +70,7 @@ open_beneath(int dir_fd, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.mode = flags & O_CREAT ? FILE_MODE : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	int tries = 0;
@@ -116,21 +120,22 @@ check_regular(int fd, struct stat *st)
 	return S_ISDIR(st->st_mode) ? -EISDIR : -ENXIO;
 }
 
-int
-run_dir_open_file(int run_dir_fd, const char *name, struct stat *ret_stat, int *ret_fd)
+/* Opens what is there. */
+static int
+open_regular(int dir_fd, const char *name, int flags, struct stat *ret_stat, int *ret_fd)
 {
 	struct stat st;
 	int fd, error;
 
 	/* To open a FIFO or a device is to act on it: look at what it is before. */
-	fd = open_beneath(run_dir_fd, name, O_PATH);
+	fd = open_beneath(dir_fd, name, O_PATH);
 	if (fd < 0)
 		return fd;
 	error = check_regular(fd, &st);
 	fd_close(&fd);
 	if (error)
 		return error;
-	fd = open_beneath(run_dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = open_beneath(dir_fd, name, flags | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return fd;
 	error = check_regular(fd, &st); /* it may be another one by now */
@@ -142,4 +147,59 @@ run_dir_open_file(int run_dir_fd, const char *name, struct stat *ret_stat, int *
 		*ret_stat = st;
 	*ret_fd = fd;
 	return 0;
+}
+
+int
+run_dir_open_file(int run_dir_fd, const char *name, struct stat *ret_stat, int *ret_fd)
+{
+	return open_regular(run_dir_fd, name, O_RDONLY, ret_stat, ret_fd);
+}
+
+int
+run_dir_open_append(int run_dir_fd, const char *name, int *ret_fd)
+{
+	/* Others make it, and take it away, between the two. */
+	for (int tries = 0; tries < TRIES; tries++) {
+		int error = open_regular(run_dir_fd, name, O_RDWR | O_APPEND, NULL, ret_fd), fd;
+
+		if (error != -ENOENT)
+			return error;
+		fd = open_beneath(run_dir_fd, name, O_RDWR | O_APPEND | O_CREAT | O_EXCL);
+		if (fd >= 0) {
+			*ret_fd = fd;
+			return 0;
+		}
+		if (fd != -EEXIST)
+			return fd;
+	}
+	return -EAGAIN;
+}
+
+int
+run_dir_make(int dir_fd, const char *name, bool *ret_is_new, int *ret_fd)
+{
+	bool is_new = mkdirat(dir_fd, name, FOLDER_MODE) == 0;
+	int error;
+
+	if (!is_new && errno != EEXIST)
+		return -errno;
+	error = run_dir_open_list(dir_fd, name, ret_fd);
+	if (!error && ret_is_new)
+		*ret_is_new = is_new;
+	return error;
+}
+
+int
+run_dir_sync(int dir_fd)
+{
+	/* dir_fd may be an O_PATH one, which cannot be synced. */
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		error = -errno;
+	fd_close(&fd);
+	return error;
 }

@@ -10,6 +10,7 @@
 #ifndef STORE_RUN_DIR_H
 #define STORE_RUN_DIR_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /*
@@ -26,5 +27,20 @@ int run_dir_open_list(int runs_dir_fd, const char *relative_path, int *ret_fd);
  * path leads out; -ENOENT; other -errno.
  */
 int run_dir_open_file(int run_dir_fd, const char *name, struct stat *ret_stat, int *ret_fd);
+
+/*
+ * Opens a regular file for reading and appending (O_RDWR|O_APPEND), and makes it if there is none
+ * (of mode 0666, less the umask). As run_dir_open_file().
+ */
+int run_dir_open_append(int run_dir_fd, const char *name, int *ret_fd);
+
+/*
+ * Opens a folder in this one, to list it, and makes it if there is none (of mode 0777, less the
+ * umask). name: one component. ret_is_new may be NULL. As run_dir_open_list().
+ */
+int run_dir_make(int dir_fd, const char *name, bool *ret_is_new, int *ret_fd);
+
+/* Syncs the entries of a folder, by any descriptor of it (fsync(2)). 0 or -errno. */
+int run_dir_sync(int dir_fd);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "model/utf8.h"
+#include "store/run_dir.h"
 #include "store/run_info.h"
 #include "store/run_info_keys.h"
 
@@ -149,21 +150,6 @@ write_file(int dir_fd, const char *name, const struct buf *text, bool sync)
 	return error;
 }
 
-static int
-sync_dir(int dir_fd)
-{
-	/* dir_fd may be an O_PATH one, which cannot be synced. */
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0)
-		error = -errno;
-	fd_close(&fd);
-	return error;
-}
-
 int
 run_info_write(int dir_fd, const char *name, const struct run_info *info, bool sync)
 {
@@ -192,7 +178,7 @@ run_info_write(int dir_fd, const char *name, const struct run_info *info, bool s
 		if (error)
 			unlinkat(dir_fd, temporary, 0);
 		else if (sync)
-			error = sync_dir(dir_fd);
+			error = run_dir_sync(dir_fd);
 	}
 	buf_fini(&text);
 	return error;

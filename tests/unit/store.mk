@@ -6,3 +6,7 @@ check_PROGRAMS += tests/unit/test_run_info
 TESTS += tests/unit/test_run_info
 tests_unit_test_run_info_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_run_info_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_recording
+TESTS += tests/unit/test_recording
+tests_unit_test_recording_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_recording_LDADD = $(STORE_LIBS) $(UNIT_LIBS)

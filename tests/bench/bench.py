@@ -12,6 +12,7 @@ import tempfile
 
 import procfs
 import servers
+from discovery_cost import discovery
 from servers import Failed, Load, Nchan, NullPeers, Runstream
 
 LINE_BYTES = 120
@@ -420,7 +421,7 @@ def ceiling(bench):
 
 
 BENCHES = {"latency": latency, "burst": burst, "memory": memory, "catchup": catchup,
-           "resume": resume, "ceiling": ceiling}
+           "resume": resume, "ceiling": ceiling, "discovery": discovery}
 
 
 def read_options():

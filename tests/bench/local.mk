@@ -18,6 +18,7 @@ tests_bench_null_peer_LDADD = $(BASE_LIBS)
 TESTS += tests/bench/test_sse_load.py
 EXTRA_DIST += \
 	tests/bench/bench.py \
+	tests/bench/discovery_cost.py \
 	tests/bench/procfs.py \
 	tests/bench/servers.py \
 	tests/bench/test_sse_load.py

@@ -85,6 +85,7 @@ int status_run(struct call *call);
 int runs_run(struct call *call);
 int clients_run(struct call *call);
 int kick_run(struct call *call);
+int broadcast_run(struct call *call);
 int exec_run(struct call *call);
 int tail_run(struct call *call);
 int nginx_config_run(struct call *call);
@@ -92,6 +93,7 @@ int check_config_run(struct call *call);
 int reload_run(struct call *call);
 int stop_run(struct call *call);
 
+extern const struct command_option broadcast_options[];
 extern const struct command_option exec_options[];
 extern const struct command_option tail_options[];
 extern const struct command_option nginx_config_options[];

@@ -32,6 +32,15 @@ const struct command commands[] = {
 		.run = kick_run,
 	},
 	{
+		.name = "broadcast",
+		.arguments = "",
+		.help = "send an event to all clients of a run's events, or of all",
+		.options = broadcast_options,
+		.notes = "With --run, the event is recorded, and so sent, and sent again to those who come later.\n"
+		         "With --all, it goes to all who watch recorded events now, without an id, and is gone.",
+		.run = broadcast_run,
+	},
+	{
 		.name = "exec",
 		.arguments = "-- COMMAND [ARGUMENT...]",
 		.help = "run a command as a run, pass its output on, exit as it does",

@@ -1,6 +1,7 @@
 # Sources of libadmin.a, one file a line.
 noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
+	src/admin/broadcast.c \
 	src/admin/check_config.c \
 	src/admin/client.c src/admin/client.h \
 	src/admin/clients.c \

@@ -419,6 +419,96 @@ START_TEST(a_kick_names_its_client_and_says_what_was_wrong)
 }
 END_TEST
 
+START_TEST(a_broadcast_to_all_is_for_the_workers_to_pass_on)
+{
+	serve_text("{\"type\":\"deploy\",\"data\":\"{\\\"n\\\": 1.50}\",\"command\":\"broadcast\"}",
+	           "{\"ok\":true,\"workers\":2,\"silent\":0}");
+	ck_assert_int_eq(ctl("broadcast", "--all", "--type", "deploy", "--data", "{\"n\": 1.50}", NULL),
+	                 0);
+	ck_assert_str_eq(out, "");
+	ck_assert_str_eq(err, "");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_text("{\"type\":\"t\",\"command\":\"broadcast\"}",
+	           "{\"ok\":true,\"workers\":1,\"silent\":2}");
+	ck_assert_int_eq(ctl("broadcast", "--all", "--type", "t", "--json", NULL), 1);
+	ck_assert_str_eq(out, "{\n  \"workers\": 1,\n  \"silent\": 2\n}\n");
+	ck_assert_contains(err, "2 of 3 workers do not listen");
+}
+END_TEST
+
+START_TEST(a_broadcast_to_a_run_is_recorded)
+{
+	char command[512], path[128], *text;
+	FILE *file;
+
+	snprintf(command, sizeof(command), "mkdir -p %s/proj/task/runs/r-3 %s/proj/task/runs/r-1 && "
+	         "echo 'status: running' > %s/proj/task/runs/r-3/run-info.yaml && "
+	         "echo 'status: failed' > %s/proj/task/runs/r-1/run-info.yaml", root, root, root, root);
+	ck_assert_int_eq(system(command), 0);
+	serve_instance();
+	ck_assert_int_eq(ctl("broadcast", "--run", "r-3", "--type", "deploy", "--data",
+	                     "{\"unit\":\"auth\",\n\"n\":1.50}", NULL), 0);
+	ck_assert_str_eq(out, "");
+	ck_assert_str_eq(err, "");
+	snprintf(path, sizeof(path), "%s/proj/task/runs/r-3/events.jsonl", root);
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fd_read_all(fileno(file), 4096, &text, NULL), 0);
+	fclose(file);
+	ck_assert_contains(text, "\"type\":\"deploy\"");
+	ck_assert_contains(text, "\"unit\":\"auth\"");
+	ck_assert_contains(text, "\"n\":1.50");
+	ck_assert_contains(text, "\"time\":\"20");
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+	free(text);
+	waitpid(server, NULL, 0);
+	forget_socket();
+
+	serve_instance();
+	ck_assert_int_eq(ctl("broadcast", "--run", "r-1", "--type", "t", NULL), 1);
+	ck_assert_contains(err, "run r-1 has ended");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_instance();
+	ck_assert_int_eq(ctl("broadcast", "--run", "nobody", "--type", "t", NULL), 1);
+	ck_assert_contains(err, "there is no run nobody");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_instance();
+	ck_assert_int_eq(ctl("broadcast", "--run", "r-3", "--type", "t", "--data", "{\"time\":5}", NULL),
+	                 2);
+	ck_assert_contains(err, "broadcast: time must");
+}
+END_TEST
+
+START_TEST(a_broadcast_that_cannot_be_is_misuse)
+{
+	static const struct {
+		const char *words[6], *sentence;
+	} cases[] = {
+		{ { "--type", "t" }, "to whom?" },
+		{ { "--all", "--run", "r", "--type", "t" }, "to whom?" },
+		{ { "--all" }, "--type is missing" },
+		{ { "--all", "--type", "" }, "type must not be empty" },
+		{ { "--all", "--type", "a\nb" }, "control characters" },
+		{ { "--all", "--type", "t", "--data", "{" }, "valid JSON" },
+		{ { "--run", "r", "--type", "t", "--data", "" }, "valid JSON" },
+		{ { "--all", "--tpye", "t" }, "did you mean \"--type\"?" },
+		{ { "--all", "--type", "t", "word" }, "one argument too many" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const *w = cases[i].words;
+
+		ck_assert_int_eq(ctl("broadcast", w[0], w[1], w[2], w[3], w[4], w[5], NULL), 2);
+		ck_assert_contains(err, cases[i].sentence);
+	}
+	ck_assert_int_eq(ctl("broadcast", "--all", "--type", "t", NULL), 1);
+	ck_assert_contains(err, "no instance at ");
+}
+END_TEST
+
 START_TEST(one_run_is_shown_with_what_clients_never_see)
 {
 	char command[512];
@@ -648,6 +738,9 @@ main(void)
 	tcase_add_test(tc, clients_in_json);
 	tcase_add_test(tc, clients_of_one_run);
 	tcase_add_test(tc, a_kick_names_its_client_and_says_what_was_wrong);
+	tcase_add_test(tc, a_broadcast_to_all_is_for_the_workers_to_pass_on);
+	tcase_add_test(tc, a_broadcast_to_a_run_is_recorded);
+	tcase_add_test(tc, a_broadcast_that_cannot_be_is_misuse);
 	tcase_add_test(tc, one_run_is_shown_with_what_clients_never_see);
 	tcase_add_test(tc, one_run_without_a_readable_run_info_is_shown_all_the_same);
 	tcase_add_test(tc, a_run_that_is_not_there_fails);

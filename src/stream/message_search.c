@@ -198,12 +198,14 @@ find(struct message_searches *searches, const char *id, size_t id_bytes)
 static struct search *
 add(struct message_searches *searches, const char *id, size_t id_bytes)
 {
-	struct search *search = calloc(1, sizeof(*search)), *old;
+	struct search *search = calloc(1, sizeof(*search));
 
 	if (!search)
 		return NULL;
 	set_id(search, id, id_bytes);
 	if (searches->count >= MESSAGE_SEARCHES_KEPT) {
+		struct search *old;
+
 		/* Fewer run than are kept. */
 		TAILQ_FOREACH (old, &searches->list, entry)
 			if (!old->is_running)

@@ -103,6 +103,8 @@ START_TEST(the_last_entries_below_any_offset_are_found)
 	check_tail(&all, length, 1);
 	check_tail(&all, length, 20);
 	check_tail(&all, length, UINT64_MAX);
+	check_tail(&all, all.entries[all.count - 1].at, 3);
+	check_tail(&all, all.entries[all.count - 1].at + 1, 3);
 	check_tail(&all, 0, 3);
 	check_tail(&all, 0, 0);
 	for (int i = 0; i < 300; i++) {

@@ -120,9 +120,23 @@ END_TEST
 
 START_TEST(behind_the_last_entry_nothing_that_may_begin_another_is_passed_over)
 {
+	struct message_position position;
+
 	put("---\nmsg_id: a\n---\nx\n---\nmsg_");
 	memory_put(text, length);
-	check_found("a", "---\nmsg_");
+	ck_assert_int_eq(search("a", length, &position), 0);
+	ck_assert_uint_eq(position.offset, 20);
+	ck_assert_uint_eq(position.lines, 4);
+	memory_put(text, 20);
+	ck_assert_int_eq(search("a", 20, &position), 0);
+	ck_assert_uint_eq(position.offset, 20);
+	/* A line without an end. */
+	length = 0;
+	put("[2026-02-05 12:51:53] x");
+	memory_put(text, length);
+	ck_assert_int_eq(search("LEGACY-LINE-000000001", length, &position), 0);
+	ck_assert_uint_eq(position.offset, length);
+	ck_assert(position.is_in_line);
 }
 END_TEST
 

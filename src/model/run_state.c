@@ -29,7 +29,7 @@ static const char *const number_names[NUMBERS] = {
 };
 
 struct run_state {
-	uint64_t seq, malformed;
+	uint64_t seq, malformed, changes;
 	struct digest_table units;
 	int64_t counts[UNIT_STATES];      /* of units, or of events that name none */
 	int64_t nameless_running;         /* of counts[UNIT_RUNNING] */
@@ -68,6 +68,12 @@ uint64_t
 run_state_malformed(const struct run_state *state)
 {
 	return state->malformed;
+}
+
+uint64_t
+run_state_changes(const struct run_state *state)
+{
+	return state->changes;
 }
 
 const char *
@@ -305,12 +311,15 @@ run_state_add(struct run_state *state, const char *line, size_t length)
 			r = set_unit(state, &event.unit, unit_state);
 		if (r < 0)
 			return r;
+		state->changes += unit_state != UNIT_STATES;
 	}
 	take_text(&event.time, time, TIME_BYTES);
 	if (*time)
 		memcpy(state->updated, time, sizeof(time));
-	if (strncmp(type, "run.", 4) == 0)
+	if (strncmp(type, "run.", 4) == 0) {
 		take_run_event(state, &event, type + 4, time);
+		state->changes++;
+	}
 	state->seq++;
 	return 0;
 }

@@ -42,6 +42,9 @@ uint64_t run_state_seq(const struct run_state *state);
 /* Of those, the ones that were no events. */
 uint64_t run_state_malformed(const struct run_state *state);
 
+/* Of those, the ones that had something to say here. */
+uint64_t run_state_changes(const struct run_state *state);
+
 /* What the events say the run is ("running", "completed", …), or NULL if they do not. Borrowed. */
 const char *run_state_status(const struct run_state *state);
 

@@ -284,6 +284,7 @@ free_channel(struct channel *c)
 	audience_fini(&c->audience);
 	loop_timer_stop(c->hub->loop, &c->due_timer);
 	renderer_template_fini(&c->template);
+	buf_fini(&c->state.text);
 	free(c->run);
 	free(c);
 }

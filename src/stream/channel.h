@@ -43,6 +43,17 @@ struct channel_key {
 	uint32_t padding;
 };
 
+/* The state of a recorded run, rendered for all who ask. */
+struct channel_state {
+	bool is_known;
+	struct buf text;
+	uint64_t version;        /* grows with each change that matters */
+	uint64_t reached_bytes;  /* of the file: it knows of all before */
+	uint32_t generation;     /* serial */
+	uint32_t status_serial;
+	uint64_t changes;
+};
+
 struct channel {
 	struct hub *hub;
 	struct channel_key key;
@@ -63,6 +74,7 @@ struct channel {
 	uint64_t looks_before_end[CURSOR_FILES];
 	struct renderer_template template;
 	struct block_table blocks;
+	struct channel_state state;
 
 	struct audience audience;
 	struct loop_timer due_timer;  /* when time alone changes something: a flush, the end */

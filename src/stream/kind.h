@@ -17,6 +17,13 @@ struct channel;
 struct pass;
 struct subscriber;
 
+/* How far a status is to know of what was recorded: up to where it was when somebody asked. */
+struct status_goal {
+	bool is_set;
+	uint32_t generation; /* serial */
+	uint64_t bytes;
+};
+
 enum { STREAM_ID_BYTES = 192 }; /* longest id that a kind makes */
 
 /* What an id of a kind is made of. */
@@ -56,11 +63,13 @@ struct stream_kind {
 
 	/*
 	 * A number that changes with what put_status() would say; 0: nothing to be said. -EAGAIN: not
-	 * known yet, the sources' listeners will be called. NULL: this kind has no such event.
+	 * known yet, the sources' listeners will be called; goal is kept until then, zeroed at first.
+	 * NULL: this kind has no such event.
 	 */
-	int (*status_version)(struct channel *channel, uint64_t *ret_version);
+	int (*status_version)(struct channel *channel, struct status_goal *goal, uint64_t *ret_version);
 	bool status_waits; /* while there are entries to be sent, changes are not told */
-	/* What is said of the run, when somebody connects and when it changes. */
+	/* What is said of the run, when somebody connects and when it changes: once there was a
+	 * version. */
 	void (*put_status)(struct buf *to, const struct event_id *id, struct channel *channel);
 	/* The last event. */
 	void (*put_complete)(struct buf *to, const struct event_id *id, struct channel *channel);

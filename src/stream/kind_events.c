@@ -121,46 +121,66 @@ put_events(struct pass *pass, uint64_t border)
 
 /* --- the state ------------------------------------------------------------------------------------------- */
 
-/* Of the file that is there now. */
+/* Renders the state once for all who ask, as far as it is known. */
 static int
-reach_state(struct channel *c, const struct run_state **ret_state)
+render_state(struct channel *c, const struct generation *g)
+{
+	struct channel_state *rendered = &c->state;
+	const struct run_state *state = state_fold_state(g);
+	const char *recorded = run_state_status(state);
+
+	buf_clear(&rendered->text);
+	/* run-info.yaml is the authority; but what was recorded just now it says a moment later. */
+	run_state_put(&rendered->text, state, c->run->run_id,
+	              c->run->is_terminal || !recorded ? c->run->status : recorded);
+	if (buf_error(&rendered->text))
+		return buf_error(&rendered->text);
+	if (!rendered->is_known || rendered->generation != g->serial ||
+	    rendered->status_serial != c->status_serial || rendered->changes != run_state_changes(state))
+		rendered->version++;
+	rendered->is_known = true;
+	rendered->generation = g->serial;
+	rendered->status_serial = c->status_serial;
+	rendered->changes = run_state_changes(state);
+	return 0;
+}
+
+/* Of the file that is there now, as it was when the goal was set: a file that grows all the time is
+ * not run after. */
+static int
+status_version(struct channel *c, struct status_goal *goal, uint64_t *ret_version)
 {
 	struct source *source = c->sources[0];
+	struct generation *g = source->current;
+	struct channel_state *rendered = &c->state;
 	int error;
 
 	if (!source->is_ready)
 		return -EAGAIN;
-	error = state_fold_reach(c->hub->offload, source->current, source->current->size_bytes);
-	if (!error)
-		*ret_state = state_fold_state(source->current);
-	return error;
-}
-
-static int
-status_version(struct channel *c, uint64_t *ret_version)
-{
-	const struct run_state *state;
-	int error = reach_state(c, &state);
-
-	if (error)
-		return error;
-	*ret_version = (uint64_t)c->status_serial << 40 ^ (uint64_t)c->sources[0]->current->serial << 60 ^
-	               run_state_seq(state);
+	if (!goal->is_set || goal->generation != g->serial)
+		*goal = (struct status_goal){ .is_set = true, .generation = g->serial,
+			                      .bytes = g->size_bytes };
+	if (!rendered->is_known || rendered->generation != g->serial ||
+	    rendered->reached_bytes < goal->bytes || rendered->status_serial != c->status_serial) {
+		error = state_fold_reach(c->hub->offload, g, goal->bytes);
+		if (error)
+			return error;
+		rendered->reached_bytes = goal->bytes;
+		error = render_state(c, g);
+		if (error)
+			return error;
+	}
+	goal->is_set = false;
+	*ret_version = rendered->version;
 	return 0;
 }
 
 static void
 put_status(struct buf *to, const struct event_id *id, struct channel *c)
 {
-	const struct run_state *state = state_fold_state(c->sources[0]->current);
-	const char *recorded;
-
-	if (!state)
-		return;
-	recorded = run_state_status(state);
-	/* run-info.yaml is the authority; but what was recorded just now it says a moment later. */
-	run_state_put_event(to, id, state, c->run->run_id,
-	                    c->run->is_terminal || !recorded ? c->run->status : recorded);
+	event_begin(to, id, "state");
+	buf_append(to, c->state.text.data, c->state.text.length_bytes);
+	buf_puts(to, "\n\n");
 }
 
 static void

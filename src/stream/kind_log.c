@@ -213,8 +213,9 @@ put_events(struct pass *pass, uint64_t border)
 /* --- what is said of the run --------------------------------------------------------------------------- */
 
 static int
-status_version(struct channel *c, uint64_t *ret_version)
+status_version(struct channel *c, struct status_goal *goal, uint64_t *ret_version)
 {
+	(void)goal;
 	*ret_version = c->status_serial;
 	return 0;
 }

@@ -378,7 +378,7 @@ owes_status(struct subscriber *s, bool *ret_owes)
 	int error = 0;
 
 	if (kind_of(s)->status_version)
-		error = kind_of(s)->status_version(s->channel, &version);
+		error = kind_of(s)->status_version(s->channel, &s->status_goal, &version);
 	if (error)
 		return error;
 	*ret_owes = version != s->status_seen && version != 0;

@@ -25,6 +25,7 @@ struct subscriber {
 	struct place places[CURSOR_FILES];
 	struct subscriber_start *start; /* owned; NULL once begun */
 	const struct place *until; /* of each file: it is over there; NULL: no such end */
+	struct status_goal status_goal;
 	uint64_t status_seen; /* version of the last status that was given; 0: none */
 	enum subscriber_given given;
 	bool has_failed;      /* and that was told */

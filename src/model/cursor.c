@@ -87,8 +87,8 @@ digit_value(char c)
 	return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-static int
-parse_mark(const char *text, size_t length, struct cursor_mark *ret_mark)
+int
+cursor_parse_mark(const char *text, size_t length, struct cursor_mark *ret_mark)
 {
 	uint8_t raw[MARK_BYTES + 2];
 	uint64_t offset;
@@ -192,10 +192,10 @@ parse_part(const char *text, size_t length, struct cursor *cursor, unsigned *see
 		return parse_lines(value, value_length, &cursor->files[CURSOR_STDERR].lines);
 	case PART_MARK_OUT:
 		cursor->files[CURSOR_STDOUT].has_mark = true;
-		return parse_mark(value, value_length, &cursor->files[CURSOR_STDOUT].mark);
+		return cursor_parse_mark(value, value_length, &cursor->files[CURSOR_STDOUT].mark);
 	case PART_MARK_ERR:
 		cursor->files[CURSOR_STDERR].has_mark = true;
-		return parse_mark(value, value_length, &cursor->files[CURSOR_STDERR].mark);
+		return cursor_parse_mark(value, value_length, &cursor->files[CURSOR_STDERR].mark);
 	case PART_END:
 		if (value_length != 1 || *value != '1')
 			return -EINVAL;

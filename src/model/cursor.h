@@ -58,6 +58,9 @@ struct cursor {
 /* Reads an id of length bytes. 0, or -EINVAL: cannot be parsed. Numbers too large are clamped. */
 int cursor_parse(const char *text, size_t length, struct cursor *ret_cursor);
 
+/* Reads the 22 characters of a mark. 0 or -EINVAL. */
+int cursor_parse_mark(const char *text, size_t length, struct cursor_mark *ret_mark);
+
 /* Writes the 22 characters of a mark. */
 void cursor_format_mark(const struct cursor_mark *mark, char ret_text[static CURSOR_MARK_TEXT_BYTES]);
 

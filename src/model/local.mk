@@ -5,6 +5,7 @@ libmodel_a_SOURCES = \
 	src/model/bus_id.c src/model/bus_id.h \
 	src/model/cursor.c src/model/cursor.h \
 	src/model/digest.c src/model/digest.h \
+	src/model/entry_id.c src/model/entry_id.h \
 	src/model/event.c src/model/event.h \
 	src/model/event_batch.c src/model/event_batch.h \
 	src/model/event_line.c src/model/event_line.h \

@@ -307,7 +307,7 @@ follow(struct channel *c, const char *directory, enum cursor_file file, const ch
 
 /* Where its files lie, and what they are called. */
 struct channel_paths {
-	char directory[3 * (REGISTRY_NAME_BYTES + 1) + 8];
+	char directory[CHANNEL_DIRECTORY_BYTES];
 	const char *names[CURSOR_FILES];
 };
 

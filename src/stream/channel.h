@@ -34,6 +34,8 @@ struct channel_request {
 
 #define CHANNEL_NO_SLOT UINT32_MAX
 
+enum { CHANNEL_DIRECTORY_BYTES = 3 * (REGISTRY_NAME_BYTES + 1) + 8 };
+
 struct channel_key {
 	const struct stream_kind *kind;
 	uint32_t slot;  /* in the registry of runs, or of buses */

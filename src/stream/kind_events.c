@@ -3,26 +3,24 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "model/entry_id.h"
 #include "model/event_line.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
 #include "stream/pass.h"
 #include "stream/state_fold.h"
 
-/* <seq>, and ;end=1. */
+/* The seq. */
 static size_t
 format_id(const struct stream_id *id, char ret_text[static STREAM_ID_BYTES])
 {
+	struct entry_id parts = { .is_end = id->is_end };
 	struct cursor cursor = { 0 };
 	size_t length;
 
 	place_to_cursor(&id->places[0], CURSOR_STDOUT, &cursor);
 	length = num_format_u64(cursor.files[0].lines, ret_text);
-	if (id->is_end) {
-		memcpy(ret_text + length, ";end=1", 6);
-		length += 6;
-	}
-	return length;
+	return length + entry_id_format_parts(&parts, ret_text + length);
 }
 
 /* A line of length bytes (without its end) that takes consumed bytes. */

@@ -6,30 +6,25 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "model/entry_id.h"
 #include "model/utf8.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
 #include "stream/pass.h"
 
-/* <offset>;o=<mark>, and ;end=1. */
+/* The byte offset, and its mark. */
 static size_t
 format_id(const struct stream_id *id, char ret_text[static STREAM_ID_BYTES])
 {
 	const struct place *place = &id->places[0];
+	struct entry_id parts = { .is_end = id->is_end };
 	struct cursor cursor = { 0 };
 	size_t length = num_format_u64(place->offset, ret_text);
 
 	place_to_cursor(place, CURSOR_STDOUT, &cursor);
-	if (cursor.files[0].has_mark) {
-		memcpy(ret_text + length, ";o=", 3);
-		cursor_format_mark(&cursor.files[0].mark, ret_text + length + 3);
-		length += 3 + CURSOR_MARK_TEXT_BYTES;
-	}
-	if (id->is_end) {
-		memcpy(ret_text + length, ";end=1", 6);
-		length += 6;
-	}
-	return length;
+	parts.has_mark = cursor.files[0].has_mark;
+	parts.mark = cursor.files[0].mark;
+	return length + entry_id_format_parts(&parts, ret_text + length);
 }
 
 /* How much of the bytes may be sent though others follow: no cut inside a sequence or a CRLF. */

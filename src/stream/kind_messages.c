@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/num.h"
+#include "model/entry_id.h"
 #include "model/message.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
@@ -14,22 +14,6 @@ enum {
 	/* A writer that holds its lock so long without writing is taken for stuck. */
 	LOCK_MOST_MS = 10 * 1000,
 };
-
-/* What follows the message's own id: ;n=<lines before the place>;o=<mark>. */
-static size_t
-format_place(const struct place *place, char *ret_text)
-{
-	struct cursor cursor = { 0 };
-	char *to = ret_text;
-
-	place_to_cursor(place, CURSOR_STDOUT, &cursor);
-	memcpy(to, ";n=", 3);
-	to += 3;
-	to += num_format_u64(cursor.files[0].lines, to);
-	memcpy(to, ";o=", 3);
-	cursor_format_mark(&cursor.files[0].mark, to + 3);
-	return (size_t)(to + 3 + CURSOR_MARK_TEXT_BYTES - ret_text);
-}
 
 /* Only messages have ids: a reader's position is that of the last one. */
 static size_t
@@ -49,15 +33,12 @@ put_message(struct pass *pass, const struct message *message)
 	if (pass->job->kind->is_many) {
 		id.length = pass_format_id(pass, text);
 	} else {
-		struct place behind = pass->job->places[pass->job->file];
+		struct entry_id parts = { .has_lines = true, .lines = pass->lines, .has_mark = true,
+			                  .mark = pass_mark(pass) };
 
-		behind.offset = pass->offset;
-		behind.lines = pass->lines;
-		behind.is_finished = false;
-		behind.fingerprint = pass_mark(pass).fingerprint;
 		id.length = strlen(message->msg_id);
 		memcpy(text, message->msg_id, id.length);
-		id.length += format_place(&behind, text + id.length);
+		id.length += entry_id_format_parts(&parts, text + id.length);
 	}
 	message_put_event(pass->text, &id, message);
 	pass->events++;

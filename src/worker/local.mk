@@ -1,16 +1,21 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	src/worker/answer.c src/worker/answer.h \
+	src/worker/bus_answer.c src/worker/bus_answer.h \
 	src/worker/client_table.c src/worker/client_table.h \
 	src/worker/body.c src/worker/body.h \
 	src/worker/connection.c src/worker/connection.h \
 	src/worker/cors.c src/worker/cors.h \
+	src/worker/errand.c src/worker/errand.h \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/peers.c src/worker/peers.h \
 	src/worker/request.c src/worker/request.h \
 	src/worker/routes.c src/worker/routes.h \
 	src/worker/run_answer.c src/worker/run_answer.h \
+	src/worker/run_file.c src/worker/run_file.h \
 	src/worker/run_wait.c src/worker/run_wait.h \
 	src/worker/runs_listing.c src/worker/runs_listing.h \
 	src/worker/send_queue.c src/worker/send_queue.h \
+	src/worker/stream_parameters.c src/worker/stream_parameters.h \
+	src/worker/streams.c src/worker/streams.h \
 	src/worker/worker.c src/worker/worker.h src/worker/worker_state.h

@@ -9,10 +9,8 @@
 #include "worker/parameters.h"
 #include "worker/run_answer.h"
 #include "worker/runs_listing.h"
+#include "worker/streams.h"
 #include "worker/worker_state.h"
-
-/* Longest number of lines that ?tail= may ask for: more than any file has. */
-#define MOST_TAIL_LINES UINT64_C(1000000000000)
 
 static const char *
 segment(const struct connection *c, size_t index)
@@ -20,129 +18,21 @@ segment(const struct connection *c, size_t index)
 	return c->request->target.segments[index].text;
 }
 
-/* --- a run's stream ---------------------------------------------------------------------------------- */
-
-/* False: answered. */
-static bool
-take_run_id(struct connection *c, size_t index, struct run_query *query)
-{
-	const struct target_text *id = &c->request->target.segments[index];
-
-	if (!run_id_valid(id->text, id->length)) {
-		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
-		                                  "this cannot be the id of a run", NULL, NULL, 0));
-		return false;
-	}
-	memcpy(query->run_id, id->text, id->length + 1);
-	return true;
-}
-
-static bool
-take_files(struct connection *c, struct run_query *query)
-{
-	struct target_text text;
-	int found = parameters_text(c, "streams", &text);
-
-	query->files = CHANNEL_BOTH;
-	if (found <= 0)
-		return found == 0;
-	if (cursor_parse_files(text.text, &query->files) < 0) {
-		parameters_refuse(c, "streams", "must be stdout, stderr, or both with a comma");
-		return false;
-	}
-	return true;
-}
-
-static bool
-take_from(struct connection *c, struct run_query *query)
-{
-	struct target_text text;
-	int found = parameters_text(c, "from", &text);
-
-	if (found <= 0)
-		return found == 0;
-	if (strcmp(text.text, "end") == 0)
-		query->start.kind = START_END;
-	else if (strcmp(text.text, "start") != 0) {
-		parameters_refuse(c, "from", "must be start or end");
-		return false;
-	}
-	return true;
-}
-
-/* The header wins over the parameter, which is there for those who cannot set headers, and an id
- * over everything else: it says where the client is. */
-static bool
-take_cursor(struct connection *c, struct run_query *query)
-{
-	const char *id = request_variable(c->request, "HTTP_LAST_EVENT_ID");
-	size_t length = strlen(id);
-
-	if (length == 0) {
-		struct target_text text;
-		int found = target_query(&c->request->target, "last_event_id", &text);
-
-		if (found == -EINVAL) {
-			query->start = (struct start){ .is_cursor_invalid = true };
-			return true;
-		}
-		if (found == 0) {
-			id = text.text;
-			length = text.length;
-		}
-	}
-	if (length == 0)
-		return true;
-	query->start = (struct start){ .kind = START_CURSOR };
-	if (cursor_parse(id, length, &query->start.cursor) < 0)
-		query->start = (struct start){ .is_cursor_invalid = true };
-	return true;
-}
-
-static bool
-take_start(struct connection *c, struct run_query *query)
-{
-	uint64_t wait_s = 0, most_wait_s = (uint64_t)c->worker->settings.api.sse.max_wait_s;
-	int found;
-
-	if (!take_from(c, query))
-		return false;
-	found = parameters_number(c, "tail", 0, MOST_TAIL_LINES, &query->start.tail_lines);
-	if (found < 0)
-		return false;
-	if (found > 0)
-		query->start.kind = START_TAIL;
-	if (parameters_number(c, "wait_s", 0, UINT32_MAX, &wait_s) < 0)
-		return false;
-	query->wait_ms = (int64_t)(wait_s < most_wait_s ? wait_s : most_wait_s) * 1000;
-	return take_cursor(c, query);
-}
-
-static void
-list_client(struct connection *c, const struct client_subject *subject)
-{
-	if (!c->style.is_head)
-		client_table_add(c, subject);
-}
-
-static void
-answer_run_stream(struct connection *c)
-{
-	struct run_query query = { .kind = &stream_kind_log };
-
-	if (take_run_id(c, 2, &query) && take_files(c, &query) && take_start(c, &query)) {
-		list_client(c, &(struct client_subject){ .kind = "log", .run_id = query.run_id });
-		run_wait_begin(c, &query);
-	}
-}
+/* --- a run ------------------------------------------------------------------------------------------- */
 
 static void
 answer_run(struct connection *c)
 {
+	const struct target_text *id = &c->request->target.segments[2];
 	struct run_query query = { .kind = NULL };
 
-	if (take_run_id(c, 2, &query))
-		run_wait_begin(c, &query);
+	if (!run_id_valid(id->text, id->length)) {
+		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
+		                                  "this cannot be the id of a run", NULL, NULL, 0));
+		return;
+	}
+	memcpy(query.run_id, id->text, id->length + 1);
+	run_wait_begin(c, &query);
 }
 
 /* --- the service itself ---------------------------------------------------------------------------------- */
@@ -185,7 +75,7 @@ answer_version(struct connection *c)
 
 /* --- the table ------------------------------------------------------------------------------------------------ */
 
-enum { MOST_SEGMENTS = 4 };
+enum { MOST_SEGMENTS = 7 };
 
 static const struct route {
 	const char *segments[MOST_SEGMENTS]; /* "*": any one */
@@ -193,7 +83,15 @@ static const struct route {
 	void (*answer)(struct connection *c); /* GET and HEAD, or NULL */
 	void (*post)(struct connection *c);   /* or NULL */
 } routes[] = {
-	{ { "v1", "runs", "*", "stream" }, true, answer_run_stream, NULL },
+	{ { "v1", "runs", "*", "stream" }, true, streams_log_of_run, NULL },
+	{ { "v1", "runs", "stream", "all" }, true, streams_logs_of_all, NULL },
+	{ { "v1", "messages", "stream" }, true, streams_messages, NULL },
+	{ { "runs", "*", "stream" }, true, streams_events_of_run, NULL },
+	{ { "stream" }, true, streams_events_of_all, NULL },
+	{ { "projects", "*", "tasks", "*", "runs", "stream" }, true, streams_logs_of_task, NULL },
+	{ { "projects", "*", "tasks", "*", "runs", "*", "stream" }, true, streams_file_of_run, NULL },
+	{ { "projects", "*", "messages", "stream" }, true, streams_messages_of_project, NULL },
+	{ { "projects", "*", "tasks", "*", "messages", "stream" }, true, streams_messages_of_task, NULL },
 	{ { "v1", "runs" }, false, runs_listing_begin, NULL },
 	{ { "v1", "runs", "*" }, false, answer_run, NULL },
 	{ { "v1", "health" }, false, answer_health, NULL },

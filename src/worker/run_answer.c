@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "model/event.h"
+#include "worker/run_file.h"
 #include "worker/worker_state.h"
 
 static void
@@ -66,28 +67,25 @@ run_answer_error(struct connection *c, enum answer_error error, const char *mess
 		                                  error == ANSWER_TOO_MANY_CLIENTS ? retry_s : 0));
 }
 
-static void
-answer_with_stream(struct connection *c, const struct run_query *query,
-                   const struct registry_run *run)
+void
+run_answer_stream(struct connection *c, const struct channel_request *request,
+                  const struct start *start)
 {
 	struct worker *worker = c->worker;
-	const struct settings *settings = &worker->settings;
-	bool may_be_over = query->start.kind == START_CURSOR && query->start.cursor.is_end;
-	struct channel_request request = { .kind = query->kind, .run = run, .files = query->files };
 
 	if (c->style.is_head) {
 		connection_answer(c, answer_stream(&c->style, 0));
 		return;
 	}
-	if (peers_clients_of_run(worker->peers, run->slot) >=
-	    (uint64_t)settings->api.sse.max_clients_per_run) {
+	if (peers_clients_of_run(worker->peers, request->run->slot) >=
+	    (uint64_t)worker->settings.api.sse.max_clients_per_run) {
 		peers_counters(worker->peers)->clients_refused++;
 		run_answer_error(c, ANSWER_TOO_MANY_CLIENTS, "the run has as many clients as it may have");
 		return;
 	}
-	if (!c->is_opened && !connection_open_stream(c, may_be_over))
+	if (!c->is_opened && !connection_open_stream(c, start->cursor.is_end))
 		return;
-	connection_subscribe(c, &request, &query->start);
+	connection_subscribe(c, request, start);
 }
 
 void
@@ -95,8 +93,12 @@ run_answer(struct connection *c, const struct run_query *query, const struct reg
 {
 	if (run->is_deleted)
 		run_answer_error(c, ANSWER_GONE, "the run was deleted");
+	else if (query->kind == &stream_kind_file)
+		run_file_answer(c, query, run);
 	else if (query->kind)
-		answer_with_stream(c, query, run);
+		run_answer_stream(c, &(struct channel_request){ .kind = query->kind, .run = run,
+		                                                .files = query->files },
+		                  &query->start);
 	else
 		connection_answer(c, answer_json(&c->style, run_answer_json(c->worker, run)));
 }

@@ -8,6 +8,10 @@
 /* Answers the query; frees the connection's request. */
 void run_answer(struct connection *c, const struct run_query *query, const struct registry_run *run);
 
+/* Begins a stream of the run, unless it has as many clients as it may have; HEAD gets its headers. */
+void run_answer_stream(struct connection *c, const struct channel_request *request,
+                       const struct start *start);
+
 /* Says no: with a status; with a `refused` event in a stream that is open already, or where an
  * EventSource would be lost (429 and 503). */
 void run_answer_error(struct connection *c, enum answer_error error, const char *message);

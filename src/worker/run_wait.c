@@ -1,6 +1,7 @@
 #include "worker/run_wait.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "worker/connection.h"
@@ -36,7 +37,9 @@ drop(struct pending_answer *pending)
 static bool
 find(struct connection *c, const struct run_query *query, struct registry_run *ret_run)
 {
-	return registry_find(c->worker->registry, query->run_id, ret_run) == 0;
+	return registry_find(c->worker->registry, query->run_id, ret_run) == 0 &&
+	       (!*query->project_id || strcmp(query->project_id, ret_run->project_id) == 0) &&
+	       (!*query->task_id || strcmp(query->task_id, ret_run->task_id) == 0);
 }
 
 static void

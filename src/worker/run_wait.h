@@ -12,11 +12,16 @@
 struct connection;
 struct worker;
 
+/* Files of a run that can be streamed for themselves. */
+enum run_file { RUN_FILE_STDOUT, RUN_FILE_STDERR, RUN_FILE_PROMPT, RUN_FILE_OUTPUT, RUN_FILES };
+
 /* What is wanted of a run. */
 struct run_query {
 	char run_id[RUN_ID_BYTES + 1];
+	char project_id[RUN_ID_BYTES + 1], task_id[RUN_ID_BYTES + 1]; /* which it must be of; "": any */
 	const struct stream_kind *kind; /* of the stream that is wanted; NULL: the registry's view */
 	unsigned files;     /* enum channel_files */
+	enum run_file file; /* of a stream of one */
 	struct start start;
 	int64_t wait_ms;    /* how long to wait for the run to appear */
 };

@@ -323,6 +323,7 @@ int
 worker_main(struct instance *instance)
 {
 	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd,
+		                 .runs_dir_fd = instance->runs_dir_fd,
 		                 .dispatch = routes_dispatch,
 		                 .fd_limit = INT_MAX };
 	struct rlimit limit;

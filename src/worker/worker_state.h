@@ -22,6 +22,7 @@ struct worker {
 	struct client_table *clients;
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
+	int runs_dir_fd;       /* borrowed; -1: it is missing */
 
 	/* Answers a connection's request, or begins to; the request is freed. May free the connection. */
 	void (*dispatch)(struct connection *c);

@@ -163,9 +163,11 @@ tidy(struct journal *journal, struct journal_segment *segment)
 void
 journal_init(struct journal *journal)
 {
+	struct journal_segment *segment = new_segment(JOURNAL_SEGMENT_ENTRIES);
+
 	*journal = (struct journal){ .next_number = 1 };
 	TAILQ_INIT(&journal->segments);
-	TAILQ_INSERT_TAIL(&journal->segments, new_segment(JOURNAL_SEGMENT_ENTRIES), link);
+	TAILQ_INSERT_TAIL(&journal->segments, segment, link);
 }
 
 void

@@ -58,6 +58,16 @@ count_lines(const uint8_t *bytes, size_t length)
 	return lines;
 }
 
+/* An entry that does not say where it belongs belongs where it stands. */
+static int
+fill_in(char **text, const char *value)
+{
+	if (*text || !*value)
+		return 0;
+	*text = strdup(value);
+	return *text ? 0 : -ENOMEM;
+}
+
 static int
 take_entry(struct pass *pass, const struct message_cut *cut)
 {
@@ -75,7 +85,11 @@ take_entry(struct pass *pass, const struct message_cut *cut)
 	}
 	if (error)
 		return error;
-	error = put_message(pass, &message);
+	error = fill_in(&message.project_id, pass->job->template->run.project_id);
+	if (!error)
+		error = fill_in(&message.task_id, pass->job->template->run.task_id);
+	if (!error)
+		error = put_message(pass, &message);
 	message_fini(&message);
 	return error;
 }

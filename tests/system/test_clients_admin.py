@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """runstreamctl clients, kick and broadcast: who is connected, and what is done about them."""
 
+import json
 import os
 import signal
 import socket
@@ -132,6 +133,35 @@ class Clients(TestCase):
         self.assertEqual(answer.returncode, 1)
         self.assertIn("nobody", answer.stderr)
 
+    def test_each_kind_of_stream_is_listed_as_what_it_is(self):
+        run = self.server.run(lines=1, project="p-1", task="t-1")
+        with open(os.path.join(self.server.runs_dir, "p-1", "PROJECT-MESSAGE-BUS.md"), "w"):
+            pass
+        self.follow(run).close()
+        self.wait_clients(0)
+        of_task = "/api/projects/p-1/tasks/t-1/runs/"
+        paths = {
+            "/api/v1/runs/%s/stream" % run.id: ("log", run.id, "p-1", "t-1"),
+            "/api/v1/runs/stream/all": ("all", "", "", ""),
+            of_task + "stream": ("task", "", "p-1", "t-1"),
+            of_task + run.id + "/stream?name=stdout": ("file", run.id, "p-1", "t-1"),
+            "/api/runs/%s/stream" % run.id: ("events", run.id, "p-1", "t-1"),
+            "/api/stream": ("events", "", "", ""),
+            "/api/projects/p-1/messages/stream": ("messages", "", "p-1", ""),
+            "/api/v1/messages/stream": ("messages", "", "", ""),
+        }
+        for path in paths:
+            stream = harness.Stream(self.server.port, path, {"Accept": "text/event-stream"})
+            self.addCleanup(stream.close)
+            self.assertEqual(stream.status, 200, path)
+        self.assertEqual(sorted(paths.values()), sorted(
+            tuple(client[name] for name in ("stream", "run_id", "project_id", "task_id"))
+            for client in self.wait_clients(len(paths))))
+
+        def measured():
+            return all(client["bytes_behind"] == 0 for client in self.clients())
+        harness.wait_for("they are measured", measured)
+
     def test_misuse_is_told(self):
         for words in (["kick"], ["kick", "17"], ["kick", "1-2", "3"]):
             answer = self.server.ctl(*words, check=False)
@@ -183,6 +213,91 @@ class Full(TestCase):
         self.wait_clients(2)
         harness.wait_for("it is counted", lambda: (
             self.server.counters()["clients_unlisted"] >= 1))
+
+
+class Broadcast(TestCase):
+    def events(self, path):
+        """A stream of recorded events that has begun."""
+        stream = harness.Stream(self.server.port, path, {"Accept": "text/event-stream"})
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.status, 200)
+        return stream
+
+    def on_both_workers(self, path, count):
+        streams = [self.events(path) for _ in range(count)]
+        harness.wait_for("they are on both workers", lambda: (
+            {client["client"][0] for client in self.clients()
+             if client["stream"] != "log"} == {"1", "2"}))
+        return streams
+
+    def test_an_announcement_to_all_reaches_streams_of_events_on_every_worker(self):
+        run = self.server.run(lines=1)
+        run.replace("events.jsonl", '{"type":"unit.started","unit":"a"}\n')
+        log = self.follow(run)
+        of_run = self.on_both_workers("/api/runs/%s/stream" % run.id, 4)
+        of_all = self.on_both_workers("/api/stream", 4)
+        for stream in of_run:
+            stream.wait("event", seq=1)
+        self.wait_clients(9)
+        # A number that no parser may touch, and line ends between tokens.
+        answer = self.server.ctl("broadcast", "--all", "--type", "deploy", "--data",
+                                 '{"n": 1.50,\n\r"text": "a\\nb"}', "--json")
+        self.assertEqual(json.loads(answer.stdout), {"workers": 2, "silent": 0})
+        for stream in of_run + of_all:
+            event = stream.wait("event", type="deploy")
+            self.assertIsNone(event.id)
+            self.assertEqual(event.data["data"], {"n": 1.5, "text": "a\nb"})
+            self.assertIn('"n": 1.50', event.text)
+            self.assertRegex(event.data["time"], r"^20\d\d-.*Z$")
+            self.assertEqual(set(event.data), {"type", "time", "data"})
+        # It is in no log, and in no file: what comes next is the second event.
+        run.out("line 2\n")
+        log.wait_lines(2)
+        self.assertNotIn("event", log.names())
+        self.server.ctl("broadcast", "--run", run.id, "--type", "unit.completed")
+        for stream in of_run:
+            event = stream.wait("event")
+            self.assertEqual((event.data["seq"], event.data["type"]), (2, "unit.completed"))
+
+    def test_one_to_a_run_is_recorded_for_those_who_come_later(self):
+        run, other = self.server.run("told"), self.server.run("untold")
+        harness.wait_for("it is known", lambda: self.server.ctl(
+            "runs", run.id, check=False).returncode == 0)
+        now = self.events("/api/runs/%s/stream" % run.id)
+        of_other = self.events("/api/runs/%s/stream" % other.id)
+        now.wait("state")
+        self.server.ctl("broadcast", "--run", run.id, "--type", "deploy", "--data",
+                        '{"unit":"auth","n":7}')
+        later = self.events("/api/runs/%s/stream?from=start" % run.id)
+        for stream in (now, later):
+            event = stream.wait("event")
+            self.assertEqual(event.id.split(";")[0], "1")
+            self.assertEqual([event.data[name] for name in ("type", "unit", "n", "seq", "run_id")],
+                             ["deploy", "auth", 7, 1, run.id])
+        run.finish()
+        answer = harness.wait_for("it has ended", lambda: next(
+            (a for a in [self.server.ctl("broadcast", "--run", run.id, "--type", "late",
+                                         check=False)] if a.returncode), None))
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("has ended", answer.stderr)
+        other.finish()
+        of_other.wait("complete")
+        self.assertNotIn("event", of_other.names())
+
+    def test_an_announcement_meets_a_worker_that_hangs(self):
+        """It is told of, and in nobody's way."""
+        pids = self.server.worker_pids()
+        stream, = self.on_both_workers("/api/stream", 4)[:1]
+        os.kill(pids[0], signal.SIGSTOP)
+        try:
+            def silent():
+                answer = self.server.ctl("broadcast", "--all", "--type", "t", "--data",
+                                         json.dumps("x" * 32000), "--json", check=False)
+                return answer.returncode == 1 and json.loads(answer.stdout)["silent"] == 1
+            harness.wait_for("its socket is full", silent)
+        finally:
+            os.kill(pids[0], signal.SIGCONT)
+        self.assertEqual(self.server.worker_pids(), pids)
 
 
 if __name__ == "__main__":

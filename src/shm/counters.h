@@ -18,6 +18,10 @@
 	X(clients_timed_out, counter, "streams ended because the client took nothing for client_timeout_s") \
 	X(lines_sent, counter, "log events handed to the kernel, one for each client") \
 	X(bytes_sent, counter, "bytes handed to the kernel") \
+	X(posts, counter, "requests to record that were fulfilled") \
+	X(posts_refused, counter, "requests to record that were refused or failed") \
+	X(events_recorded, counter, "events appended to the files of runs") \
+	X(recording_jobs, counter, "times that the recorder went to work, for one request or several") \
 	X(gaps, counter, "gap events sent") \
 	X(followers, gauge, "files being followed") \
 	X(files_open, gauge, "descriptors of followed files") \

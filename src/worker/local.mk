@@ -9,6 +9,10 @@ libworker_a_SOURCES = \
 	src/worker/errand.c src/worker/errand.h \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/peers.c src/worker/peers.h \
+	src/worker/recorder.c src/worker/recorder.h \
+	src/worker/recorder_job.c src/worker/recorder_job.h \
+	src/worker/recording_reads.c src/worker/recording_reads.h \
+	src/worker/recording_routes.c src/worker/recording_routes.h \
 	src/worker/request.c src/worker/request.h \
 	src/worker/routes.c src/worker/routes.h \
 	src/worker/run_answer.c src/worker/run_answer.h \
@@ -18,4 +22,5 @@ libworker_a_SOURCES = \
 	src/worker/send_queue.c src/worker/send_queue.h \
 	src/worker/stream_parameters.c src/worker/stream_parameters.h \
 	src/worker/streams.c src/worker/streams.h \
+	src/worker/state_read.c src/worker/state_read.h \
 	src/worker/worker.c src/worker/worker.h src/worker/worker_state.h

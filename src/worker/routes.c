@@ -7,6 +7,8 @@
 #include "model/run_id.h"
 #include "worker/cors.h"
 #include "worker/parameters.h"
+#include "worker/recording_reads.h"
+#include "worker/recording_routes.h"
 #include "worker/run_answer.h"
 #include "worker/runs_listing.h"
 #include "worker/streams.h"
@@ -94,6 +96,11 @@ static const struct route {
 	{ { "projects", "*", "tasks", "*", "messages", "stream" }, true, streams_messages_of_task, NULL },
 	{ { "v1", "runs" }, false, runs_listing_begin, NULL },
 	{ { "v1", "runs", "*" }, false, answer_run, NULL },
+	{ { "runs" }, false, NULL, recording_routes_create },
+	{ { "runs", "*" }, false, recording_reads_state, NULL },
+	{ { "runs", "*", "events" }, false, recording_reads_events, recording_routes_append },
+	{ { "runs", "*", "resume" }, false, NULL, recording_routes_resume },
+	{ { "runs", "*", "complete" }, false, NULL, recording_routes_complete },
 	{ { "v1", "health" }, false, answer_health, NULL },
 	{ { "v1", "ready" }, false, answer_ready, NULL },
 	{ { "v1", "version" }, false, answer_version, NULL },

@@ -58,6 +58,9 @@ run_answer_error(struct connection *c, enum answer_error error, const char *mess
 {
 	int64_t retry_s = c->worker->settings.api.sse.refused_retry_s;
 
+	if (c->body) /* of a post */
+		peers_counters(c->worker->peers)->posts_refused++;
+
 	if (c->is_opened)
 		refuse_in_stream(c, error, message);
 	else if (error == ANSWER_TOO_MANY_CLIENTS && c->style.accepts_events)
@@ -93,6 +96,8 @@ run_answer(struct connection *c, const struct run_query *query, const struct reg
 {
 	if (run->is_deleted)
 		run_answer_error(c, ANSWER_GONE, "the run was deleted");
+	else if (query->answer)
+		query->answer(c, query, run);
 	else if (query->kind == &stream_kind_file)
 		run_file_answer(c, query, run);
 	else if (query->kind)

@@ -10,10 +10,17 @@
 #include "stream/start.h"
 
 struct connection;
+struct registry_run;
 struct worker;
 
 /* Files of a run that can be streamed for themselves. */
 enum run_file { RUN_FILE_STDOUT, RUN_FILE_STDERR, RUN_FILE_PROMPT, RUN_FILE_OUTPUT, RUN_FILES };
+
+/* Which recorded events are asked for. */
+struct event_filter {
+	uint64_t after, limit;
+	char type[128 + 1], unit[256 + 1]; /* "": any */
+};
 
 /* What is wanted of a run. */
 struct run_query {
@@ -24,6 +31,10 @@ struct run_query {
 	enum run_file file; /* of a stream of one */
 	struct start start;
 	int64_t wait_ms;    /* how long to wait for the run to appear */
+	struct event_filter filter;
+	/* What is done with the run instead, if it is not NULL. */
+	void (*answer)(struct connection *c, const struct run_query *query,
+	               const struct registry_run *run);
 };
 
 /* Answers the query, at once or when the run is found or given up. Copies the query. */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "shm/orders.h"
 #include "worker/connection.h"
+#include "worker/recording_routes.h"
 #include "worker/routes.h"
 #include "worker/run_wait.h"
 #include "worker/worker_state.h"
@@ -280,6 +281,9 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		hub_count_with(worker->hub, count, worker);
 	if (!error)
+		error = recorder_new(worker, instance->runs_dir_fd, recording_routes_answer,
+		                     &worker->recorder);
+	if (!error)
 		error = loop_fd_add(worker->loop, &worker->supervisor_watch, instance->supervisor_fd, EPOLLIN,
 		                    on_supervisor, worker);
 	if (!error)
@@ -303,7 +307,7 @@ tear_down(struct worker *worker)
 		connection_free(c);
 	/* First the threads, so that none of their work is left when the files go. What one uses that
 	 * hangs is left to the end of the process. */
-	if (offload_free(&worker->offload) > 0)
+	if (offload_free(&worker->offload) > 0 || recorder_free(&worker->recorder) > 0)
 		return;
 	hub_free(&worker->hub);
 	client_table_free(&worker->clients);

@@ -11,6 +11,7 @@
 #include "worker/peers.h"
 
 struct connection;
+struct recorder;
 struct run_wait;
 
 struct worker {
@@ -32,6 +33,7 @@ struct worker {
 	TAILQ_HEAD(, connection) ready; /* to be served, in order */
 	struct loop_task serve_task;
 
+	struct recorder *recorder;
 	size_t body_bytes; /* of all bodies being collected or recorded: body.h */
 
 	TAILQ_HEAD(, run_wait) run_waits;

@@ -12,6 +12,7 @@ SYSTEM_TESTS = \
 	tests/system/test_heartbeat.py \
 	tests/system/test_peers.py \
 	tests/system/test_processes.py \
+	tests/system/test_recording.py \
 	tests/system/test_resume.py \
 	tests/system/test_stream.py
 TESTS += $(SYSTEM_TESTS)

@@ -248,9 +248,9 @@ class Drain(harness.TestCase):
 
 
 class Descriptors(harness.TestCase):
-    """A worker that may have 80 descriptors, and 100 clients of as many runs."""
+    """A worker that may have 96 descriptors, and 100 clients of as many runs."""
 
-    LIMIT = 80
+    LIMIT = 96
 
     def test_what_is_let_in_is_served_and_the_rest_is_told_that_it_is_full(self):
         limit = ["sh", "-c", 'ulimit -n %d && exec "$@"' % self.LIMIT, "sh"]

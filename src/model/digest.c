@@ -43,8 +43,7 @@ digest_table_get(const struct digest_table *table, const struct digest *key)
 static int
 grow(struct digest_table *table)
 {
-	struct digest_table grown = { .count = table->count,
-		                      .capacity = table->capacity ? table->capacity * 2 : 16 };
+	struct digest_table grown = { .capacity = table->capacity ? table->capacity * 2 : 16 };
 
 	grown.keys = calloc(grown.capacity, sizeof(*grown.keys));
 	grown.values = calloc(grown.capacity, sizeof(*grown.values));
@@ -61,8 +60,11 @@ grow(struct digest_table *table)
 		grown.keys[at] = table->keys[i];
 		grown.values[at] = table->values[i];
 	}
-	digest_table_fini(table);
-	*table = grown;
+	free(table->keys);
+	free(table->values);
+	table->keys = grown.keys;
+	table->values = grown.values;
+	table->capacity = grown.capacity;
 	return 0;
 }
 

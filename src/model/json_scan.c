@@ -457,8 +457,12 @@ inside_is(const char *inside, size_t length, const char *text, size_t text_lengt
 {
 	const uint8_t *at = (const uint8_t *)inside, *end = at + length;
 
+	/* What is escaped is longer than what it stands for. */
+	if (length <= text_length)
+		return length == text_length && memcmp(inside, text, length) == 0 &&
+		       !memchr(inside, '\\', length);
 	if (!memchr(inside, '\\', length))
-		return length == text_length && memcmp(inside, text, length) == 0;
+		return false;
 	while (at < end) {
 		char bytes[4] = { (char)*at };
 		size_t n = 1;

@@ -27,3 +27,15 @@ tests_fuzz_fuzz_cursor_SOURCES = tests/fuzz/fuzz_cursor.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cursor_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_cursor_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_cursor
+
+check_PROGRAMS += tests/fuzz/fuzz_event_line
+tests_fuzz_fuzz_event_line_SOURCES = tests/fuzz/fuzz_event_line.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_event_line_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_event_line_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_event_line
+
+check_PROGRAMS += tests/fuzz/fuzz_event_request
+tests_fuzz_fuzz_event_request_SOURCES = tests/fuzz/fuzz_event_request.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_event_request_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_event_request_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_event_request

@@ -225,6 +225,8 @@ START_TEST(strings_are_unescaped_into_bounded_room)
 	ck_assert_int_eq(json_scan("7", 1, &number), 0);
 	ck_assert_int_eq(json_value_text(&number, text, sizeof(text), &length), -EINVAL);
 	ck_assert(!json_value_is(&number, "7", 1));
+	ck_assert_int_eq(json_scan("\"\\n\"", 4, &number), 0);
+	ck_assert(!json_value_is(&number, "\\n", 2));
 }
 END_TEST
 

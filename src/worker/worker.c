@@ -236,7 +236,9 @@ on_supervisor(void *arg, uint32_t events)
 	if (got == 1) {
 		obey(worker, &order);
 		order_fini(&order);
-	} else if (got != -EAGAIN && got != -EBADMSG) {
+	} else if (got == -EBADMSG) {
+		log_error("order_unreadable", "error=\"%s\"", strerror(-got));
+	} else if (got != -EAGAIN) {
 		loop_fd_remove(worker->loop, &worker->supervisor_watch);
 		drain(worker, "supervisor_gone");
 	}

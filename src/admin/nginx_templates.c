@@ -206,6 +206,7 @@ put_all(struct buf *to, const struct nginx_values *values)
 	buf_puts(to, fastcgi_settings);
 	buf_printf(to, "\tclient_max_body_size %" PRId64 "k;         # the worker's own limit is lower, and its 413 is JSON\n",
 	           values->max_body_bytes * BODY_FACTOR / 1024);
+	buf_puts(to, "\tclient_body_buffer_size 128k;       # what is longer goes through a file\n");
 	buf_puts(to, fastcgi_params);
 	buf_printf(to,
 	           "\n"

@@ -1,4 +1,4 @@
-/* The head of a FastCGI request: read at once and in pieces, with the same outcome. */
+/* A FastCGI request, head and body: read at once and in pieces, with the same outcome. */
 #include <errno.h>
 #include <fastcgi.h>
 #include <stdlib.h>
@@ -31,6 +31,49 @@ check_params(const struct fastcgi_request *request, const uint8_t *data, size_t 
 	free(bytes);
 }
 
+/* Walks through a body in pieces; returns how it ended, and what was in it. */
+static int
+walk_body(const uint8_t *data, size_t size, size_t step, struct fastcgi_stdin *ret_stdin,
+          uint8_t *ret_content, size_t *ret_length)
+{
+	struct fastcgi_stdin s = { .is_over = false };
+	size_t length = 0;
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < size; at += step) {
+		const uint8_t *from = data + at, *content;
+		size_t left = size - at < step ? size - at : step, n;
+
+		while ((r = fastcgi_stdin_next(&s, 1, &from, &left, &content, &n)) == 1) {
+			must(n > 0 && content >= data + at && content + n == from);
+			memcpy(ret_content + length, content, n);
+			length += n;
+		}
+		must(r < 0 || left == 0);
+	}
+	*ret_stdin = s;
+	*ret_length = length;
+	return r;
+}
+
+static void
+check_body(const uint8_t *data, size_t size)
+{
+	uint8_t *whole = malloc(size + 1), *pieces = malloc(size + 1);
+	struct fastcgi_stdin a, b, c = { .is_over = false };
+	size_t whole_length, pieces_length;
+	int result;
+
+	must(whole && pieces);
+	result = walk_body(data, size, size + 1, &a, whole, &whole_length);
+	must(walk_body(data, size, 3, &b, pieces, &pieces_length) == result);
+	must(whole_length == pieces_length && memcmp(whole, pieces, whole_length) == 0);
+	must(whole_length <= size && a.is_over == b.is_over);
+	must(fastcgi_stdin_skip(&c, 1, data, size) == result && c.is_over == a.is_over);
+	free(whole);
+	free(pieces);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -47,5 +90,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(again == result && memcmp(&whole, &pieces, sizeof(whole)) == 0);
 	if (result == 0)
 		check_params(&whole, data, size);
+	check_body(data, size);
+	if (result == 0)
+		check_body(data + whole.head_bytes, size - whole.head_bytes);
 	return 0;
 }

@@ -422,6 +422,26 @@ class Bodies(RecordingCase):
             return False
         harness.wait_for("the worker opens the file", is_open)
 
+    def test_what_waits_for_a_run_is_bounded(self):
+        held, other = self.create(), self.create()
+        body = b'{"type":"x"}'
+        request = self.head(held, len(body)) + record(STDIN, body) + record(STDIN)
+        with open(self.path(held), "rb") as f, contextlib.ExitStack() as stack:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            peers = [stack.enter_context(Peer(self.server, request))]
+            self.wait_for_lock(held)
+            # One is worked for, 512 wait.
+            peers += [stack.enter_context(Peer(self.server, request)) for _ in range(512)]
+            with Peer(self.server, request) as peer:
+                text = peer.all()
+                self.assertIn(b"Status: 503", text)
+                self.assertIn(b"Retry-After: 1\r\n", text)
+            self.assertEqual(self.record(other, {"type": "x"}).status, 202)
+            fcntl.flock(f, fcntl.LOCK_UN)
+            for peer in peers:
+                self.assertIn(b"Status: 202", peer.all())
+        self.assertEqual(len(self.lines(held)), 514)
+
     def test_a_run_that_is_held_up_delays_itself_alone(self):
         held, other = self.create(), self.create()
         with open(self.path(held), "rb") as f, \

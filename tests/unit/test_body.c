@@ -87,12 +87,13 @@ END_TEST
 
 START_TEST(a_longer_one_is_not_taken_nor_kept)
 {
+	static const char long_content[60000];
 	size_t room;
 
 	ck_assert_int_eq(body_begin(&body, 3, &total), 0);
 	room = body.bytes.capacity_bytes;
 	put_record(FCGI_STDIN, "four", 4, 0);
-	put_record(FCGI_STDIN, (const char *)records, 60000, 0);
+	put_record(FCGI_STDIN, long_content, sizeof(long_content), 0);
 	ck_assert_int_eq(add(), -EMSGSIZE);
 	ck_assert_uint_eq(body.bytes.capacity_bytes, room);
 	ck_assert(!input.is_over);

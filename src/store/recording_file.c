@@ -111,39 +111,6 @@ find_end(struct recording_file *file, bool *ret_is_blank)
 }
 
 /*
- * A last line without newline: one of us was killed, or a program that writes without the lock is
- * in the middle of it. The latter goes on before long.
- */
-static int
-settle(struct recording_file *file)
-{
-	int64_t until_ms = clock_now_ms() + TORN_MOST_MS, rested_ms = clock_now_ms();
-	bool is_blank;
-	int error;
-
-	for (;;) {
-		uint64_t size_bytes = file->size_bytes;
-
-		error = find_end(file, &is_blank);
-		if (error)
-			return error;
-		if (file->end_bytes == file->size_bytes || is_blank)
-			return 0;
-		while (file->size_bytes == size_bytes) {
-			if (clock_now_ms() - rested_ms >= RECORDING_TORN_MS)
-				return 0;
-			pause_us(TORN_PAUSE_US);
-			error = learn_size(file);
-			if (error)
-				return error;
-		}
-		rested_ms = clock_now_ms();
-		if (rested_ms > until_ms)
-			return -EBUSY;
-	}
-}
-
-/*
  * Takes away what a torn line left, and leaves blanks, which JSON does not mind before a value:
  * the next line begins behind them. So the file only ever grows, and line ends are where they
  * were: for those who read it meanwhile it has not become another file.
@@ -179,6 +146,42 @@ blank(struct recording_file *file)
 	if (fcntl(file->fd, F_SETFL, flags) < 0 && !error)
 		error = -errno;
 	return error;
+}
+
+/*
+ * A last line without newline: one of us was killed, or a program that writes without the lock is
+ * in the middle of it. The latter goes on before long. What does not is taken away at once, also
+ * where nothing will be appended: so it is waited for once.
+ */
+static int
+settle(struct recording_file *file)
+{
+	int64_t until_ms = clock_now_ms() + TORN_MOST_MS, rested_ms = clock_now_ms();
+	bool is_blank;
+	int error;
+
+	for (;;) {
+		uint64_t size_bytes = file->size_bytes;
+
+		error = find_end(file, &is_blank);
+		if (error)
+			return error;
+		if (file->end_bytes == file->size_bytes)
+			return 0;
+		if (is_blank)
+			return file->size_bytes - file->end_bytes > BLANKS_BYTES ? blank(file) : 0;
+		while (file->size_bytes == size_bytes) {
+			if (clock_now_ms() - rested_ms >= RECORDING_TORN_MS)
+				return blank(file);
+			pause_us(TORN_PAUSE_US);
+			error = learn_size(file);
+			if (error)
+				return error;
+		}
+		rested_ms = clock_now_ms();
+		if (rested_ms > until_ms)
+			return -EBUSY;
+	}
 }
 
 /* --- opening and appending ---------------------------------------------------------------------- */
@@ -232,11 +235,6 @@ recording_file_append(struct recording_file *file, const char *lines, size_t len
 	ssize_t n;
 
 	*ret_error = 0;
-	if (file->end_bytes < file->size_bytes) {
-		*ret_error = blank(file);
-		if (*ret_error)
-			return 0;
-	}
 	do
 		n = write(file->fd, lines, length);
 	while (n < 0 && errno == EINTR);

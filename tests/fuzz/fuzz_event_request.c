@@ -39,8 +39,11 @@ check_again(const char *line, size_t length)
 	struct buf again = BUF_INIT;
 	struct fault fault;
 
-	must(event_line_make(&again, line, length, "", NULL, key, &fault) == 0);
-	must(again.length_bytes == length && memcmp(again.data, line, length) == 0);
+	/* The longest keys that we make for events are longer than those that may be sent. */
+	if (event_line_make(&again, line, length, "", NULL, key, &fault) == 0)
+		must(again.length_bytes == length && memcmp(again.data, line, length) == 0);
+	else
+		must(strcmp(fault.field, "key") == 0);
 	buf_fini(&again);
 }
 

@@ -685,22 +685,24 @@ END_TEST
 
 /* --- many at once ----------------------------------------------------------------------------------------- */
 
-enum { WRITERS = 6, REQUESTS = 150, KILLS = 40 };
+/* Two writers each have the same requests, as if one were the other's retry. */
+enum { CLIENTS = 3, WRITERS = 2 * CLIENTS, REQUESTS = 200, KILLS = 40, TORN = 5 };
 
-/* What the writers were told, in memory that outlives them. */
+/* How far the writers are, in memory that outlives them. */
 struct ledger {
-	_Atomic unsigned next[WRITERS];        /* the request that is under way */
-	_Atomic unsigned char acknowledged[WRITERS][REQUESTS];
+	_Atomic unsigned next[WRITERS]; /* the request that is under way: those before it were
+	                                 * acknowledged */
 };
 
 /* Sends its requests, from the one on that a predecessor was killed at, again with the same key. */
 static _Noreturn void
-write_requests(struct ledger *ledger, unsigned writer)
+write_requests(struct ledger *ledger, unsigned number)
 {
 	struct recording_cache *cache = recording_cache_new();
+	unsigned writer = number / 2;
 
-	while (ledger->next[writer] < REQUESTS) {
-		unsigned request = ledger->next[writer];
+	while (ledger->next[number] < REQUESTS) {
+		unsigned request = ledger->next[number];
 		struct recording_batch batch = { 0 };
 		struct event_batch events;
 		char body[4000], key[32];
@@ -716,8 +718,7 @@ write_requests(struct ledger *ledger, unsigned writer)
 		batch.events = &events;
 		if (recording_append(&recording, "r", cache, &batch, 1) < 0)
 			_exit(2);
-		ledger->acknowledged[writer][request] = 1;
-		ledger->next[writer] = request + 1;
+		ledger->next[number] = request + 1;
 		event_batch_fini(&events);
 	}
 	recording_cache_free(&cache);
@@ -727,9 +728,9 @@ write_requests(struct ledger *ledger, unsigned writer)
 static void
 check_everything_is_there_once(void)
 {
-	static unsigned char seen[WRITERS][REQUESTS][2];
+	static unsigned char seen[CLIENTS][REQUESTS][2];
 	char *text = read_file("r/events.jsonl"), *line = text, *newline;
-	unsigned last[WRITERS] = { 0 }, lines = 0;
+	unsigned last[CLIENTS] = { 0 }, lines = 0;
 
 	while ((newline = strchr(line, '\n'))) {
 		struct json_object *event, *value;
@@ -753,8 +754,19 @@ check_everything_is_there_once(void)
 		line = newline + 1;
 	}
 	ck_assert_str_eq(line, "");
-	ck_assert_uint_eq(lines, WRITERS * REQUESTS * 2);
+	ck_assert_uint_eq(lines, CLIENTS * REQUESTS * 2);
 	free(text);
+}
+
+/* As one leaves it that is killed in the middle of a write, which is hard to hit upon. */
+static void
+tear(void)
+{
+	int fd = openat(recording.runs_dir_fd, "r/events.jsonl", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(fd_write_all(fd, "{\"type\":\"torn", 13), 0);
+	fd_close(&fd);
 }
 
 START_TEST(every_acknowledged_event_is_there_once_whoever_is_killed)
@@ -778,7 +790,8 @@ START_TEST(every_acknowledged_event_is_there_once_whoever_is_killed)
 		if (kills < KILLS && pids[victim] > 0) {
 			usleep((useconds_t)rand_r(&seed) % 3000);
 			kill(pids[victim], SIGKILL);
-			kills++;
+			if (kills++ % (KILLS / TORN) == 0)
+				tear();
 		}
 		pid = waitpid(-1, &status, kills < KILLS ? WNOHANG : 0);
 		for (unsigned i = 0; i < WRITERS && pid > 0; i++) {
@@ -795,6 +808,8 @@ START_TEST(every_acknowledged_event_is_there_once_whoever_is_killed)
 		}
 	}
 	ck_assert_uint_gt(kills, 5);
+	/* What was torn last is gone as well. */
+	ck_assert_int_eq(post(NULL, "{\"type\":\"last\"}", NULL, NULL), 0);
 	check_everything_is_there_once();
 	munmap(ledger, sizeof(*ledger));
 }

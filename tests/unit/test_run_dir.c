@@ -111,6 +111,53 @@ START_TEST(what_is_no_regular_file_is_refused_at_once)
 }
 END_TEST
 
+START_TEST(files_are_made_to_be_appended_to)
+{
+	int dir = -1, fd = -1;
+	char text[8] = "";
+
+	ck_assert_int_eq(run_dir_open(root_fd, "run", &dir), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(run_dir_open_append(dir, "appended", &fd), 0);
+		ck_assert_int_eq(write(fd, "ab", 2), 2);
+		ck_assert_int_eq(pread(fd, text, sizeof(text), 0), 2 * (i + 1));
+		close(fd);
+	}
+	ck_assert_str_eq(text, "abab");
+	fd = -1;
+	ck_assert_int_eq(symlinkat("elsewhere", dir, "dangling"), 0);
+	ck_assert_int_eq(run_dir_open_append(dir, "dangling", &fd), -ELOOP);
+	ck_assert_int_eq(faccessat(dir, "elsewhere", F_OK, 0), -1);
+	ck_assert_int_eq(run_dir_open_append(dir, "../made", &fd), -EXDEV);
+	ck_assert_int_eq(run_dir_open_append(dir, "sub", &fd), -EISDIR);
+	ck_assert_int_eq(mkfifoat(dir, "fifo", 0600), 0);
+	ck_assert_int_eq(run_dir_open_append(dir, "fifo", &fd), -ENXIO);
+	ck_assert_int_eq(fd, -1);
+	close(dir);
+}
+END_TEST
+
+START_TEST(folders_are_made_where_there_are_none)
+{
+	bool is_new = false;
+	int fd = -1;
+
+	ck_assert_int_eq(run_dir_make(root_fd, "made", &is_new, &fd), 0);
+	ck_assert(is_new);
+	ck_assert_int_eq(run_dir_sync(fd), 0);
+	close(fd);
+	ck_assert_int_eq(run_dir_make(root_fd, "made", &is_new, &fd), 0);
+	ck_assert(!is_new);
+	close(fd);
+	fd = -1;
+	ck_assert_int_eq(symlinkat("/tmp", root_fd, "away"), 0);
+	ck_assert_int_eq(run_dir_make(root_fd, "away", &is_new, &fd), -ELOOP);
+	ck_assert_int_eq(run_dir_make(root_fd, "outside", NULL, &fd), -ENOTDIR);
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(run_dir_sync(root_fd), 0);
+}
+END_TEST
+
 /* As the filter of a container does that does not know the call. */
 static void
 take_openat2_away(void)
@@ -141,6 +188,8 @@ add_tests(Suite *suite, const char *name, SFun begin)
 	tcase_add_test(tests, symbolic_links_are_refused_wherever_they_stand);
 	tcase_add_test(tests, paths_that_lead_out_are_refused);
 	tcase_add_test(tests, what_is_no_regular_file_is_refused_at_once);
+	tcase_add_test(tests, files_are_made_to_be_appended_to);
+	tcase_add_test(tests, folders_are_made_where_there_are_none);
 }
 
 int

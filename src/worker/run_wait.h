@@ -6,6 +6,7 @@
 #ifndef WORKER_RUN_WAIT_H
 #define WORKER_RUN_WAIT_H
 
+#include "model/event_line.h"
 #include "model/run_id.h"
 #include "stream/start.h"
 
@@ -17,9 +18,11 @@ struct worker;
 enum run_file { RUN_FILE_STDOUT, RUN_FILE_STDERR, RUN_FILE_PROMPT, RUN_FILE_OUTPUT, RUN_FILES };
 
 /* Which recorded events are asked for. */
+enum { EVENT_FILTER_UNIT_BYTES = 256 };
+
 struct event_filter {
 	uint64_t after, limit;
-	char type[128 + 1], unit[256 + 1]; /* "": any */
+	char type[EVENT_TYPE_BYTES + 1], unit[EVENT_FILTER_UNIT_BYTES + 1]; /* "": any */
 };
 
 /* What is wanted of a run. */

@@ -251,6 +251,17 @@ class Refusals(RecordingCase):
                     self.assertIn(field, error["message"])
         self.assertEqual(len(self.lines(run_id)), 1)
 
+    def test_of_too_many_events_none_is_taken(self):
+        with harness.Server(config=POSTING, workers=1) as server:
+            run_id = post(server, "/api/runs", {}).json()["run_id"]
+            path = "/api/runs/%s/events" % run_id
+            answer = post(server, path, {"events": [{"type": "x"}] * 10001})
+            self.assertEqual(answer.status, 400)
+            self.assertEqual(answer.json()["error"]["details"], {"field": "events"})
+            answer = post(server, path, {"events": [{"type": "x"}] * 10000})
+            self.assertEqual((answer.status, answer.json()), (202, {"accepted": 10000}))
+            self.assertEqual(server.get("/api/runs/" + run_id).json()["seq"], 10001)
+
     def test_only_json_is_taken(self):
         run_id = self.create()
         for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx",

@@ -13,6 +13,7 @@ libmodel_a_SOURCES = \
 	src/model/fault.h \
 	src/model/json_scan.c src/model/json_scan.h \
 	src/model/json_text.c src/model/json_text.h \
+	src/model/json_value.c \
 	src/model/fingerprint.c src/model/fingerprint.h \
 	src/model/message.c src/model/message.h \
 	src/model/message_cut.c src/model/message_cut.h \

@@ -194,7 +194,7 @@ knows_key(const struct session *s, const char *key)
 {
 	struct digest digest;
 
-	if (!key || !*key)
+	if (!*key)
 		return false;
 	digest = digest_of(key, strlen(key));
 	return recording_cache_knows(s->cache, &digest);
@@ -261,7 +261,7 @@ append_resumed(struct session *s, const char *key, int64_t now_ms)
 
 	clock_format_rfc3339(now_ms, now);
 	buf_printf(&line, "{\"type\":\"run.resumed\",\"time\":\"%s\"", now);
-	if (key && *key) {
+	if (*key) {
 		buf_puts(&line, ",\"key\":");
 		json_put_string(&line, key, strlen(key));
 	}
@@ -280,6 +280,8 @@ recording_resume(const struct recording *recording, const char *path, struct rec
 	bool has_ended;
 	int error;
 
+	if (!key)
+		key = "";
 	error = open_session(&s, recording, path, cache);
 	if (error)
 		return error;
@@ -336,6 +338,7 @@ complete(struct session *s, const struct run_completion *completion, int64_t now
 	const struct run_completion *recorded =
 		s->cache->phase == RECORDING_ENDED && s->cache->has_completion ? &s->cache->completion : NULL;
 	bool is_retry = knows_key(s, completion->key);
+	bool is_recorded = recorded && (is_retry || run_completion_equal(recorded, completion));
 	struct run_info info;
 	int error = read_info(s, &info);
 
@@ -347,10 +350,10 @@ complete(struct session *s, const struct run_completion *completion, int64_t now
 	} else if (is_retry && (!recorded || strcmp(recorded->key, completion->key) != 0)) {
 		error = 0; /* the run was resumed since */
 	} else {
-		if (!is_retry && (!recorded || !run_completion_equal(recorded, completion)))
-			error = append_completed(s, completion, now_ms);
-		else
+		if (is_recorded)
 			completion = recorded;
+		else
+			error = append_completed(s, completion, now_ms);
 		if (!error)
 			error = write_info(s, &info, completion->status,
 			                   run_completion_exit_code(completion), completion->error,

@@ -179,11 +179,11 @@ add_member(struct feed *feed, const struct registry_run *run, const struct start
 
 /* --- who is one ------------------------------------------------------------------------------------------------ */
 
-/* Seen while the feed was there, or just before. */
+/* Seen while the feed was there; or just before, but told since. */
 static bool
 is_new(const struct feed *feed, const struct registry_run *run)
 {
-	return run->first_seen_ms >= feed->made_wall_ms;
+	return run->first_seen_ms >= feed->made_wall_ms || run->slot >= feed->slots_when_made;
 }
 
 static void
@@ -230,6 +230,7 @@ scan(void *arg)
 
 	for (int i = 0; i < SCAN_SLOTS_A_TURN && feed->scan_next < count; i++)
 		consider(feed, feed->scan_next++);
+	audience_wake(&feed->audience); /* a walk may have come to where the scan was not yet */
 	if (feed->scan_next < count)
 		loop_defer(feed->hub->loop, &feed->scan_task, scan, feed);
 	else
@@ -439,6 +440,7 @@ feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_
 	feed->files = request->files;
 	feed->number = ++hub->feed_number;
 	feed->made_wall_ms = clock_wall_ms();
+	feed->slots_when_made = registry_count(feed_registry(feed));
 	if (getrandom(&feed->nonce, sizeof(feed->nonce), GRND_NONBLOCK) != (ssize_t)sizeof(feed->nonce))
 		feed->nonce = (uint32_t)clock_now_ns();
 	TAILQ_INIT(&feed->members);

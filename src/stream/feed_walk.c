@@ -111,8 +111,16 @@ find_until(struct feed_client *client, const struct feed_member *m)
 	return is_any;
 }
 
+/* Whether the run at hand is a member is not known yet. If it becomes one it begins where its files
+ * end then, and what is read before must reach so far. */
+static bool
+is_before_scan(const struct feed_client *client)
+{
+	return client->walk.slot >= client->feed->scan_next;
+}
+
 /* Opens the content of the slot at hand. STREAM_BLOCK: it is open; STREAM_END: there is none;
- * STREAM_WAIT: its member is finding its place. */
+ * STREAM_WAIT: its member is to come, or is finding its place. */
 static enum stream_answer
 open_slot(struct feed_client *client)
 {
@@ -126,7 +134,7 @@ open_slot(struct feed_client *client)
 	if (registry_at(feed_registry(feed), walk->slot, &run) < 0 || run.is_deleted ||
 	    !feed_wants(feed, &run))
 		return STREAM_END;
-	if (m && !subscriber_has_begun(&m->subscriber))
+	if (is_before_scan(client) || (m && !subscriber_has_begun(&m->subscriber)))
 		return STREAM_WAIT;
 	if (m && !find_until(client, m) && m->told_at >= client->joined_at) {
 		forget_until(walk); /* all of it is in the journal */
@@ -174,6 +182,8 @@ is_waiting_for_member(const struct feed_client *client)
 {
 	const struct feed_member *m = feed_member_at(client->feed, client->walk.slot);
 
+	if (is_before_scan(client))
+		return true;
 	return m && !subscriber_has_begun(&m->subscriber) && TAILQ_EMPTY(&client->feed->ready);
 }
 

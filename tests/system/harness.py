@@ -7,6 +7,7 @@ each by RUNSTREAMD and RUNSTREAMCTL. RUNSTREAM_TEST_WRAPPER is put before runstr
 say); RUNSTREAM_TEST_FACTOR multiplies every deadline (default 1, with a wrapper 10).
 """
 
+import collections
 import contextlib
 import datetime
 import itertools
@@ -344,6 +345,13 @@ class Server:
         return Stream(self.port, "/api/v1/runs/%s/stream%s" % (
             run_id, "?" + query if query else ""), headers)
 
+    def open(self, path, last_id=None, headers=None, kind=None, **options):
+        """Opens any stream by its path, with a client of this kind."""
+        headers = dict({"Accept": "text/event-stream"}, **(headers or {}))
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
+        return (kind or Stream)(self.port, path, headers, **options)
+
     def run(self, run_id=None, **options):
         return Run(self, run_id or "run-%03d" % next(self.ids), **options)
 
@@ -365,9 +373,13 @@ class Server:
 class Request:
     """One request over a socket of its own, read as the bytes come."""
 
-    def __init__(self, port, path, headers=None, method="GET", within_s=20):
+    def __init__(self, port, path, headers=None, method="GET", within_s=20, window_bytes=None):
         self.until = time.monotonic() + seconds(within_s)
-        self.socket = socket.create_connection(("127.0.0.1", port), seconds(within_s))
+        self.socket = socket.socket()
+        self.socket.settimeout(seconds(within_s))
+        if window_bytes:  # has to be said before there is a connection
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
+        self.socket.connect(("127.0.0.1", port))
         self.raw = b""
         self.ended = False
         self.body = b""
@@ -462,9 +474,9 @@ class Request:
 
 
 class Event:
-    def __init__(self, name, data, event_id):
+    def __init__(self, name, data, event_id, is_json=True):
         self.name, self.text, self.id = name, data, event_id
-        self.data = json.loads(data) if data else None
+        self.data = json.loads(data) if data and is_json else None
 
     def __repr__(self):
         return "<%s id=%r %s>" % (self.name, self.id, self.text)
@@ -473,6 +485,8 @@ class Event:
 class Stream(Request):
     """A client of a stream, as EventSource is one: events in order, the last id kept."""
 
+    is_raw = False  # events without a name are text, not JSON
+
     def __init__(self, *args, **options):
         self.events = []    # all that came, in order
         self.comments = []
@@ -480,20 +494,21 @@ class Stream(Request):
         self.before_events = None  # comments and retry before the first event
         self.last_id = None
         self.text = b""
+        self.blocks = collections.deque()  # of text, whole, not read yet
         super().__init__(*args, **options)
 
     def next(self, within_s=10):
         """The next event, or None at the end."""
         until = time.monotonic() + seconds(within_s)
         while True:
-            block, found, rest = self.text.partition(b"\n\n")
-            if found:
-                self.text = rest
-                event = self.parse(block.decode("utf-8"))
+            if not self.blocks:
+                *blocks, self.text = self.text.split(b"\n\n")
+                self.blocks.extend(blocks)
+            while self.blocks:
+                event = self.parse(self.blocks.popleft().decode("utf-8"))
                 if event:
                     self.events.append(event)
                     return event
-                continue
             data = self.chunk(until)
             if not data:
                 return None
@@ -521,7 +536,7 @@ class Stream(Request):
             return None
         if self.before_events is None:
             self.before_events = (list(self.comments), list(self.retries))
-        return Event(name, "\n".join(data), event_id)
+        return Event(name, "\n".join(data), event_id, name != "message" or not self.is_raw)
 
     def wait(self, name, within_s=10, **values):
         """The next event of this name whose data has these values; those before are passed."""
@@ -587,6 +602,7 @@ class Run:
 
     def __init__(self, server, run_id, project=None, task=None, status="running", lines=0):
         self.server, self.id, self.project, self.task = server, run_id, project, task
+        self.status = "unknown"
         self.path = (os.path.join(server.runs_dir, project, task, "runs", run_id) if project
                      else os.path.join(server.runs_dir, run_id))
         os.makedirs(self.path)
@@ -606,6 +622,7 @@ class Run:
                 "end_time": "0001-01-01T00:00:00Z" if exit_code < 0 else now}
         keys.update(more)
         self.replace("run-info.yaml", yaml_of(keys))
+        self.status = status
 
     def replace(self, name, data):
         """Writes a file aside and renames it over."""
@@ -647,6 +664,12 @@ class TestCase(unittest.TestCase):
 
     def stream(self, *args, **options):
         stream = self.server.stream(*args, **options)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.status, 200)
+        return stream
+
+    def open(self, *args, **options):
+        stream = self.server.open(*args, **options)
         self.addCleanup(stream.close)
         self.assertEqual(stream.status, 200)
         return stream

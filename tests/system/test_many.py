@@ -1,0 +1,554 @@
+#!/usr/bin/env python3
+"""Streams of many runs: every line of every run, of those that come later too."""
+
+import collections
+import os
+import shutil
+import signal
+import threading
+import time
+
+import harness
+
+ALL = "/api/v1/runs/stream/all"
+STARTED_WITHIN_S = 3  # discovery_interval_ms of the tests, and what a busy machine adds
+
+
+def task_path(project, task):
+    return "/api/projects/%s/tasks/%s/runs/stream" % (project, task)
+
+
+class Many(harness.Stream):
+    """A client of a stream of many runs, which sorts what comes."""
+
+    def __init__(self, *args, **options):
+        self.told = collections.defaultdict(list)     # (run, stream): whole lines
+        self.begun = collections.defaultdict(str)     # fragments of one that is not whole yet
+        self.statuses = collections.defaultdict(list)
+        self.completes = collections.defaultdict(list)
+        self.log_ids = []
+        self.positions = collections.defaultdict(list)
+        super().__init__(*args, **options)
+
+    def next(self, within_s=10):
+        event = super().next(within_s)
+        if event is None:
+            return None
+        run = event.data.get("run_id")
+        if event.name == "log":
+            where = (run, event.data["stream"])
+            self.begun[where] += event.data["line"]
+            if not event.data.get("partial"):
+                self.told[where].append(self.begun.pop(where))
+            self.log_ids.append(event.id)
+            self.positions[where].append(event.data["pos"])
+        elif event.name == "status":
+            self.statuses[run].append(event.data["status"])
+        elif event.name == "complete":
+            self.completes[run].append(event.data)
+        return event
+
+    def of(self, run, stream="stdout"):
+        return self.told[run.id, stream]
+
+    def read_until(self, what, condition, within_s=15):
+        """Reads until condition() is true."""
+        until = time.monotonic() + harness.seconds(within_s)
+        try:
+            while not condition():
+                if self.next((until - time.monotonic()) / harness.FACTOR) is None:
+                    raise AssertionError("the stream ended")
+        except AssertionError as e:
+            have = {where: len(lines) for where, lines in self.told.items()}
+            raise AssertionError("%s, waiting for %s; have %s; the last: %s" % (
+                e, what, have, self.events[-3:])) from None
+
+    def until_lines(self, run, count, stream="stdout", within_s=15):
+        self.read_until("%d lines of %s" % (count, run.id),
+                   lambda: len(self.of(run, stream)) >= count, within_s)
+        return self.of(run, stream)
+
+    def until_status(self, run, status, within_s=15):
+        self.read_until("%s is %s" % (run.id, status),
+                   lambda: status in self.statuses[run.id], within_s)
+
+    def until_complete(self, run, times=1, within_s=15):
+        self.read_until("%s is complete" % run.id,
+                        lambda: len(self.completes[run.id]) >= times, within_s)
+        return self.completes[run.id][-1]
+
+    def gaps(self):
+        return [e.data for e in self.events if e.name == "gap"]
+
+
+def numbered(count, start=1, words="line"):
+    return ["%s %d" % (words, n) for n in range(start, start + count)]
+
+
+def text(lines):
+    return "".join(line + "\n" for line in lines)
+
+
+class TestCase(harness.TestCase):
+    def follow(self, path=ALL, **options):
+        return self.open(path, kind=Many, **options)
+
+    def known(self, *runs):
+        """Waits until discovery knows the runs as they are now: then they are not new."""
+        for run in runs:
+            harness.wait_for(run.id + " is known", lambda: (
+                self.server.get("/api/v1/runs/" + run.id).body and
+                self.server.get("/api/v1/runs/" + run.id).json().get("status") == run.status))
+
+    def assert_unique_ids(self, stream):
+        self.assertTrue(all(stream.log_ids))
+        self.assertEqual(len(set(stream.log_ids)), len(stream.log_ids))
+        self.assertLessEqual(max(map(len, stream.log_ids)), 1024)
+
+
+class AllRuns(TestCase):
+    def test_headers_and_first_bytes_come_at_once(self):
+        stream = self.follow()
+        self.assertEqual(stream.headers["content-type"].partition(";")[0], "text/event-stream")
+        self.assertEqual(stream.headers["cache-control"], "no-cache")
+        self.assertTrue(stream.chunk().startswith(b":"))
+
+    def test_lines_and_status_of_every_run_from_now_on(self):
+        runs = [self.server.run(project="p-now", task="t-%d" % n, lines=5) for n in range(4)]
+        self.known(*runs)
+        stream = self.follow()
+        for run in runs:
+            stream.until_status(run, "running")
+        for run in runs:
+            run.out("new of %s\n" % run.id)
+            run.err("warning of %s\n" % run.id)
+        for run in runs:
+            self.assertEqual(stream.until_lines(run, 1), ["new of " + run.id])
+            self.assertEqual(stream.until_lines(run, 1, "stderr"), ["warning of " + run.id])
+        for event in stream.events:
+            if event.name == "log":
+                self.assertNotIn("n", event.data)
+                self.assertEqual(event.data["project_id"], "p-now")
+                self.assertTrue(event.data["pos"])
+        runs[0].finish("failed", 4)
+        stream.until_status(runs[0], "failed")
+        self.assert_unique_ids(stream)
+
+    def test_a_run_that_appears_later_comes_whole_and_soon(self):
+        stream = self.follow()
+        for _ in range(3):
+            run = self.server.run(lines=20)
+            self.assertEqual(stream.until_lines(run, 20, within_s=STARTED_WITHIN_S),
+                             numbered(20))
+            stream.until_status(run, "running")
+        self.assertEqual(stream.gaps(), [])
+
+    def test_a_short_run_that_is_over_when_it_is_found_comes_whole(self):
+        stream = self.follow()
+        run = self.server.run(status=None)
+        aside = os.path.join(self.server.dir, run.id)
+        os.rename(run.path, aside)
+        with open(os.path.join(aside, "agent-stdout.txt"), "w") as f:
+            f.write(text(numbered(30)) + "no newline")
+        run.path = aside
+        run.finish("completed", 0)
+        os.rename(aside, os.path.join(self.server.runs_dir, run.id))
+        self.assertEqual(stream.until_complete(run)["status"], "completed")
+        self.assertEqual(stream.of(run), numbered(30) + ["no newline"])
+        self.assertEqual(stream.statuses[run.id], ["completed"])
+
+    def test_complete_of_one_run_comes_behind_its_lines_and_ends_nothing(self):
+        first, other = self.server.run(), self.server.run()
+        stream = self.follow()
+        stream.until_status(first, "running")
+        stream.until_status(other, "running")
+        first.out(text(numbered(500)))
+        first.finish()
+        self.assertEqual(stream.until_complete(first)["exit_code"], 0)
+        self.assertEqual(stream.of(first), numbered(500))
+        other.out("still here\n")
+        self.assertEqual(stream.until_lines(other, 1), ["still here"])
+
+    def test_runs_that_were_over_before_are_not_told_of(self):
+        old = self.server.run(lines=5)
+        old.finish()
+        new = self.server.run()
+        self.known(old)
+        stream = self.follow()
+        stream.until_status(new, "running")
+        new.out("a line\n")
+        stream.until_lines(new, 1)
+        self.assertEqual(stream.statuses[old.id], [])
+        self.assertEqual(stream.of(old), [])
+
+    def test_a_run_that_goes_on_streams_again(self):
+        run = self.server.run()
+        stream = self.follow()
+        stream.until_status(run, "running")
+        run.out("before\n")
+        run.finish()
+        stream.until_complete(run)
+        for again in range(3):
+            run.info("running")
+            stream.wait("status", run_id=run.id, status="running")
+            run.out("again %d\n" % again)
+            stream.until_lines(run, 2 + again)
+            run.finish("failed", 1)
+            self.assertEqual(stream.until_complete(run, 2 + again)["status"], "failed")
+        self.assertEqual(stream.of(run), ["before", "again 0", "again 1", "again 2"])
+        self.assertEqual(stream.gaps(), [])
+
+    def test_what_was_written_between_two_lives_of_a_run_comes_when_it_goes_on(self):
+        run = self.server.run()
+        stream = self.follow()
+        stream.until_status(run, "running")
+        run.out("before\n")
+        run.finish()
+        stream.until_complete(run)
+        run.out("between\n")
+        run.info("running")
+        run.out("after\n")
+        self.assertEqual(stream.until_lines(run, 3), ["before", "between", "after"])
+
+    def test_a_run_that_is_deleted_is_gone_and_ends_nothing(self):
+        run, other = self.server.run(), self.server.run()
+        stream = self.follow()
+        stream.until_status(run, "running")
+        stream.until_status(other, "running")
+        shutil.rmtree(run.path)
+        stream.wait("gone", run_id=run.id)
+        other.out("still here\n")
+        self.assertEqual(stream.until_lines(other, 1), ["still here"])
+
+    def test_streams_chooses_the_files(self):
+        run = self.server.run()
+        only = self.follow(ALL + "?streams=stderr")
+        both = self.follow(ALL + "?streams=stdout,stderr")
+        for stream in (only, both):
+            stream.until_status(run, "running")
+        run.out("out\n")
+        both.until_lines(run, 1)
+        run.err("err\n")
+        for stream in (only, both):
+            self.assertEqual(stream.until_lines(run, 1, "stderr"), ["err"])
+        self.assertEqual(only.of(run), [])
+        self.assert_error(self.server.get(ALL + "?streams=stdlog"), 400)
+        self.assert_error(self.server.get(ALL + "?from=middle"), 400)
+        self.assert_error(self.server.get(ALL + "?tail=x"), 400)
+
+    def test_the_position_is_the_same_for_each_client_and_each_time(self):
+        run = self.server.run(lines=10)
+        self.known(run)
+        first, second = self.follow(), self.follow()
+        for stream in (first, second):
+            stream.until_status(run, "running")
+        run.out(text(numbered(200, 11)))
+        run.err("one\n")
+        for stream in (first, second):
+            stream.until_lines(run, 200)
+            stream.until_lines(run, 1, "stderr")
+        late = self.follow(ALL + "?from=start")
+        late.until_lines(run, 210)
+        for which in ("stdout", "stderr"):
+            positions = first.positions[run.id, which]
+            self.assertEqual(positions, second.positions[run.id, which])
+            self.assertEqual(len(set(positions)), len(positions))
+        self.assertEqual(late.positions[run.id, "stdout"][10:],
+                         first.positions[run.id, "stdout"])
+
+    def test_an_id_is_a_gap_and_from_now_on(self):
+        run = self.server.run(lines=5)
+        self.known(run)
+        first = self.follow()
+        first.until_status(run, "running")
+        run.out("line 6\n")
+        self.assertEqual(first.until_lines(run, 1), ["line 6"])
+        for last_id in (first.log_ids[-1], "nonsense", "7"):
+            stream = self.follow(last_id=last_id)
+            self.assertEqual(stream.next().name, "gap")
+            stream.until_status(run, "running")
+            run.out("next\n")
+            self.assertEqual(stream.until_lines(run, 1), ["next"])
+        self.assertEqual(self.follow(ALL + "?last_event_id=x").next().name, "gap")
+
+    def test_head_and_other_methods(self):
+        for path in (ALL, task_path("p", "t")):
+            self.assertEqual(self.server.get(path, method="HEAD").status, 200)
+            answer = self.server.get(path, method="DELETE")
+            self.assert_error(answer, 405)
+            self.assertIn("GET", answer.headers["allow"])
+
+    def test_streams_of_many_runs_do_not_count_as_clients_of_a_run(self):
+        run = self.server.run(lines=1)
+        stream = self.follow()
+        stream.until_status(run, "running")
+        self.assertEqual(self.server.get("/api/v1/runs/" + run.id).json()["clients"], 0)
+
+    def test_a_line_that_is_not_finished_comes_in_parts(self):
+        run = self.server.run()
+        stream = self.follow()
+        stream.until_status(run, "running")
+        run.out("a question? ")
+        event = stream.wait("log", run_id=run.id)
+        self.assertEqual((event.data["line"], event.data["partial"]), ("a question? ", True))
+        run.out("an answer\nand ")
+        self.assertEqual(stream.until_lines(run, 1), ["a question? an answer"])
+        run.finish()
+        stream.until_complete(run)
+        self.assertEqual(stream.of(run), ["a question? an answer", "and "])
+
+
+class History(TestCase):
+    def test_from_the_start_comes_all_that_is_there_and_then_what_is_new(self):
+        live = [self.server.run(lines=100) for _ in range(5)]
+        over = [self.server.run(lines=50) for _ in range(3)]
+        for run in over:
+            run.err("the end of " + run.id)
+            run.finish()
+        self.known(*live, *over)
+        stream = self.follow(ALL + "?from=start")
+        for run in live:
+            self.assertEqual(stream.until_lines(run, 100), numbered(100))
+        for run in over:
+            stream.until_complete(run)
+            self.assertEqual(stream.of(run), numbered(50))
+            self.assertEqual(stream.of(run, "stderr"), ["the end of " + run.id])
+        for run in live:
+            run.out("line 101\n")
+            self.assertEqual(stream.until_lines(run, 101), numbered(101))
+        self.assert_unique_ids(stream)
+        self.assertEqual(stream.gaps(), [])
+
+    def test_history_and_live_join_without_a_seam_while_runs_are_written(self):
+        runs = [self.server.run(project="seam", task="t") for _ in range(6)]
+        count, written = 3000, 0
+        pause = threading.Event()
+
+        def write():
+            nonlocal written
+            for n in range(1, count + 1, 10):
+                for run in runs:
+                    run.out(text(numbered(10, n)))
+                written = n + 9
+                pause.wait(0.001)
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.addCleanup(writer.join)
+        # One that was there all the time, and others that come in the middle.
+        streams = [self.follow(ALL + "?from=start")]
+        for at in range(1, 6):
+            while written < at * 400:
+                streams[0].next()
+            streams.append(self.follow((ALL if at % 2 else task_path("seam", "t")) +
+                                       "?from=start"))
+        writer.join()
+        for stream in streams:
+            for run in runs:
+                self.assertEqual(stream.until_lines(run, count, within_s=30), numbered(count))
+            self.assert_unique_ids(stream)
+            self.assertEqual(stream.gaps(), [])
+
+    def test_tail_is_the_last_lines_of_each_file_and_then_what_is_new(self):
+        runs = [self.server.run(lines=n) for n in (2, 100, 1000)]
+        for run in runs:
+            run.err(text(numbered(20, words="err")))
+        self.known(*runs)
+        stream = self.follow(ALL + "?tail=5")
+        for run in runs:
+            stream.until_status(run, "running")
+            run.out("new\n")
+        for run, lines in zip(runs, (2, 100, 1000)):
+            kept = min(lines, 5)
+            self.assertEqual(stream.until_lines(run, kept + 1),
+                             numbered(kept, lines - kept + 1) + ["new"])
+            self.assertEqual(stream.until_lines(run, 5, "stderr"), numbered(5, 16, "err"))
+        none = self.follow(ALL + "?tail=0")
+        none.until_status(runs[0], "running")
+        runs[0].out("newer\n")
+        self.assertEqual(none.until_lines(runs[0], 1), ["newer"])
+
+
+class Task(TestCase):
+    def test_only_the_runs_of_the_task_come_new_ones_too(self):
+        mine = self.server.run(project="shop", task="paint")
+        others = [self.server.run(project="shop", task="sand"),
+                  self.server.run(project="house", task="paint"), self.server.run()]
+        stream = self.follow(task_path("shop", "paint"))
+        stream.until_status(mine, "running")
+        for run in others:
+            run.out("not mine\n")
+        later = self.server.run(project="shop", task="paint", lines=10)
+        self.assertEqual(stream.until_lines(later, 10, within_s=STARTED_WITHIN_S), numbered(10))
+        mine.out("mine\n")
+        stream.until_lines(mine, 1)
+        self.assertEqual({run for run, _ in stream.told}, {mine.id, later.id})
+        self.assertEqual(set(stream.statuses), {mine.id, later.id})
+
+    def test_history_of_a_task(self):
+        runs = [self.server.run(project="old", task="t", lines=20) for _ in range(3)]
+        runs[0].finish()
+        self.known(*runs)
+        stream = self.follow(task_path("old", "t") + "?from=start")
+        for run in runs:
+            self.assertEqual(stream.until_lines(run, 20), numbered(20))
+        stream.until_complete(runs[0])
+
+    def test_a_task_that_is_not_there_yet_is_waited_for(self):
+        stream = self.follow(task_path("soon", "t"))
+        run = self.server.run(project="soon", task="t", lines=3)
+        self.assertEqual(stream.until_lines(run, 3), numbered(3))
+
+    def test_names_that_none_can_have(self):
+        for path in (task_path("..", "t"), task_path("p", "%2e%2e"), task_path("p", "a%2fb")):
+            self.assertEqual(self.server.get(path).status, 400, path)
+
+
+class Rotation(TestCase):
+    def test_rename_and_create_while_streaming(self):
+        run = self.server.run()
+        streams = [self.follow(), self.follow(ALL + "?from=start")]
+        for stream in streams:
+            stream.until_status(run, "running")
+        expected = ["a file that was never seen cannot be missed"]
+        run.out(text(expected))
+        for stream in streams:
+            stream.until_lines(run, 1)
+        for round in range(5):
+            run.out(text(numbered(300, 300 * round + 1)))
+            os.rename(run.stdout, "%s.%d" % (run.stdout, round))
+            run.out("first of a new one %d\n" % round)
+            for stream in streams:
+                stream.until_lines(run, 301 * (round + 1) + 1)
+            expected += numbered(300, 300 * round + 1) + ["first of a new one %d" % round]
+        for stream in streams:
+            self.assertEqual(stream.of(run), expected)
+            self.assertEqual(stream.gaps(), [])
+            self.assert_unique_ids(stream)
+
+    def test_copy_and_truncate_while_streaming(self):
+        run = self.server.run()
+        stream = self.follow()
+        stream.until_status(run, "running")
+        for round in range(5):
+            run.out(text(numbered(50, 1, "round %d line" % round)))
+            stream.until_lines(run, 51 * round + 50)
+            shutil.copyfile(run.stdout, "%s.%d" % (run.stdout, round))
+            os.truncate(run.stdout, 0)
+            run.out("behind the cut %d\n" % round)
+            stream.until_lines(run, 51 * (round + 1))
+        expected = []
+        for round in range(5):
+            expected += numbered(50, 1, "round %d line" % round) + ["behind the cut %d" % round]
+        self.assertEqual(stream.of(run), expected)
+        self.assertEqual({gap["reason"] for gap in stream.gaps()}, {"truncated"})
+
+    def test_a_reader_that_is_behind_a_rotation_loses_nothing(self):
+        run = self.server.run()
+        slow = self.follow(window_bytes=4096)
+        slow.until_status(run, "running")
+        prompt = self.follow()
+        prompt.until_status(run, "running")
+        lines = 0
+        for round in range(4):
+            run.out("".join("%07d %s\n" % (n, "x" * 500) for n in range(lines, lines + 4000)))
+            lines += 4000
+            prompt.until_lines(run, lines)
+            os.rename(run.stdout, "%s.%d" % (run.stdout, round))
+        run.out("the end\n")
+        for stream in (prompt, slow):
+            stream.until_lines(run, lines + 1, within_s=60)
+            self.assertEqual([line[:7] for line in stream.of(run)[:-1]],
+                             ["%07d" % n for n in range(lines)])
+            self.assertEqual(stream.gaps(), [])
+
+
+class Fairness(TestCase):
+    workers = 1
+    config = {"following": {"cache_bytes": 1 << 20}}
+
+    def test_a_run_with_much_to_catch_up_does_not_hold_up_others(self):
+        big, small = self.server.run(), self.server.run()
+        stream = self.follow()
+        for run in (big, small):
+            stream.until_status(run, "running")
+        pid = self.server.worker_pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            big.out("".join("%06d %s\n" % (n, "x" * 100) for n in range(10000)))
+            small.out("small\n")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        stream.until_lines(small, 1)
+        before = len(stream.of(big))
+        self.assertLess(before, 9000, "the others had to wait for all of it")
+        stream.until_lines(big, 10000)
+        self.assertEqual([line[:6] for line in stream.of(big)],
+                         ["%06d" % n for n in range(10000)])
+
+    def test_a_slow_client_gets_every_line_in_the_end_and_takes_no_memory_meanwhile(self):
+        runs = [self.server.run() for _ in range(4)]
+        slow = [self.follow(window_bytes=4096) for _ in range(2)]
+        prompt = [self.follow() for _ in range(2)]
+        for stream in slow + prompt:
+            for run in runs:
+                stream.until_status(run, "running")
+        pid = self.server.worker_pids()[0]
+        before_kib = harness.resident_kib(pid)
+        lines, rounds = 1000, 8
+        for round in range(rounds):
+            for run in runs:
+                run.out("".join("%06d %s\n" % (round * lines + n, "x" * 1000)
+                                for n in range(lines)))
+            for stream in prompt:
+                stream.events.clear()
+                for run in runs:
+                    stream.until_lines(run, lines * (round + 1))
+            slow[0].next()  # rarely
+        # 32 MB are in the files, and nowhere else.
+        if harness.MEMORY_TELLS:
+            self.assertLess(harness.resident_kib(pid) - before_kib, 10 * 1024)
+        for stream in slow + prompt:
+            for run in runs:
+                stream.until_lines(run, lines * rounds, within_s=60)
+                self.assertEqual([line[:6] for line in stream.of(run)],
+                                 ["%06d" % n for n in range(lines * rounds)])
+            self.assert_unique_ids(stream)
+            self.assertEqual(stream.gaps(), [])
+
+
+class Thousands(TestCase):
+    workers = 1
+    config = {"api": {"sse": {"discovery_interval_ms": 1000}}}
+    RUNS = 2000
+
+    def test_two_thousand_active_runs_on_one_stream_and_several_clients(self):
+        runs = [self.server.run(project="p%d" % (n % 10), task="t%d" % (n // 10), lines=1)
+                for n in range(self.RUNS)]
+        harness.wait_for("all are known", lambda: (
+            self.server.status()["runs"]["total"] >= self.RUNS), 60)
+        streams = [self.follow() for _ in range(3)]
+        for stream in streams:
+            stream.read_until("every status", lambda: len(stream.statuses) >= self.RUNS, 60)
+        for round in range(2, 5):
+            for run in runs:
+                run.out("line %d\n" % round)
+        streams.append(self.follow(ALL + "?from=start"))
+        for stream in streams:
+            first = 1 if stream is streams[-1] else 2
+            stream.read_until("every line", lambda: len(stream.log_ids) >= self.RUNS * (5 - first), 60)
+            for run in runs:
+                self.assertEqual(stream.of(run), numbered(5 - first, first))
+            self.assert_unique_ids(stream)
+            self.assertEqual(stream.gaps(), [])
+        later = self.server.run(lines=2)
+        for stream in streams:
+            self.assertEqual(stream.until_lines(later, 2), numbered(2))
+        for run in runs[:100]:
+            run.finish()
+        for stream in streams:
+            for run in runs[:100]:
+                stream.until_status(run, "completed")
+
+
+if __name__ == "__main__":
+    harness.main()

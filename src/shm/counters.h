@@ -23,6 +23,7 @@
 	X(events_recorded, counter, "events appended to the files of runs") \
 	X(recording_jobs, counter, "times that the recorder went to work, for one request or several") \
 	X(gaps, counter, "gap events sent") \
+	X(entries_malformed, counter, "malformed events and messages passed over in rendering") \
 	X(followers, gauge, "files being followed") \
 	X(files_open, gauge, "descriptors of followed files") \
 	X(channels, gauge, "distinct streams with at least one client") \

@@ -217,6 +217,13 @@ find_places(struct subscriber *s)
 	return result;
 }
 
+void
+subscriber_find_places(struct subscriber *s)
+{
+	if (s->start)
+		find_places(s);
+}
+
 /* Whether the id of a `complete` that it came with still names the end. */
 static bool
 is_still_the_end(struct subscriber *s)
@@ -291,7 +298,7 @@ subscriber_read_until(struct subscriber *s, const struct place until[static CURS
 		progress->in = until[i].generation;
 		progress->has_goal = true;
 		progress->generation = until[i].generation->serial;
-		progress->goal_bytes = until[i].offset;
+		progress->goal_bytes = until[i].generation->size_bytes;
 	}
 }
 

@@ -129,6 +129,7 @@ publish_figures(void *arg)
 	counters->blocks_rendered = worker->hub->blocks_rendered;
 	counters->cache_bytes = worker->hub->cache.bytes;
 	counters->gaps = worker->hub->gaps;
+	counters->entries_malformed = renderer_malformed(worker->hub->renderer);
 	client_table_refresh(worker->clients);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
 }

@@ -11,6 +11,7 @@ SYSTEM_TESTS = \
 	tests/system/test_following.py \
 	tests/system/test_heartbeat.py \
 	tests/system/test_many.py \
+	tests/system/test_messages.py \
 	tests/system/test_peers.py \
 	tests/system/test_processes.py \
 	tests/system/test_recording.py \

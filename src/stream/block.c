@@ -5,6 +5,26 @@
 
 #include "base/must.h"
 
+enum { COPY_BYTES = 1024 };
+
+/*
+ * In pieces, for which memcpy(3) takes vector instructions. What it takes for more at once
+ * ("rep movsb") is ten times slower on Zen 3 and 4 when the two lie unluckily to one another in
+ * their pages, which is up to malloc(3).
+ */
+static void
+copy(char *to, const char *from, size_t length)
+{
+	while (length > 0) {
+		size_t piece = length < COPY_BYTES ? length : COPY_BYTES;
+
+		memcpy(to, from, piece);
+		to += piece;
+		from += piece;
+		length -= piece;
+	}
+}
+
 struct block *
 block_new(const char *text, size_t length)
 {
@@ -15,7 +35,7 @@ block_new(const char *text, size_t length)
 	memset(block, 0, sizeof(*block));
 	block->references = 1;
 	block->length_bytes = length;
-	memcpy(block->text, text, length);
+	copy(block->text, text, length);
 	return block;
 }
 

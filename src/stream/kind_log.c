@@ -107,9 +107,8 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	const uint8_t *line = pass_bytes(pass);
 	bool is_end = fragment->kind != FRAGMENT_PARTIAL, lossy = false;
 	uint64_t begins = pass->offset;
-	char mark_text[CURSOR_MARK_TEXT_BYTES];
 	struct cursor_mark mark;
-	char *room, *to;
+	char *room, *to, *mark_text;
 
 	room = buf_reserve(pass->text, STREAM_ID_BYTES + opening->length_bytes + 160 +
 	                                       fragment->text_bytes * JSON_ESCAPE_MOST);
@@ -119,12 +118,14 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	pass->is_open = fragment->kind == FRAGMENT_PARTIAL;
 	pass->is_finished = fragment->kind == FRAGMENT_UNFINISHED;
 	mark = pass_mark(pass);
-	cursor_format_mark(&mark, mark_text);
 	to = put(room, id->before, id->before_length);
 	if (!job->kind->is_many)
 		to += num_format_u64(pass->lines + is_end, to);
 	to = put(to, id->between, id->between_length);
-	to = put(to, mark_text, CURSOR_MARK_TEXT_BYTES);
+	/* Where it belongs at once: what was stored in bytes is slow to be copied in words. */
+	mark_text = to;
+	cursor_format_mark(&mark, mark_text);
+	to += CURSOR_MARK_TEXT_BYTES;
 	to = put(to, id->after, id->after_length);
 	to = put(to, opening->data, opening->length_bytes);
 	to += json_escape(line, fragment->text_bytes, to, &lossy);

@@ -13,6 +13,9 @@ import tempfile
 import procfs
 import servers
 from discovery_cost import discovery
+from message_bus import message_bus
+from of_all_runs import of_all_runs
+from recording import recording
 from servers import Failed, Load, Nchan, NullPeers, Runstream
 
 LINE_BYTES = 120
@@ -52,10 +55,12 @@ class Bench:
         self.count += 1
         return f"{name}-{self.count}"
 
-    def write(self, target, lines, rate=0, in_flight=1, first=1):
+    def write(self, target, lines, *options, rate=0, in_flight=1, first=1, line_bytes=LINE_BYTES):
+        """target: a URL, or the path of a file, or several."""
         subprocess.run([self.program("tests/bench/log_writer"), f"--lines={lines}",
-                        f"--rate={rate}", f"--bytes={LINE_BYTES}", f"--in-flight={in_flight}",
-                        f"--first={first}", target], check=True)
+                        f"--rate={rate}", f"--bytes={line_bytes}", f"--in-flight={in_flight}",
+                        f"--first={first}", *options,
+                        *([target] if isinstance(target, str) else target)], check=True)
 
     def note(self, text):
         print(f"# {text}", flush=True)
@@ -421,7 +426,8 @@ def ceiling(bench):
 
 
 BENCHES = {"latency": latency, "burst": burst, "memory": memory, "catchup": catchup,
-           "resume": resume, "ceiling": ceiling, "discovery": discovery}
+           "resume": resume, "ceiling": ceiling, "discovery": discovery, "all": of_all_runs,
+           "bus": message_bus, "recording": recording}
 
 
 def read_options():
@@ -441,6 +447,8 @@ def read_options():
     parser.add_argument("--nchan-burst-lines", type=int, default=1000)
     parser.add_argument("--catchup-mib", type=int, default=512)
     parser.add_argument("--resume-mib", type=int, default=1024)
+    parser.add_argument("--bus-mb", type=int, default=100)
+    parser.add_argument("--record-s", type=int, default=5, help="at 1,000 events a second")
     parser.add_argument("--others-only", action="store_true",
                         help="only what is measured of others, to compare with")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")

@@ -1,8 +1,9 @@
 /*
  * log_writer: writes lines 1 to N of the benchmarks (line.h), each with the time at which it is
- * written, either to the end of a file, or to the publisher of an nchan server, one POST each.
- * With a rate, each line goes out by itself at its time; without one, as fast as can be: to a
- * file in large writes, to nchan with requests in flight on one connection, to keep their order.
+ * written, either to the end of files, or to the publisher of an nchan server, one POST each.
+ * With a rate, each line goes out by itself at its time, to the files in turn; without one, as fast
+ * as can be: to each file its share in large writes, to nchan with requests in flight on one
+ * connection, to keep their order. With --messages each line is an entry of a message bus.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,13 +33,14 @@ static uint64_t first = 1;
 static uint64_t rate;       /* lines a second; 0: at once */
 static uint64_t bytes = 120; /* of a line, without its newline */
 static uint64_t in_flight = 1;
+static bool writes_messages;
 
 _Noreturn static void
 misused(const char *what)
 {
 	fprintf(stderr,
 	        "log_writer: %s\n"
-	        "usage: log_writer [--lines=N] [--first=N] [--rate=N] [--bytes=N] FILE\n"
+	        "usage: log_writer [--lines=N] [--first=N] [--rate=N] [--bytes=N] [--messages] FILE…\n"
 	        "       log_writer [--lines=N] [--rate=N] [--bytes=N] [--in-flight=N] http://IPV4:PORT/PATH\n",
 	        what);
 	exit(2);
@@ -86,27 +89,51 @@ put_line(struct buf *b, uint64_t seq)
 	b->length_bytes += bytes;
 }
 
-/* --- a file ----------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void
-write_file(const char *path)
+put_entry(struct buf *b, uint64_t seq)
+{
+	if (writes_messages)
+		buf_printf(b,
+		           "---\nmsg_id: MSG-20260101-000000-%09ju-PID00001-0001\n"
+		           "ts: 2026-01-01T00:00:00Z\ntype: INFO\nproject_id: bench\n---\n",
+		           (uintmax_t)seq);
+	put_line(b, seq);
+	buf_putc(b, '\n');
+}
+
+/* To the end of a file: count lines from seq on. */
+static void
+write_share(const char *path, uint64_t seq, uint64_t count, struct buf *b)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+	/* As the writers of message buses do; with the descriptor it goes. */
+	if (fd < 0 || (writes_messages && flock(fd, LOCK_EX) < 0))
+		failed(path);
+	for (uint64_t i = 0; i < count; i++) {
+		put_entry(b, seq + i);
+		if (b->length_bytes >= WRITE_BYTES)
+			flush(fd, b);
+	}
+	flush(fd, b);
+	fd_close(&fd);
+}
+
+static void
+write_files(char **paths, uint64_t count)
 {
 	struct buf b = BUF_INIT;
 	int64_t began_ns = clock_now_ns();
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 
-	if (fd < 0)
-		failed(path);
-	for (uint64_t i = 0; i < lines; i++) {
-		if (rate)
-			wait_for_turn(began_ns, i);
-		put_line(&b, first + i);
-		buf_putc(&b, '\n');
-		if (rate || b.length_bytes >= WRITE_BYTES)
-			flush(fd, &b);
+	for (uint64_t i = 0; rate && i < lines; i++) {
+		wait_for_turn(began_ns, i);
+		write_share(paths[i % count], first + i, 1, &b);
 	}
-	flush(fd, &b);
-	fd_close(&fd);
+	for (uint64_t i = 0; !rate && i < count; i++)
+		write_share(paths[i], first + lines * i / count,
+		            lines * (i + 1) / count - lines * i / count, &b);
 	buf_fini(&b);
 }
 
@@ -208,16 +235,23 @@ publish(const char *url)
 	buf_fini(&request);
 }
 
+static bool
+writes_to_url(const char *target)
+{
+	return strncmp(target, "http://", strlen("http://")) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	enum { LINES = 256, FIRST, RATE, BYTES, IN_FLIGHT };
+	enum { LINES = 256, FIRST, RATE, BYTES, IN_FLIGHT, MESSAGES };
 	static const struct option known[] = {
 		{ "lines", required_argument, NULL, LINES },
 		{ "first", required_argument, NULL, FIRST },
 		{ "rate", required_argument, NULL, RATE },
 		{ "bytes", required_argument, NULL, BYTES },
 		{ "in-flight", required_argument, NULL, IN_FLIGHT },
+		{ "messages", no_argument, NULL, MESSAGES },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -226,19 +260,21 @@ main(int argc, char **argv)
 		uint64_t *value = c == LINES ? &lines : c == FIRST ? &first : c == RATE ? &rate
 		                : c == BYTES ? &bytes : c == IN_FLIGHT ? &in_flight : NULL;
 
-		if (!value)
+		if (c == MESSAGES)
+			writes_messages = true;
+		else if (!value)
 			misused("unknown option");
-		if (num_parse_u64(optarg, strlen(optarg), value) < 0)
+		else if (num_parse_u64(optarg, strlen(optarg), value) < 0)
 			misused("not a number");
 	}
-	if (optind != argc - 1)
-		misused("one target is needed");
+	if (optind >= argc || (optind + 1 < argc && writes_to_url(argv[optind])))
+		misused("files are needed, or one URL");
 	if (bytes < LINE_BYTES_MIN || bytes > REQUEST_BYTES_MAX || first + lines > 1000000000 ||
 	    in_flight < 1 || in_flight > 1000 || rate > 1000000)
 		misused("a number is out of range");
-	if (strncmp(argv[optind], "http://", strlen("http://")) == 0)
+	if (writes_to_url(argv[optind]))
 		publish(argv[optind]);
 	else
-		write_file(argv[optind]);
+		write_files(argv + optind, (uint64_t)(argc - optind));
 	return 0;
 }

@@ -142,9 +142,10 @@ def includes(bench, runtime_dir, workers):
 
 
 class Runstream:
-    """runstreamd as it is shipped, but for the number of clients allowed on a run."""
+    """runstreamd as it is shipped, but for the number of clients allowed on a run; extra: more
+    settings."""
 
-    def __init__(self, bench, inotify=True):
+    def __init__(self, bench, inotify=True, extra=""):
         self.bench = bench
         self.folder = bench.new_folder("runstream")
         self.runs_dir = os.path.join(self.folder, "runs")
@@ -163,7 +164,7 @@ storage:
 server:
   runtime_dir: {self.runtime_dir}
   workers: {bench.workers}
-""")
+{extra}""")
         self.config = config
         self.nginx = None
         self.daemon = Process(self.folder, "runstreamd",
@@ -200,8 +201,24 @@ server:
             pass
         return log_path
 
+    def new_bus(self, project):
+        """Makes the message bus of a project; returns its path."""
+        folder = os.path.join(self.runs_dir, project)
+        os.mkdir(folder)
+        path = os.path.join(folder, "PROJECT-MESSAGE-BUS.md")
+        with open(path, "wb"):
+            pass
+        return path
+
+    def at(self, path):
+        return f"http://127.0.0.1:{self.nginx.port}/api/{path}"
+
     def url(self, name, query=""):
-        return f"http://127.0.0.1:{self.nginx.port}/api/v1/runs/{name}/stream{query}"
+        return self.at(f"v1/runs/{name}/stream{query}")
+
+    def counter(self, name):
+        """Of all workers together."""
+        return sum(worker["counters"][name] for worker in self.status()["workers"])
 
     def stop(self):
         if self.nginx:

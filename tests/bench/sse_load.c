@@ -1,9 +1,9 @@
 /*
  * sse_load: opens many EventSource-like connections to one server, in one thread, and says
  * whether each received every line of the benchmark (line.h) once and in order, how fast, and
- * how long after it was written. It prints "ready" when all connections have their headers (the
- * time to start writing), with --hold "done" when all have their lines, and at the end one JSON
- * object.
+ * how long after it was written. It prints "ready" when all connections have their headers, and
+ * the --greeting that they were to get (the time to start writing), with --hold "done" when all
+ * have their lines, and at the end one JSON object.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,6 +45,7 @@ struct client {
 	int64_t first_line_ns;
 	size_t hint;
 	uint64_t lines;
+	uint64_t others; /* events that are no lines */
 	struct sse_reader reader;
 	struct tally tally;
 };
@@ -52,11 +53,13 @@ struct client {
 static struct {
 	uint64_t clients;
 	uint64_t lines;       /* each client is to receive; 0: not counted */
+	uint64_t greeting;    /* events that are no lines, before anything is written */
 	uint64_t deadline_s;
 	uint64_t settle_ms;
 	bool measures_latency;
 	bool holds;           /* until standard input ends */
 	bool is_unchecked;
+	bool is_unordered;    /* in whatever order */
 	const char *last_event_id;
 	struct sockaddr_in address;
 	char host[64];
@@ -72,9 +75,10 @@ static char received[RECEIVE_BYTES];
 static int64_t received_ns;
 static int64_t began_ns, ready_ns, first_line_ns, last_line_ns, first_written_ns;
 static double cpu_before_s, cpu_s;
-static uint64_t opened, connecting, ready, done, refused_connections, ended_early;
+static uint64_t opened, connecting, ready, greeted, done, refused_connections, ended_early;
 static uint64_t gaps, refusals, other_events;
 static int bad_status;
+static bool is_ready; /* all are: it was said */
 static bool timed_out;
 static char first_id[ID_BYTES], last_id[ID_BYTES];
 
@@ -121,7 +125,7 @@ client_done(struct client *c)
 	if (c->is_done)
 		return;
 	c->is_done = true;
-	if (++done == options.clients && ready == options.clients)
+	if (++done == options.clients && is_ready)
 		all_done();
 }
 
@@ -143,6 +147,10 @@ client_close(struct client *c)
 		check_ready();
 	} else if (!c->is_done && !options.is_unchecked) {
 		ended_early++;
+	}
+	if (c->others < options.greeting) {
+		greeted++; /* nor for what it will not be told */
+		check_ready();
 	}
 	client_done(c);
 }
@@ -175,6 +183,10 @@ on_event(void *arg, const struct sse_event *event)
 		gaps += is_type(event, "gap");
 		refusals += is_type(event, "refused");
 		other_events++;
+		if (++c->others == options.greeting) {
+			greeted++;
+			check_ready();
+		}
 		return;
 	}
 	if (c->lines++ == 0) {
@@ -206,8 +218,9 @@ on_event(void *arg, const struct sse_event *event)
 static void
 check_ready(void)
 {
-	if (ready < options.clients)
+	if (is_ready || ready < options.clients || (options.greeting > 0 && greeted < options.clients))
 		return;
+	is_ready = true;
 	ready_ns = clock_now_ns();
 	if (first_line_ns == 0)
 		cpu_before_s = own_cpu_s();
@@ -373,7 +386,7 @@ report(void)
 		lines += c->lines;
 		missing += options.is_unchecked ? 0 : tally_missing(&c->tally);
 		repeated += c->tally.repeated;
-		disordered += c->tally.disordered;
+		disordered += options.is_unordered ? 0 : c->tally.disordered;
 		foreign += c->tally.foreign;
 		bytes += c->reader.body_bytes;
 		if (c->first_line_ns - c->asked_ns > first_after_ns)
@@ -427,6 +440,8 @@ static const char usage_text[] =
 	"usage: sse_load [OPTION]… http://IPV4:PORT/PATH\n"
 	"  --clients=N          connections to hold ({n} in PATH is the client's number, from 0); 1\n"
 	"  --lines=N            each is to receive lines 1 to N, then all is done\n"
+	"  --unordered          in whatever order, but each once\n"
+	"  --greeting=N         be ready when each has had so many events that are no lines; 0\n"
 	"  --unchecked          N lines whatever their numbers, or until the server ends\n"
 	"  --latency            measure from each line's timestamp to its receipt\n"
 	"  --hold               go on until standard input ends\n"
@@ -472,10 +487,15 @@ read_url(const char *url)
 static void
 read_options(int argc, char **argv)
 {
-	enum { CLIENTS = 256, LINES, UNCHECKED, LATENCY, HOLD, LAST_EVENT_ID, SETTLE_MS, DEADLINE_S };
+	enum {
+		CLIENTS = 256, LINES, UNORDERED, GREETING, UNCHECKED, LATENCY, HOLD, LAST_EVENT_ID,
+		SETTLE_MS, DEADLINE_S,
+	};
 	static const struct option known[] = {
 		{ "clients", required_argument, NULL, CLIENTS },
 		{ "lines", required_argument, NULL, LINES },
+		{ "unordered", no_argument, NULL, UNORDERED },
+		{ "greeting", required_argument, NULL, GREETING },
 		{ "unchecked", no_argument, NULL, UNCHECKED },
 		{ "latency", no_argument, NULL, LATENCY },
 		{ "hold", no_argument, NULL, HOLD },
@@ -490,6 +510,8 @@ read_options(int argc, char **argv)
 		switch (c) {
 		case CLIENTS: read_number(optarg, &options.clients); break;
 		case LINES: read_number(optarg, &options.lines); break;
+		case UNORDERED: options.is_unordered = true; break;
+		case GREETING: read_number(optarg, &options.greeting); break;
 		case UNCHECKED: options.is_unchecked = true; break;
 		case LATENCY: options.measures_latency = true; break;
 		case HOLD: options.holds = true; break;

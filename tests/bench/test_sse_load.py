@@ -123,6 +123,17 @@ class SseLoad(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assert_faults(result, disordered=1)
 
+    def test_takes_any_order_where_there_is_none_and_still_notices_what_is_lost(self):
+        seqs = [*range(26, LINES + 1), *range(1, 26)]
+        with Source(answer(b"".join(map(event, seqs)))) as source:
+            status, result = load(source, "--unordered")
+        self.assertEqual(status, 0)
+        self.assert_faults(result)
+        with Source(answer(b"".join(map(event, seqs[1:] + seqs[-1:])))) as source:
+            status, result = load(source, "--unordered", deadline_s=1)
+        self.assertEqual(status, 1)
+        self.assert_faults(result, missing=1, repeated=1)
+
     def test_notices_a_line_that_nobody_wrote(self):
         status, result = self.verdict([*range(1, LINES), LINES + 7, LINES])
         self.assertEqual(status, 1)
@@ -172,6 +183,16 @@ class SseLoad(unittest.TestCase):
                 run.stdin.close()
                 self.assert_faults(json.loads(run.stdout.readline()))
         self.assertEqual(run.returncode, 0)
+
+    def test_is_ready_when_all_have_been_greeted(self):
+        greeting = b"event: status\ndata: {}\n\n"
+        lines = b"".join(map(event, range(1, LINES + 1)))
+        for count, said in ((3, b"ready\n{"), (2, b"{")):
+            with self.subTest(count=count), Source(answer(greeting * count + lines)) as source:
+                run = subprocess.run([PROGRAM, "--clients=3", f"--lines={LINES}", "--greeting=3",
+                                      "--deadline-s=1", source.url],
+                                     stdout=subprocess.PIPE, timeout=20, check=False)
+            self.assertEqual(run.stdout[:len(said)], said)
 
     def test_asks_by_id_and_says_the_ids_it_saw(self):
         with Source(answer(b"".join(map(event, range(1, LINES + 1))))) as source:

@@ -8,6 +8,8 @@ SYSTEM_TESTS = \
 	tests/system/test_cycles.py \
 	tests/system/test_discovery.py \
 	tests/system/test_errors.py \
+	tests/system/test_events.py \
+	tests/system/test_file.py \
 	tests/system/test_following.py \
 	tests/system/test_heartbeat.py \
 	tests/system/test_many.py \

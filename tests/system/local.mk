@@ -12,6 +12,7 @@ SYSTEM_TESTS = \
 	tests/system/test_file.py \
 	tests/system/test_following.py \
 	tests/system/test_heartbeat.py \
+	tests/system/test_left_over.py \
 	tests/system/test_many.py \
 	tests/system/test_messages.py \
 	tests/system/test_peers.py \

@@ -2,16 +2,17 @@
 // as lines of JSON on stdout. test_browser.py is at the other end.
 //
 //   {"open": "name", "url": "…"}   opens an EventSource     {"close": "name"}
+//   "raw": true                    whose events without a name are text, not JSON
 //   → {"name", "type": "event"|"error"|"open"|"request"|"response", …}
 //
 // Usage: node browser.mjs URL-OF-A-PAGE   (the modules beside this file, or in NODE_MODULES)
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { EVENTS } from "./events.mjs";
 
 const require = createRequire((process.env.NODE_MODULES ?? import.meta.dirname ?? ".") + "/x.js");
 const { chromium } = require("playwright-core");
 
-const EVENTS = ["log", "status", "complete", "gap", "gone", "refused", "heartbeat"];
 const tell = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 
 const browser = await chromium.launch({
@@ -43,7 +44,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     source.onerror = () => window.tell({ name, type: "error", state: source.readyState });
     for (const event of events)
       source.addEventListener(event, (e) => window.tell({
-        name, type: "event", event, id: e.lastEventId, data: JSON.parse(e.data),
+        name, type: "event", event, id: e.lastEventId,
+        data: command.raw && event === "message" ? e.data : JSON.parse(e.data),
       }));
   }, { command, events: EVENTS });
 }

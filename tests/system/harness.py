@@ -249,7 +249,8 @@ class Server:
 
     # --- nginx ---
 
-    def start_nginx(self):
+    def start_nginx(self, port=None):
+        """On this port, or one that is free."""
         if not NGINX:
             raise AssertionError("nginx is not installed")
         for what in ("upstream", "locations"):
@@ -258,7 +259,8 @@ class Server:
                 f.write(text)
         for _ in range(10):
             with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port or 0))
                 self.port = s.getsockname()[1]
             self.write_nginx_conf()
             with open(self.nginx_log_path, "ab") as log:
@@ -296,6 +298,11 @@ class Server:
                     % ("user root;\n" if os.getuid() == 0 else "", self.dir,
                        self.nginx_log_path, temps, self.dir, self.port, self.dir,
                        self.nginx_server))
+
+    def restart_nginx(self):
+        """It ends, and all connections with it, and is there again at the same address."""
+        self.stop_nginx()
+        self.start_nginx(self.port)
 
     def stop_nginx(self):
         if self.nginx:

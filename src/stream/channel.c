@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "model/run_id.h"
+#include "shm/registry_bus.h"
 #include "stream/follower.h"
 
 static const struct settings *
@@ -19,7 +20,9 @@ settings_of(const struct channel *c)
 struct event_run
 channel_event_run(const struct channel *c)
 {
-	return (struct event_run){ .run_id = c->run->run_id, .project_id = c->run->project_id,
+	/* A bus has an id for the registry alone. */
+	return (struct event_run){ .run_id = c->key.kind->is_of_bus ? "" : c->run->run_id,
+		                   .project_id = c->run->project_id,
 		                   .task_id = c->run->task_id };
 }
 
@@ -320,8 +323,7 @@ find_paths(const struct hub *hub, const struct channel_request *request, struct 
 
 	memset(ret_paths->names, 0, sizeof(ret_paths->names));
 	if (kind->is_of_bus) {
-		snprintf(ret_paths->directory, sizeof(ret_paths->directory), "%s%s%s", run->path_project,
-		         *run->path_task ? "/" : "", run->path_task);
+		registry_bus_path(run, ret_paths->directory, sizeof(ret_paths->directory));
 		ret_paths->names[0] = *run->path_task ? settings->storage.files.task_bus
 		                                      : settings->storage.files.project_bus;
 	} else if (request->file) {

@@ -68,21 +68,22 @@ find_past(struct feed *feed, const struct registry_run *run)
 	return past && strcmp(past->run_id, run->run_id) == 0 ? past : NULL;
 }
 
-static void
-remember_past(struct feed *feed, const struct feed_member *m)
+void
+feed_remember_past(struct feed *feed, uint32_t slot, const struct subscriber *s)
 {
 	struct feed_past *past, *old;
 
-	HASH_FIND(hh, feed->past, &m->slot, sizeof(m->slot), old);
+	HASH_FIND(hh, feed->past, &slot, sizeof(slot), old);
 	if (old)
 		forget_past(feed, old);
 	past = calloc(1, sizeof(*past));
 	if (!past)
 		return;
-	past->slot = m->slot;
-	memcpy(past->run_id, m->subscriber.channel->run->run_id, sizeof(past->run_id));
+	past->slot = slot;
+	past->version = s->end_version;
+	memcpy(past->run_id, s->channel->run->run_id, sizeof(past->run_id));
 	for (int i = 0; i < CURSOR_FILES; i++)
-		place_to_cursor(&m->subscriber.places[i], (enum cursor_file)i, &past->cursor);
+		place_to_cursor(&s->places[i], (enum cursor_file)i, &past->cursor);
 	HASH_ADD(hh, feed->past, slot, sizeof(past->slot), past);
 	TAILQ_INSERT_TAIL(&feed->past_order, past, entry);
 	if (++feed->past_count > MOST_PAST)
@@ -119,10 +120,33 @@ remove_member(struct feed_member *m)
 		TAILQ_REMOVE(&feed->ready, m, ready_entry);
 	m->is_ready = false;
 	m->is_in = false;
-	unhash(m);
 	TAILQ_REMOVE(&feed->members, m, entry);
 	feed->hub->members--;
+	if (feed->walks > 0 && m->is_hashed) {
+		m->is_kept = true;
+		TAILQ_INSERT_TAIL(&feed->kept, m, entry);
+		return;
+	}
+	unhash(m);
 	journal_owner_unref(&m->owner);
+}
+
+static void
+drop_kept(struct feed_member *m)
+{
+	TAILQ_REMOVE(&m->feed->kept, m, entry);
+	unhash(m);
+	journal_owner_unref(&m->owner);
+}
+
+void
+feed_walk_over(struct feed *feed)
+{
+	struct feed_member *m;
+
+	feed->walks--;
+	while (feed->walks == 0 && (m = TAILQ_FIRST(&feed->kept)) != NULL)
+		drop_kept(m);
 }
 
 static void
@@ -196,18 +220,22 @@ consider(struct feed *feed, uint32_t slot)
 
 	if (registry_at(feed_registry(feed), slot, &run) < 0 || run.is_deleted || !feed_wants(feed, &run))
 		return;
-	if (m && strcmp(m->subscriber.channel->run->run_id, run.run_id) == 0)
+	if (m && m->is_in && strcmp(m->subscriber.channel->run->run_id, run.run_id) == 0)
 		return;
-	if (m)
-		unhash(m); /* another run has its slot: it goes on to its end */
 	past = find_past(feed, &run);
-	if (run.is_terminal &&
-	    (past || !is_new(feed, &run) || clock_wall_ms() - run.first_seen_ms > NEW_MS))
+	if (run.is_terminal && past && past->version == run.version)
+		return;
+	if (run.is_terminal && !past &&
+	    (!is_new(feed, &run) || clock_wall_ms() - run.first_seen_ms > NEW_MS))
 		return;
 	if (past)
 		start = (struct start){ .kind = START_CURSOR, .cursor = past->cursor };
 	else if (!is_new(feed, &run))
 		start.kind = START_END;
+	if (m && m->is_kept)
+		drop_kept(m);
+	else if (m)
+		unhash(m); /* another run has its slot: it goes on to its end */
 	add_member(feed, &run, &start);
 }
 
@@ -304,7 +332,8 @@ note(struct feed *feed, struct feed_member *m, const struct place *before, struc
 	uint64_t number = journal_next_number(&feed->journal);
 
 	journal_append(&feed->journal, &entry);
-	if (entry.kind == JOURNAL_EXTENT && feed->client_count > 1) {
+	/* (Of a run that went on, its channel may have kept it: the member that it had is still there.) */
+	if (entry.kind == JOURNAL_EXTENT && feed->client_count > 1 && !block->table) {
 		struct block_key key = feed_block_key(number, &entry.from);
 
 		block_cache_keep(&feed->hub->cache, &feed->blocks, &key, block);
@@ -342,6 +371,7 @@ enum stream_answer
 feed_advance(struct feed *feed, struct block **ret_block)
 {
 	struct feed_member *m;
+	uint32_t slot;
 
 	for (int i = 0; i < IDLE_MEMBERS_A_TURN && (m = TAILQ_FIRST(&feed->ready)) != NULL; i++) {
 		TAILQ_REMOVE(&feed->ready, m, ready_entry);
@@ -359,9 +389,11 @@ feed_advance(struct feed *feed, struct block **ret_block)
 			break;
 		case STREAM_END:
 		case STREAM_NOTHING_MORE:
+			slot = m->slot;
 			if (subscriber_has_begun(&m->subscriber))
-				remember_past(feed, m);
+				feed_remember_past(feed, slot, &m->subscriber);
 			remove_member(m);
+			consider(feed, slot); /* it may have gone on since its end was told */
 			break;
 		}
 	}
@@ -398,6 +430,7 @@ free_feed(struct feed *feed)
 	loop_defer_cancel(feed->hub->loop, &feed->scan_task);
 	while ((m = TAILQ_FIRST(&feed->members)) != NULL)
 		remove_member(m);
+	must(feed->walks == 0 && TAILQ_EMPTY(&feed->kept));
 	while ((past = TAILQ_FIRST(&feed->past_order)) != NULL)
 		forget_past(feed, past);
 	block_cache_purge(&feed->blocks);
@@ -446,6 +479,7 @@ feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_
 		feed->nonce = (uint32_t)clock_now_ns();
 	TAILQ_INIT(&feed->members);
 	TAILQ_INIT(&feed->ready);
+	TAILQ_INIT(&feed->kept);
 	TAILQ_INIT(&feed->past_order);
 	TAILQ_INIT(&feed->clients);
 	audience_init(&feed->audience, hub->loop);

@@ -16,6 +16,7 @@ struct feed_member {
 	struct feed *feed;
 	uint32_t slot;
 	bool is_in;          /* among the members; not when it is over */
+	bool is_kept;        /* over, but walks may have to know where the journal has it */
 	bool is_ready;       /* may have something to give */
 	uint64_t told_at;    /* number of its first status in the journal; 0: not yet */
 	struct subscriber subscriber;
@@ -29,6 +30,7 @@ struct feed_member {
 struct feed_past {
 	uint32_t slot;
 	char run_id[REGISTRY_NAME_BYTES + 1];
+	uint32_t version; /* of the slot then: another one, and it may have gone on and ended again */
 	struct cursor cursor;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(feed_past) entry;
@@ -49,6 +51,8 @@ struct feed {
 	TAILQ_HEAD(, feed_member) members;
 	uint64_t not_followed; /* runs for which there was no room */
 	TAILQ_HEAD(, feed_member) ready;
+	TAILQ_HEAD(, feed_member) kept;
+	unsigned walks;              /* of content, that are under way */
 	struct feed_past *past;
 	TAILQ_HEAD(, feed_past) past_order;
 	size_t past_count;
@@ -73,6 +77,7 @@ struct feed_walk {
 	uint32_t slot;              /* next, of content */
 	uint32_t slots;             /* there were so many when it began */
 	struct stream *stream;      /* of the slot at hand; owned, or NULL */
+	bool is_stream_over;        /* but whether the slot is, has to be seen */
 	struct place until[CURSOR_FILES]; /* where the journal takes over */
 	bool has_until;
 	char prefix[FEED_PREFIX_BYTES];
@@ -108,6 +113,10 @@ void feed_release(struct feed *feed);
 struct block_key feed_block_key(uint64_t number, const struct place *from);
 /* What ids begin with. */
 void feed_format_prefix(const struct feed *feed, uint64_t number, char ret_text[static FEED_PREFIX_BYTES]);
+/* A walk of content is over: what was kept for it may go. */
+void feed_walk_over(struct feed *feed);
+/* A run that ended was read to its end: should it go on, it does there. */
+void feed_remember_past(struct feed *feed, uint32_t slot, const struct subscriber *s);
 struct feed_member *feed_member_at(const struct feed *feed, uint32_t slot); /* or NULL */
 
 /* --- feed_client.c --- */

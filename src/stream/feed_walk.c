@@ -25,6 +25,7 @@ feed_walk_begin(struct feed_client *client, const struct feed_request *request)
 		walk->member = TAILQ_FIRST(&feed->members);
 		return;
 	}
+	feed->walks++;
 	walk->slots = registry_count(feed_registry(feed));
 	walk->start.kind = request->from == FEED_FROM_TAIL ? START_TAIL : START_BEGINNING;
 	walk->start.tail_lines = request->tail_entries;
@@ -68,9 +69,15 @@ forget_until(struct feed_walk *walk)
 }
 
 static void
-close_slot(struct feed_walk *walk)
+close_slot(struct feed_client *client)
 {
+	struct feed_walk *walk = &client->walk;
+	const struct subscriber *s = (const struct subscriber *)walk->stream;
+
+	if (s && !s->until && subscriber_has_begun(s) && !feed_member_at(client->feed, walk->slot))
+		feed_remember_past(client->feed, walk->slot, s);
 	stream_free(&walk->stream);
+	walk->is_stream_over = false;
 	forget_until(walk);
 	walk->slot++;
 }
@@ -78,10 +85,14 @@ close_slot(struct feed_walk *walk)
 void
 feed_walk_end(struct feed_client *client)
 {
+	if (!client->walk.is_on)
+		return;
 	stream_free(&client->walk.stream);
 	forget_until(&client->walk);
 	client->walk.member = NULL;
 	client->walk.is_on = false;
+	if (!client->walk.is_of_statuses)
+		feed_walk_over(client->feed);
 }
 
 static void
@@ -111,16 +122,17 @@ find_until(struct feed_client *client, const struct feed_member *m)
 	return is_any;
 }
 
-/* Whether the run at hand is a member is not known yet. If it becomes one it begins where its files
- * end then, and what is read before must reach so far. */
+/* Whether it is known which run of a slot is a member, and where that began. */
 static bool
-is_before_scan(const struct feed_client *client)
+is_settled(const struct feed *feed, uint32_t slot)
 {
-	return client->walk.slot >= client->feed->scan_next;
+	const struct feed_member *m = feed_member_at(feed, slot);
+
+	return slot < feed->scan_next && (!m || subscriber_has_begun(&m->subscriber));
 }
 
 /* Opens the content of the slot at hand. STREAM_BLOCK: it is open; STREAM_END: there is none;
- * STREAM_WAIT: its member is to come, or is finding its place. */
+ * STREAM_WAIT: whether and where it is one of the feed's is being found out. */
 static enum stream_answer
 open_slot(struct feed_client *client)
 {
@@ -131,11 +143,11 @@ open_slot(struct feed_client *client)
 	struct registry_run run;
 	struct subscriber *s;
 
+	if (!is_settled(feed, walk->slot))
+		return STREAM_WAIT;
 	if (registry_at(feed_registry(feed), walk->slot, &run) < 0 || run.is_deleted ||
 	    !feed_wants(feed, &run))
 		return STREAM_END;
-	if (is_before_scan(client) || (m && !subscriber_has_begun(&m->subscriber)))
-		return STREAM_WAIT;
 	if (m && !find_until(client, m) && m->told_at >= client->joined_at) {
 		forget_until(walk); /* all of it is in the journal */
 		return STREAM_END;
@@ -148,8 +160,30 @@ open_slot(struct feed_client *client)
 	s = (struct subscriber *)walk->stream;
 	if (m)
 		subscriber_read_until(s, walk->until);
-	s->stops_at_end = !m && !run.is_terminal;
+	s->stops_at_end = !m;
 	snprintf(walk->prefix, sizeof(walk->prefix), "f=%08x-r%u", feed->nonce, walk->slot);
+	return STREAM_BLOCK;
+}
+
+/*
+ * The run at hand was none of the feed's, and was read to its end; but it may have become one
+ * meanwhile, as it goes on. Then it is to be read until where it began there. As open_slot().
+ */
+static enum stream_answer
+go_on_until(struct feed_client *client)
+{
+	struct feed_walk *walk = &client->walk;
+	struct subscriber *s = (struct subscriber *)walk->stream;
+	struct feed_member *m = feed_member_at(client->feed, walk->slot);
+
+	if (s->until || !m || !m->is_in)
+		return STREAM_END;
+	if (!subscriber_has_begun(&m->subscriber))
+		return STREAM_WAIT;
+	find_until(client, m);
+	s->until = walk->until;
+	s->is_over = false;
+	walk->is_stream_over = false;
 	return STREAM_BLOCK;
 }
 
@@ -161,43 +195,38 @@ next_content(struct feed_client *client, struct block **ret_block)
 	for (int i = 0; i < SLOTS_A_TURN && walk->slot < walk->slots; i++) {
 		enum stream_answer answer = walk->stream ? STREAM_BLOCK : open_slot(client);
 
-		if (answer == STREAM_WAIT)
-			return STREAM_WAIT;
-		if (answer == STREAM_BLOCK) {
+		if (answer == STREAM_BLOCK && !walk->is_stream_over) {
 			if (stream_is_waiting(walk->stream))
 				return STREAM_WAIT;
 			((struct subscriber *)walk->stream)->channel->id_prefix = walk->prefix;
 			answer = stream_next(walk->stream, ret_block);
 			if (answer == STREAM_BLOCK || answer == STREAM_WAIT)
 				return answer;
+			walk->is_stream_over = true;
 		}
-		close_slot(walk);
+		if (walk->stream)
+			answer = go_on_until(client);
+		if (answer == STREAM_WAIT)
+			return STREAM_WAIT;
+		if (answer == STREAM_END)
+			close_slot(client);
 	}
 	return walk->slot < walk->slots ? STREAM_WAIT : STREAM_END;
-}
-
-/* The slot at hand is a member's that has its place to find, and nobody else has anything either. */
-static bool
-is_waiting_for_member(const struct feed_client *client)
-{
-	const struct feed_member *m = feed_member_at(client->feed, client->walk.slot);
-
-	if (is_before_scan(client))
-		return true;
-	return m && !subscriber_has_begun(&m->subscriber) && TAILQ_EMPTY(&client->feed->ready);
 }
 
 enum stream_answer
 feed_walk_next(struct feed_client *client, struct block **ret_block)
 {
 	enum stream_answer answer;
+	bool is_for_members;
 
 	if (client->walk.is_of_statuses)
 		return next_statuses(client, ret_block);
 	answer = next_content(client, ret_block);
 	/* Members find their places when the feed advances, which somebody has to make it do. What
 	 * they give meanwhile is in the journal. */
-	for (int i = 0; i < ADVANCES_A_TURN && answer == STREAM_WAIT && !client->walk.stream; i++) {
+	is_for_members = !client->walk.stream || client->walk.is_stream_over;
+	for (int i = 0; i < ADVANCES_A_TURN && answer == STREAM_WAIT && is_for_members; i++) {
 		struct block *block;
 
 		if (feed_advance(client->feed, &block) != STREAM_BLOCK)
@@ -207,7 +236,8 @@ feed_walk_next(struct feed_client *client, struct block **ret_block)
 	if (answer != STREAM_WAIT)
 		return answer;
 	feed_client_wait(client);
-	if (!client->walk.stream && !is_waiting_for_member(client))
+	if (is_for_members &&
+	    (is_settled(client->feed, client->walk.slot) || !TAILQ_EMPTY(&client->feed->ready)))
 		audience_wake(&client->feed->audience); /* others have their turn first */
 	return STREAM_WAIT;
 }

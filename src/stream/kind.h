@@ -39,6 +39,7 @@ struct stream_kind {
 	const char *word;      /* "log", "file", "events", "messages" */
 	bool is_many;          /* for streams of many runs: ids are opaque, and unique among them */
 	bool flushes;          /* an unfinished line is sent when it has rested */
+	bool has_entries;      /* which are whole or not there: a limit says where none begins any more */
 	bool ends;             /* with its run */
 	bool names_files;      /* gaps say in which file */
 	bool is_of_bus;        /* not of a run */

@@ -88,7 +88,7 @@ pass_over(struct pass *pass, const uint8_t *end)
 static int
 put_events(struct pass *pass, uint64_t border)
 {
-	while (pass->offset < pass->end && !pass_is_full(pass)) {
+	while (pass->offset < pass->end && pass->offset < pass->stop && !pass_is_full(pass)) {
 		const uint8_t *at, *end;
 		size_t length;
 		int error;
@@ -112,7 +112,7 @@ put_events(struct pass *pass, uint64_t border)
 		if (error)
 			return error;
 	}
-	if (pass->job->is_final && pass->offset == pass->limit)
+	if (pass->generation->state != GENERATION_LIVE && pass->offset == pass->limit)
 		pass->is_open = false; /* the rest of a line too long does not come any more */
 	return 0;
 }
@@ -193,6 +193,7 @@ const struct stream_kind stream_kind_events = {
 	.word = "events",
 	.ends = true,
 	.is_of_events = true,
+	.has_entries = true,
 	.put_events = put_events,
 	.format_id = format_id,
 	.resolve = start_resolve,
@@ -207,6 +208,7 @@ const struct stream_kind stream_kind_events_of_many = {
 	.is_many = true,
 	.ends = true,
 	.is_of_events = true,
+	.has_entries = true,
 	.put_events = put_events,
 	.format_id = stream_kind_format_id_of_many,
 	.resolve = start_resolve,

@@ -7,6 +7,7 @@
 #include "model/message.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
+#include "stream/line_index.h"
 #include "stream/message_start.h"
 #include "stream/pass.h"
 
@@ -45,17 +46,15 @@ put_message(struct pass *pass, const struct message *message)
 	return buf_error(pass->text);
 }
 
-static uint64_t
-count_lines(const uint8_t *bytes, size_t length)
+/* Behind what was cut. */
+static void
+move(struct pass *pass, const struct message_cut *cut)
 {
-	uint64_t lines = 0;
-	const uint8_t *end = bytes + length;
+	const uint8_t *bytes = pass_bytes(pass);
 
-	while (bytes < end && (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL) {
-		lines++;
-		bytes++;
-	}
-	return lines;
+	pass->lines += line_index_count_ends(bytes, cut->consumed_bytes);
+	pass->is_open = bytes[cut->consumed_bytes - 1] != '\n';
+	pass->offset += cut->consumed_bytes;
 }
 
 /* An entry that does not say where it belongs belongs where it stands. */
@@ -76,9 +75,7 @@ take_entry(struct pass *pass, const struct message_cut *cut)
 	struct message message;
 	int error = message_parse(bytes, cut, lines_before, &message);
 
-	pass->lines += count_lines(bytes, cut->consumed_bytes);
-	pass->offset += cut->consumed_bytes;
-	pass->is_open = false;
+	move(pass, cut);
 	if (error == -EBADMSG) {
 		pass_count_malformed(pass);
 		return 0;
@@ -98,11 +95,7 @@ take_entry(struct pass *pass, const struct message_cut *cut)
 static void
 pass_over(struct pass *pass, const struct message_cut *cut)
 {
-	const uint8_t *bytes = pass_bytes(pass);
-
-	pass->lines += count_lines(bytes, cut->consumed_bytes);
-	pass->is_open = bytes[cut->consumed_bytes - 1] != '\n';
-	pass->offset += cut->consumed_bytes;
+	move(pass, cut);
 	if (cut->kind == MESSAGE_CUT_TOO_LONG)
 		pass_count_malformed(pass);
 }
@@ -110,7 +103,7 @@ pass_over(struct pass *pass, const struct message_cut *cut)
 static int
 put_events(struct pass *pass, uint64_t border)
 {
-	while (pass->offset < pass->end && !pass_is_full(pass)) {
+	while (pass->offset < pass->end && pass->offset < pass->stop && !pass_is_full(pass)) {
 		struct message_cut_limits limits = {
 			.is_final = pass->job->is_final && pass_is_all(pass),
 			.is_in_line = pass->is_open,
@@ -130,7 +123,10 @@ put_events(struct pass *pass, uint64_t border)
 			pass_over(pass, &cut);
 			break;
 		case MESSAGE_CUT_UNFINISHED:
-			return 0; /* its writer is not done, whatever it looks like */
+			if (pass->generation->state == GENERATION_LIVE)
+				return 0; /* its writer is not done, whatever it looks like */
+			pass_over(pass, &cut);
+			break;
 		case MESSAGE_CUT_MORE:
 			if (pass_is_all(pass)) {
 				pass_note_unfinished(pass);
@@ -145,8 +141,8 @@ put_events(struct pass *pass, uint64_t border)
 		if (error)
 			return error;
 	}
-	if (pass->job->is_final && pass->offset == pass->limit)
-		pass->is_open = false;
+	if (pass->generation->state != GENERATION_LIVE && pass->offset == pass->limit)
+		pass->is_open = false; /* the rest of the line does not come any more */
 	return 0;
 }
 
@@ -172,6 +168,7 @@ is_whole(struct channel *c, const struct generation *g)
 const struct stream_kind stream_kind_messages = {
 	.word = "messages",
 	.is_of_bus = true,
+	.has_entries = true,
 	.put_events = put_events,
 	.format_id = format_id,
 	.resolve = message_start_resolve,
@@ -182,6 +179,7 @@ const struct stream_kind stream_kind_messages_of_many = {
 	.word = "messages",
 	.is_many = true,
 	.is_of_bus = true,
+	.has_entries = true,
 	.put_events = put_events,
 	.format_id = stream_kind_format_id_of_many,
 	.resolve = message_start_resolve,

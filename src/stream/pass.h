@@ -20,6 +20,7 @@ struct pass {
 	uint64_t start;    /* offset in the file of bytes */
 	uint64_t end;      /* how far it was read */
 	uint64_t limit;    /* how far it may be */
+	uint64_t stop;     /* no entry that begins here, or behind, is wanted */
 
 	/* Where it is: behind the last event put, or what was passed over. */
 	uint64_t offset, lines;

@@ -262,14 +262,16 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 {
 	const struct place *place = &job->places[job->file];
 	struct generation *g = place->generation;
-	uint64_t limit = job->limit_bytes > 0 && job->limit_bytes < g->size_bytes ? job->limit_bytes
-	                                                                        : g->size_bytes;
+	uint64_t stop = job->limit_bytes > 0 ? job->limit_bytes : UINT64_MAX;
+	/* Where an entry ends may be told by what follows it. */
+	uint64_t limit = job->kind->has_entries || stop > g->size_bytes ? g->size_bytes : stop;
 	struct pass pass = {
 		.job = job,
 		.generation = g,
 		.bytes = &renderer->bytes,
 		.text = &renderer->text,
 		.limit = limit,
+		.stop = stop,
 		.start = fingerprint_window_start(place->offset),
 		.end = fingerprint_window_start(place->offset),
 		.offset = place->offset,
@@ -282,7 +284,7 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 
 	if (g->state == GENERATION_LOST)
 		return -ESTALE;
-	if (place->offset > limit)
+	if (place->offset > limit || (job->kind->has_entries && place->offset >= stop))
 		return -ENODATA;
 	if (place->offset == limit && !(job->is_final && place->is_open))
 		return verify_end(place);

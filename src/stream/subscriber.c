@@ -127,6 +127,7 @@ give_event(struct subscriber *s, put_fn *put, bool is_end, struct block **ret_bl
 	struct buf text = BUF_INIT;
 
 	s->is_over = is_end;
+	s->end_version = s->channel->run->version;
 	put(&text, own_id(s, is_end, id_text, &id), s->channel);
 	return give(s, &text, ret_block);
 }
@@ -398,7 +399,7 @@ owes_status(struct subscriber *s, bool *ret_owes)
 static enum stream_answer
 next_at_end(struct subscriber *s, struct block **ret_block)
 {
-	if (s->stops_at_end) {
+	if (s->stops_at_end && !s->channel->run->is_terminal) {
 		s->is_over = true;
 		return STREAM_END;
 	}

@@ -29,8 +29,9 @@ struct subscriber {
 	uint64_t status_seen; /* version of the last status that was given; 0: none */
 	enum subscriber_given given;
 	bool has_failed;      /* and that was told */
-	bool stops_at_end;    /* of what there is, instead of waiting for more */
+	bool stops_at_end;    /* of what there is, instead of waiting for more; but `complete` comes */
 	bool is_over;
+	uint32_t end_version; /* of the run in the registry when it was told that it is over */
 };
 
 /* Subscribes. 0 or -errno. */

@@ -1,12 +1,10 @@
 #include "worker/bus_answer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/fd.h"
-#include "model/bus_id.h"
+#include "shm/registry_bus.h"
 #include "store/run_dir.h"
 #include "worker/errand.h"
 #include "worker/run_answer.h"
@@ -59,12 +57,9 @@ void
 bus_answer(struct connection *c, const char *project, const char *task, const struct start *start)
 {
 	struct registry_run bus;
-	char id[BUS_ID_BYTES + 1];
 	struct lookup *l;
 
-	bus_id_make(project, task, id);
-	if (registry_find(c->worker->buses, id, &bus) == 0 && !bus.is_deleted &&
-	    strcmp(bus.path_project, project) == 0 && strcmp(bus.path_task, task) == 0) {
+	if (registry_bus_find(c->worker->buses, project, task, &bus) == 0 && !bus.is_deleted) {
 		begin(c, &bus, start);
 		return;
 	}
@@ -72,12 +67,9 @@ bus_answer(struct connection *c, const char *project, const char *task, const st
 	if (l) {
 		l->start = *start;
 		l->runs_dir_fd = c->worker->runs_dir_fd;
+		registry_bus_init(&l->bus, project, task);
 		l->bus.slot = CHANNEL_NO_SLOT;
-		snprintf(l->bus.path_project, sizeof(l->bus.path_project), "%s", project);
-		snprintf(l->bus.project_id, sizeof(l->bus.project_id), "%s", project);
-		snprintf(l->bus.path_task, sizeof(l->bus.path_task), "%s", task);
-		snprintf(l->bus.task_id, sizeof(l->bus.task_id), "%s", task);
-		snprintf(l->directory, sizeof(l->directory), "%s%s%s", project, *task ? "/" : "", task);
+		registry_bus_path(&l->bus, l->directory, sizeof(l->directory));
 	}
 	errand_begin(&l->errand, c, look, answer);
 }

@@ -80,13 +80,15 @@ fixture_tear_down(struct fixture *f)
 void
 fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code)
 {
-	struct registry_run run = { .exit_code = exit_code };
+	struct registry_run run = { .exit_code = exit_code }, known;
 
 	snprintf(run.run_id, sizeof(run.run_id), "%s", id);
 	snprintf(run.project_id, sizeof(run.project_id), "p");
 	snprintf(run.task_id, sizeof(run.task_id), "t");
 	snprintf(run.status, sizeof(run.status), "%s", status);
 	run.is_terminal = strcmp(status, "running") != 0;
+	run.first_seen_ms = registry_find(f->registry, id, &known) == 0 ? known.first_seen_ms
+	                                                                : clock_wall_ms();
 	ck_assert_int_eq(registry_writer_put(f->writer, &run, NULL, NULL), 0);
 	mkdirat(f->runs_dir_fd, id, 0755);
 	hub_registry_changed(f->hub);
@@ -159,7 +161,7 @@ static void
 take_events(struct reader *r, const struct block *block)
 {
 	const char *at = block->text, *end = block->text + block->length_bytes;
-	uint32_t logs = 0;
+	uint32_t entries = 0;
 
 	while (at < end) {
 		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
@@ -185,10 +187,11 @@ take_events(struct reader *r, const struct block *block)
 		}
 		if (*e->id)
 			memcpy(r->last_id, e->id, sizeof(e->id));
-		logs += strcmp(e->name, "log") == 0;
+		entries += strcmp(e->name, "log") == 0 || strcmp(e->name, "event") == 0 ||
+		           strcmp(e->name, "message") == 0;
 		at = stop + 2;
 	}
-	ck_assert_uint_eq(logs, block->events);
+	ck_assert_uint_eq(entries, block->events);
 }
 
 static void
@@ -197,7 +200,7 @@ take(struct reader *r)
 	while (r->is_awake && !r->is_over && !r->is_stuck) {
 		struct block *block;
 
-		switch (subscriber_next(&r->subscriber, &block)) {
+		switch (stream_next(r->stream, &block)) {
 		case STREAM_BLOCK:
 			take_events(r, block);
 			block_unref(&block);
@@ -218,24 +221,53 @@ take(struct reader *r)
 	}
 }
 
-struct reader *
-reader_new(struct fixture *f, const char *run_id, unsigned files, const struct start *start)
+static struct reader *
+make_reader(struct fixture *f)
 {
-	struct registry_run run = fixture_run(f, run_id);
 	struct reader *r = calloc(1, sizeof(*r));
 	size_t i = 0;
 
 	ck_assert_ptr_nonnull(r);
 	r->fixture = f;
 	r->is_awake = true;
-	struct channel_request request = { .kind = &stream_kind_log, .run = &run, .files = files };
-
-	ck_assert_int_eq(subscriber_init(&r->subscriber, f->hub, &request, start, wake, r), 0);
 	while (readers[i])
 		i++;
 	ck_assert_uint_lt(i, MOST_READERS);
 	readers[i] = r;
 	return r;
+}
+
+struct reader *
+reader_new_of_kind(struct fixture *f, const struct channel_request *request, const struct start *start)
+{
+	struct reader *r = make_reader(f);
+
+	ck_assert_int_eq(subscriber_new(f->hub, request, start, wake, r, &r->stream), 0);
+	return r;
+}
+
+struct reader *
+reader_new(struct fixture *f, const char *run_id, unsigned files, const struct start *start)
+{
+	struct registry_run run = fixture_run(f, run_id);
+	struct channel_request request = { .kind = &stream_kind_log, .run = &run, .files = files };
+
+	return reader_new_of_kind(f, &request, start);
+}
+
+struct reader *
+reader_new_of_many(struct fixture *f, const struct feed_request *request)
+{
+	struct reader *r = make_reader(f);
+
+	ck_assert_int_eq(feed_subscribe(f->hub, request, wake, r, &r->stream), 0);
+	return r;
+}
+
+struct channel *
+reader_channel(const struct reader *r)
+{
+	return ((struct subscriber *)r->stream)->channel;
 }
 
 struct reader *
@@ -263,7 +295,7 @@ reader_free(struct reader **reader)
 			readers[i] = NULL;
 	for (size_t i = 0; i < r->count; i++)
 		json_object_put(r->events[i].data);
-	subscriber_fini(&r->subscriber);
+	stream_free(&r->stream);
 	free(r);
 	*reader = NULL;
 }

@@ -5,12 +5,13 @@
 #include <json-c/json.h>
 
 #include "shm/registry_writer.h"
+#include "stream/feed.h"
 #include "stream/subscriber.h"
 
 enum { READER_EVENTS = 4096 };
 
 struct read_event {
-	char id[CURSOR_TEXT_BYTES + 1];
+	char id[STREAM_ID_BYTES + 1];
 	char name[16];
 	struct json_object *data;
 };
@@ -47,11 +48,11 @@ void fixture_truncate(struct fixture *f, const char *path);
 
 struct reader {
 	struct fixture *fixture;
-	struct subscriber subscriber;
+	struct stream *stream;
 	bool is_awake, is_over, is_nothing_more;
 	size_t count;
 	struct read_event events[READER_EVENTS];
-	char last_id[CURSOR_TEXT_BYTES + 1];
+	char last_id[STREAM_ID_BYTES + 1];
 	/* A reader that does not take what there is: until it is told to. */
 	bool is_stuck;
 	size_t blocks_left; /* gets stuck behind so many; 0: no such limit */
@@ -64,6 +65,11 @@ size_t reader_count(const struct reader *r, const char *name);
 
 struct reader *reader_new(struct fixture *f, const char *run_id, unsigned files,
                           const struct start *start);
+struct reader *reader_new_of_kind(struct fixture *f, const struct channel_request *request,
+                                  const struct start *start);
+struct reader *reader_new_of_many(struct fixture *f, const struct feed_request *request);
+/* Of a reader of a run. */
+struct channel *reader_channel(const struct reader *r);
 /* From an id; NULL: from the beginning. */
 struct reader *reader_resume(struct fixture *f, const char *run_id, const char *id);
 void reader_free(struct reader **r);

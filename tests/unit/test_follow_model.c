@@ -121,8 +121,8 @@ static struct source *
 source_of(const struct model *m, int file)
 {
 	for (size_t i = 0; i < MOST_CLIENTS; i++)
-		if (m->clients[i].reader && m->clients[i].reader->subscriber.channel)
-			return m->clients[i].reader->subscriber.channel->sources[file];
+		if (m->clients[i].reader)
+			return reader_channel(m->clients[i].reader)->sources[file];
 	return NULL;
 }
 

@@ -665,7 +665,7 @@ START_TEST(a_slot_given_to_another_run_does_not_mix_the_two)
 	}
 	ck_assert_int_eq(registry_writer_mark_deleted(f.writer, fixture_run(&f, "r1").slot), 0);
 	fixture_put_run(&f, "another", "running", -1);
-	ck_assert_uint_eq(fixture_run(&f, "another").slot, old->subscriber.channel->key.slot);
+	ck_assert_uint_eq(fixture_run(&f, "another").slot, reader_channel(old)->key.slot);
 	fixture_append(&f, "another/agent-stdout.txt", "of the other\n");
 	new = reader_resume(&f, "another", NULL);
 	reader_wait_lines(new, "stdout", "of the other\n");

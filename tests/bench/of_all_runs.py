@@ -99,7 +99,7 @@ def of_all_runs(bench):
     bench.figure(f"{what}, nginx's CPU a line", median(bursts, "nginx_us"), "µs",
                  other=median(peer_bursts, "nginx_us"), beside="nchan")
     bench.figure(f"{what}, workers' CPU a line", median(bursts, "worker_us"), "µs",
-                 median(bursts, "nginx_us") / 3)
+                 other=median(bursts, "nginx_us"), beside="nginx before it")
     # Each file is written at once, so that a block of each file is what a worker has to render.
     pieces = RUNS * bench.workers
     bench.figure(f"{what}, blocks rendered", median(bursts, "rendered"), "blocks", 1.5 * pieces,

@@ -1,5 +1,6 @@
 """The stream of all runs: 2,000 active ones, to 500 clients; nchan has one channel for it."""
 import statistics
+import time
 
 import procfs
 from servers import Load, Nchan, Runstream, wait_until
@@ -7,6 +8,8 @@ from servers import Load, Nchan, Runstream, wait_until
 RUNS = 2000
 CLIENTS = 500
 FAULTS = ("missing", "repeated", "foreign")
+SETTLE_S = 3
+IDLE_S = 6  # several looks at each file
 
 
 class Audience:
@@ -50,6 +53,17 @@ def of_nchan(bench):
     return slow, bursts
 
 
+def idle_percent(bench, url, pids):
+    """Of a core, while nothing is written and all clients are there."""
+    load = Load(bench, url, f"--clients={CLIENTS}", f"--greeting={RUNS}", "--hold")
+    time.sleep(SETTLE_S)
+    before, began = procfs.thread_ns(pids), time.monotonic()
+    time.sleep(IDLE_S)
+    share = procfs.spent_ns(pids, before) / (time.monotonic() - began) / 1e7
+    bench.check("all runs", load.result())
+    return share
+
+
 def of_runstream(bench):
     """The same, and what belongs to nobody else: blocks rendered and delivered, and memory."""
     server = Runstream(bench)
@@ -72,9 +86,10 @@ def of_runstream(bench):
             result["rendered"] = server.counter("blocks_rendered") - rendered
             bursts.append(result)
         memory.append(procfs.peak_rss_bytes(pids))
+        idle = idle_percent(bench, url, pids)
     finally:
         server.stop()
-    return slow, bursts, [(m - memory[0]) / 1024 / 1024 for m in memory[1:]]
+    return slow, bursts, idle, [(m - memory[0]) / 1024 / 1024 for m in memory[1:]]
 
 
 def median(results, key):
@@ -85,7 +100,7 @@ def of_all_runs(bench):
     peer, peer_bursts = of_nchan(bench) if bench.has_nchan else ({}, [])
     if bench.options.others_only:
         return
-    slow, bursts, memory = of_runstream(bench)
+    slow, bursts, idle, memory = of_runstream(bench)
     what = f"all of {RUNS:,} runs, {CLIENTS} clients"
     for key in ("p50", "p99", "max"):
         bench.figure(f"{what}, latency {key}, 100 lines/s", slow[f"latency_{key}_ms"], "ms",
@@ -104,5 +119,6 @@ def of_all_runs(bench):
     pieces = RUNS * bench.workers
     bench.figure(f"{what}, blocks rendered", median(bursts, "rendered"), "blocks", 1.5 * pieces,
                  other=RUNS * CLIENTS, beside="delivered, at least")
+    bench.figure(f"{what}, workers' CPU while nothing is written", idle, "% of a core")
     bench.figure(f"{what}, memory of the workers, at 100 lines/s", memory[0], "MiB")
     bench.figure(f"{what}, memory of the workers, with the bursts", memory[1], "MiB")

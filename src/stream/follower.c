@@ -56,6 +56,7 @@ suspect(struct generation *g, const struct stat *stat)
 		return;
 	*modified = stat->st_mtim;
 	g->is_suspect = true;
+	g->scanned_to = 0; /* an unfinished line may have got its end in place */
 }
 
 /* The file that lies at the path now becomes current once the old one has rested. */

@@ -9,7 +9,7 @@
 
 enum {
 	/* What was written less than this ago may be a part of an entry: "from now on" begins before. */
-	REST_MS = 1000,
+	REST_MS = 200,
 };
 
 /* The size when the client came: "the last" are before it. */
@@ -76,6 +76,15 @@ begin_at_cursor(const struct start *start, struct source *source, struct offload
 	return error;
 }
 
+static bool
+is_being_written(const struct generation *g)
+{
+	int64_t rested_ms = g->size_bytes > g->opened_size_bytes ? clock_now_ms() - g->changed_ms
+	                                                         : clock_wall_ms() - g->opened_wall_ms;
+
+	return rested_ms < REST_MS || (g->source->ops->is_locked && g->source->ops->is_locked(g));
+}
+
 int
 message_start_resolve(const struct start *start, enum cursor_file file, struct source *source,
                       struct offload *offload, struct start_progress *progress,
@@ -94,8 +103,7 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 		error = start_at(g, 0, 0, ret_place);
 		break;
 	case START_END:
-		error = begin_before_end(clock_now_ms() - g->changed_ms < REST_MS, g, offload, progress,
-		                         ret_place);
+		error = begin_before_end(is_being_written(g), g, offload, progress, ret_place);
 		break;
 	case START_TAIL:
 		error = begin_before_end(start->tail_lines, g, offload, progress, ret_place);

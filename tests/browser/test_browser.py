@@ -200,7 +200,7 @@ class Kinds:
             pieces.append(write(len(pieces) + 1))
         next_piece()
         until(pieces[-1])
-        for cut in (self.kill_who_serves, self.server.restart_nginx) * 2:
+        for cut in (self.server.restart_nginx, self.kill_who_serves, self.server.restart_nginx):
             next_piece()
             cut()
             next_piece()

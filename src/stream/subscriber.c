@@ -383,13 +383,20 @@ static int
 owes_status(struct subscriber *s, bool *ret_owes)
 {
 	uint64_t version = 0;
-	int error = 0;
+	bool was_asked;
 
-	if (kind_of(s)->status_version)
-		error = kind_of(s)->status_version(s->channel, &s->status_goal, &version);
-	if (error)
-		return error;
-	*ret_owes = version != s->status_seen && version != 0;
+	/* What was asked for some time ago is the status of then: if that is nothing new, it is asked
+	 * for as of now. */
+	do {
+		int error = 0;
+
+		was_asked = s->status_goal.is_set;
+		if (kind_of(s)->status_version)
+			error = kind_of(s)->status_version(s->channel, &s->status_goal, &version);
+		if (error)
+			return error;
+		*ret_owes = version != s->status_seen && version != 0;
+	} while (was_asked && !*ret_owes);
 	if (*ret_owes)
 		s->status_seen = version;
 	return 0;

@@ -108,6 +108,16 @@ class OneRun(TestCase):
         stream.wait("state")
         self.assertEqual(stream.seqs(), list(range(1, 9)))
 
+    def test_no_change_of_state_is_missed_however_soon_it_follows_what_changes_nothing(self):
+        run = self.events_run()
+        stream = self.follow(run)
+        stream.wait("state")
+        for n in range(1, 101):
+            self.write(run, notes(1))
+            stream.wait("event", type="note")
+            self.write(run, line("unit.completed", unit="u-%d" % n))
+            stream.wait("state", completed_units=n)
+
     def test_state_is_the_newest_and_is_not_repeated_while_a_client_catches_up(self):
         count = 20000
         run = self.events_run("".join(line("unit.completed", unit="u-%d" % n)

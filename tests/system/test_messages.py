@@ -269,8 +269,9 @@ class Start(TestCase):
             stream.read_until("m-00300")
         bus.append(entry("new", "x"))
         for at, stream in enumerate(streams):
+            counts = ((1, 2), (1,), (301,), (21,))[at % 4]  # an end that is fresh is shown whole
             stream.read_until("new")
-            self.assertEqual(len(stream.ids()), (1, 1, 301, 21)[at % 4], at)
+            self.assertIn(len(stream.ids()), counts, at)
 
     def test_an_id_wins_and_what_follows_it_comes(self):
         bus = Bus(self.server, "resume", text=entries(ids(100)))

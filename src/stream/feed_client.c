@@ -256,26 +256,39 @@ next(struct stream *stream, struct block **ret_block)
 	return STREAM_WAIT;
 }
 
+/* What nobody was given yet; looked at once for all who ask in the same moment. */
+static uint64_t
+unread_bytes(struct feed *feed)
+{
+	int64_t now_ms = loop_now_ms(feed->hub->loop);
+	struct feed_member *m;
+
+	if (feed->unread_ms == now_ms)
+		return feed->unread_bytes;
+	feed->unread_ms = now_ms;
+	feed->unread_bytes = 0;
+	TAILQ_FOREACH (m, &feed->ready, ready_entry) {
+		struct stream_progress of_member;
+
+		stream_progress(&m->subscriber.stream, &of_member);
+		feed->unread_bytes += of_member.bytes_behind;
+	}
+	return feed->unread_bytes;
+}
+
 static void
 progress(const struct stream *stream, struct stream_progress *ret_progress)
 {
 	struct feed_client *client = (struct feed_client *)(uintptr_t)stream;
 	struct feed *feed = client->feed;
 	const struct journal_entry *entry = journal_at(&feed->journal, &client->reader);
-	struct feed_member *m;
 
 	*ret_progress = (struct stream_progress){ 0 };
 	if (entry)
 		ret_progress->bytes_behind = feed->journal.bytes - entry->bytes_before;
 	if (client->inside.generation)
 		ret_progress->bytes_behind -= client->inside.offset - entry->from.offset;
-	/* What nobody was given yet. */
-	TAILQ_FOREACH (m, &feed->ready, ready_entry) {
-		struct stream_progress of_member;
-
-		stream_progress(&m->subscriber.stream, &of_member);
-		ret_progress->bytes_behind += of_member.bytes_behind;
-	}
+	ret_progress->bytes_behind += unread_bytes(feed);
 	ret_progress->has_lines = ret_progress->bytes_behind == 0;
 }
 

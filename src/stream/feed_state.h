@@ -63,6 +63,9 @@ struct feed {
 	struct block_table blocks;   /* rendered extents */
 	char prefix[FEED_PREFIX_BYTES];
 
+	uint64_t unread_bytes;      /* of ready members, as of unread_ms */
+	int64_t unread_ms;
+
 	struct audience audience;
 	TAILQ_HEAD(, feed_client) clients;
 	unsigned client_count;

@@ -171,7 +171,7 @@ put_events(struct pass *pass, uint64_t border)
 	struct fragment_limits limits = { .max_line_bytes = job->max_line_bytes,
 		                          .may_flush = job->may_flush,
 		                          .is_final = job->is_final };
-	struct id_parts id;
+	struct id_parts id = { .before_length = 0 };
 	int error;
 
 	prepare_id(&id, pass);

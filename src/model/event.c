@@ -170,8 +170,7 @@ void
 event_put_gone(struct buf *to, const struct event_run *run)
 {
 	event_begin(to, NULL, "gone");
-	buf_puts(to, "{\"run_id\":");
-	put_string(to, run->run_id);
+	put_whose(to, run);
 	end(to);
 }
 

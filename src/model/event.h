@@ -45,7 +45,7 @@ void event_put_complete(struct buf *to, const struct event_id *id, const struct 
 /* What is not known is left out. */
 struct event_gap {
 	const char *stream; /* "stdout", "stderr"; NULL: of no one file */
-	const char *reason; /* "truncated", "replaced", "cursor_invalid", "hole" */
+	const char *reason; /* "truncated", "hole", …: all are in runstream-http(7) */
 	bool has_from, has_to;
 	uint64_t from, to;  /* bytes: what is missing is [from, to) */
 };

@@ -159,6 +159,64 @@ class Pages(unittest.TestCase):
         self.compare("runstreamctl", "man/runstreamctl.1")
 
 
+class HttpPage(unittest.TestCase):
+    """man/runstream-http.7 against the table of routes, the events and the reasons in the code."""
+
+    PAGE = "man/runstream-http.7"
+
+    def routes(self):
+        """Of the table in routes.c: (method, path, whether it is a stream), names of any kind as *."""
+        rows = re.findall(r"(?m)^\t\{ \{ ([^}]*) \}, (true|false), (\w+), (\w+) \},$",
+                          read("src/worker/routes.c"))
+        self.assertGreater(len(rows), 10)
+        for segments, stream, get, post in rows:
+            path = "/api/" + "/".join(re.findall('"([^"]*)"', segments))
+            if get != "NULL":
+                yield "GET", path, stream == "true"
+            if post != "NULL":
+                yield "POST", path, False
+
+    def described(self):
+        for words in re.findall(r"(?m)^\.It ((?:POST )?Pa /api.*)$", read(self.PAGE)):
+            method = "POST" if words.startswith("POST ") else "GET"
+            path = words.partition("Pa ")[2].replace(" Ns Pa ", "").replace(" Ns Ar ", "\0")
+            yield method, re.sub("\0[a-z]+", "*", path)
+
+    def test_each_path_is_described_and_no_other(self):
+        self.assertEqual(set(self.described()), {(m, p) for m, p, _ in self.routes()})
+
+    def test_the_include_file_of_streams_takes_the_paths_of_streams(self):
+        table = re.search(r"stream_paths\[\] = \{(.*?)\};", read("src/admin/nginx_templates.c"), re.S)
+        taken = {"/api/" + p.replace("[^/]+", "*") for p in re.findall('"([^"]*)"', table.group(1))}
+        self.assertEqual(taken, {p for _, p, stream in self.routes() if stream})
+
+    def entries(self, text):
+        """The words that .It lines of the page have for .Li."""
+        return set(re.findall(r"(?m)^\.It Li (\w+)$", text))
+
+    def page_of_events(self):
+        """The list of events, and within it that of reasons."""
+        section = re.search(r"(?ms)^\.Ss Events$(.*?)^\.Ss ", read(self.PAGE)).group(1)
+        before, reasons, after = re.search(r"(?ms)(.*)^\.Bl -tag -width cursor_invalid$(.*?)^\.El$(.*)",
+                                           section).groups()
+        return before + after, reasons
+
+    def test_each_event_is_described_and_no_other(self):
+        code = "\n".join(read(p) for p in sources("src/model/*.c", "src/stream/*.c"))
+        sent = set(re.findall(r'event_begin\(\w+, \w+, "(\w+)"\)', code))
+        sent |= set(re.findall(r"event: (\w+)\\n", code))
+        self.assertIn("log", sent)
+        self.assertEqual(self.entries(self.page_of_events()[0]), sent)
+
+    def test_each_reason_of_a_gap_is_described_and_no_other(self):
+        code = [read(p) for p in sources("src/stream/*.c", "src/worker/stream_parameters.c")]
+        given = {word for line in "\n".join(code).splitlines()
+                 if re.search(r"reason\b|\bgive_gap\(|\blose_current\(", line)
+                 for word in re.findall(r'"([a-z_]+)"', line)}
+        self.assertIn("truncated", given)
+        self.assertEqual(self.entries(self.page_of_events()[1]), given)
+
+
 class Scripts(unittest.TestCase):
     def test_scripts_pass_shellcheck(self):
         shellcheck = shutil.which("shellcheck")

@@ -61,6 +61,16 @@ START_TEST(the_opening_a_heartbeat_gone_and_refused)
 }
 END_TEST
 
+START_TEST(gone_names_the_bus_where_there_is_no_run)
+{
+	const struct event_run bus = { .run_id = "", .project_id = "p", .task_id = "t" };
+
+	event_put_gone(&text, &bus);
+	ck_assert_str_eq(buf_string(&text),
+	                 "event: gone\ndata: {\"project_id\":\"p\",\"task_id\":\"t\"}\n\n");
+}
+END_TEST
+
 START_TEST(what_names_hold_cannot_break_an_event)
 {
 	struct event_run hostile = { .run_id = "a\nb\r\xff", .project_id = "", .task_id = "\x01" };
@@ -85,6 +95,7 @@ main(void)
 	tcase_add_test(tc, complete_bears_the_id_twice);
 	tcase_add_test(tc, a_gap_leaves_out_what_is_not_known);
 	tcase_add_test(tc, the_opening_a_heartbeat_gone_and_refused);
+	tcase_add_test(tc, gone_names_the_bus_where_there_is_no_run);
 	tcase_add_test(tc, what_names_hold_cannot_break_an_event);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

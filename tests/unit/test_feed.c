@@ -184,7 +184,10 @@ has_all(const struct client *c)
 			unsigned next = check(c, run, file);
 			bool is_owed = run >= c->runs || c->from == FEED_FROM_START
 			                       ? runs[run].lines[file] > runs[run].of_file[file]
-			                       : c->is_told[run] && !c->was_over[run] && runs[run].lines[file] > c->lines[run][file];
+			                       : c->is_told[run] && !c->was_over[run] &&
+			                                 runs[run].lines[file] > c->lines[run][file] &&
+			                                 /* rotated before anybody looked, else */
+			                                 runs[run].lines[file] > runs[run].of_file[file];
 
 			if (next == UINT32_MAX ? is_owed : next != runs[run].lines[file]) {
 				snprintf(missing, sizeof(missing),

@@ -64,7 +64,7 @@ classify_stamp(const uint8_t *line, size_t length, bool is_final)
 		if (i == length)
 			return is_final ? LINE_TEXT : LINE_MORE;
 		if (pattern[i] == '0' ? !is_digit(line[i])
-		                      : line[i] != pattern[i] && !(i == 21 && line[i] == '\t'))
+		                      : line[i] != (uint8_t)pattern[i] && !(i == 21 && line[i] == '\t'))
 			return LINE_TEXT;
 	}
 	return is_within(line + 6, 1, 12) && is_within(line + 9, 1, 31) &&

@@ -425,14 +425,17 @@ static void
 free_feed(struct feed *feed)
 {
 	struct feed_member *m;
-	struct feed_past *past;
+	struct feed_past *past, *next;
 
 	loop_defer_cancel(feed->hub->loop, &feed->scan_task);
 	while ((m = TAILQ_FIRST(&feed->members)) != NULL)
 		remove_member(m);
 	must(feed->walks == 0 && TAILQ_EMPTY(&feed->kept));
-	while ((past = TAILQ_FIRST(&feed->past_order)) != NULL)
-		forget_past(feed, past);
+	HASH_CLEAR(hh, feed->past);
+	for (past = TAILQ_FIRST(&feed->past_order); past; past = next) {
+		next = TAILQ_NEXT(past, entry);
+		free(past);
+	}
 	block_cache_purge(&feed->blocks);
 	journal_fini(&feed->journal);
 	audience_fini(&feed->audience);

@@ -284,10 +284,11 @@ progress(const struct stream *stream, struct stream_progress *ret_progress)
 	const struct journal_entry *entry = journal_at(&feed->journal, &client->reader);
 
 	*ret_progress = (struct stream_progress){ 0 };
-	if (entry)
+	if (entry) {
 		ret_progress->bytes_behind = feed->journal.bytes - entry->bytes_before;
-	if (client->inside.generation)
-		ret_progress->bytes_behind -= client->inside.offset - entry->from.offset;
+		if (client->inside.generation)
+			ret_progress->bytes_behind -= client->inside.offset - entry->from.offset;
+	}
 	ret_progress->bytes_behind += unread_bytes(feed);
 	ret_progress->has_lines = ret_progress->bytes_behind == 0;
 }

@@ -165,6 +165,16 @@ next_piece(struct feed_client *client, const struct journal_entry *entry, struct
 	return error;
 }
 
+static bool
+is_passed(const struct feed_client *client, const struct journal_entry *entry)
+{
+	if (client->inside.offset < entry->to)
+		return false;
+	/* A last line that was taken for whole without its end may have got one since: it was given
+	 * with that, and its place is behind the extent. */
+	return !entry->ends_finished || client->inside.is_finished || client->inside.offset > entry->to;
+}
+
 static enum stream_answer
 give_extent(struct feed_client *client, const struct journal_entry *entry, struct block **ret_block)
 {
@@ -178,8 +188,7 @@ give_extent(struct feed_client *client, const struct journal_entry *entry, struc
 	error = next_piece(client, entry, ret_block);
 	if (!error) {
 		place_take_block(&client->inside, *ret_block);
-		if (client->inside.offset >= entry->to &&
-		    (!entry->ends_finished || client->inside.is_finished))
+		if (is_passed(client, entry))
 			pass_entry(client);
 		return STREAM_BLOCK;
 	}

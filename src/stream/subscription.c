@@ -62,6 +62,7 @@ subscription_new_of_many(struct hub *hub, const struct feed_request *request, st
 
 	if (error)
 		return error;
+	s->has_begun = true; /* which is never over, and may have nothing to give for long */
 	error = feed_subscribe(hub, request, wake, arg, &s->stream);
 	return register_it(s, error, ret_subscription);
 }

@@ -16,7 +16,7 @@ struct subscription {
 	struct stream *stream;      /* owned */
 	const struct stream_kind *kind;
 	uint32_t slot;              /* of the run; SUBSCRIPTION_MANY: of no single one */
-	bool has_begun;             /* something was given */
+	bool has_begun;             /* something was given, or it cannot turn out to be over at once */
 	uint64_t announced;         /* announcements before this number were given, or are not for it */
 	stream_wake_fn *wake;
 	void *arg;

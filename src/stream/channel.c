@@ -155,9 +155,15 @@ channel_is_gone(struct channel *c)
 {
 	bool gone = c->run->is_deleted;
 
-	for (int i = 0; i < CURSOR_FILES && c->run->is_deleted; i++)
-		if (c->followers[i])
-			gone &= source_is_fresh(c->sources[i], c->looks_before_end[i]);
+	for (int i = 0; i < CURSOR_FILES && c->run->is_deleted; i++) {
+		if (!c->followers[i])
+			continue;
+		gone &= source_is_fresh(c->sources[i], c->looks_before_end[i]);
+		if (c->sources[i]->is_rotating) {
+			c->sources[i]->tell = true; /* looks are under way */
+			gone = false;
+		}
+	}
 	return gone;
 }
 
@@ -224,7 +230,7 @@ render(struct channel *c, const struct place *places, enum cursor_file file, uin
 		return renderer_render(c->hub->renderer, &job, ret_block);
 	}
 	job.is_final = g->state == GENERATION_ENDED || (kind->is_whole && kind->is_whole(c, g)) ||
-	               channel_is_finished(c);
+	               channel_is_finished(c) || channel_is_gone(c);
 	job.may_flush = kind->flushes && !job.is_final && places[file].offset < g->size_bytes &&
 	                may_flush(c, g);
 	if (!job.is_final && !job.may_flush)

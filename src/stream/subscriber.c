@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 
 /* How it begins: gone once both places are found and the gaps, if any, were told. */
@@ -402,17 +403,42 @@ owes_status(struct subscriber *s, bool *ret_owes)
 	return 0;
 }
 
+/* Whether what is left, an entry without its end, has been left for so long that it is not waited
+ * for; if only time is missing, has it pass. */
+static bool
+has_rested(struct subscriber *s)
+{
+	const struct settings *settings = s->channel->hub->settings;
+	int64_t rest_ms = settings->api.sse.terminal_linger_ms, now_ms = clock_now_ms();
+	bool rested = true;
+
+	if (rest_ms < settings->api.sse.partial_flush_ms)
+		rest_ms = settings->api.sse.partial_flush_ms;
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		int64_t due_ms = s->places[i].generation->changed_ms + rest_ms;
+
+		if (!s->channel->followers[i] || now_ms >= due_ms)
+			continue;
+		channel_wake_at(s->channel, due_ms);
+		rested = false;
+	}
+	return rested;
+}
+
 /* There are no more entries: what else is there to say? */
 static enum stream_answer
 next_at_end(struct subscriber *s, struct block **ret_block)
 {
-	if (s->stops_at_end && !s->channel->run->is_terminal) {
+	bool at_end = is_at_end(s);
+
+	if (s->stops_at_end && !s->channel->run->is_terminal && (at_end || has_rested(s))) {
 		s->is_over = true;
 		return STREAM_END;
 	}
+	/* What a deleted run left unfinished does not come any more. */
 	if (channel_is_gone(s->channel))
 		return give_event(s, put_gone, true, ret_block);
-	if (kind_of(s)->ends && channel_is_finished(s->channel))
+	if (at_end && kind_of(s)->ends && channel_is_finished(s->channel))
 		return give_event(s, kind_of(s)->put_complete, true, ret_block);
 	return park(s);
 }
@@ -444,7 +470,7 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	if (error != -ENODATA && error != -EAGAIN && error != -ESTALE && kind_of(s)->put_failure &&
 	    !s->has_failed)
 		return give_failure(s, error, ret_block);
-	if (error != -ENODATA || !is_at_end(s))
+	if (error != -ENODATA)
 		return park(s);
 	if (kind_of(s)->status_waits) {
 		if (owes_status(s, &owes) < 0)

@@ -1,4 +1,4 @@
-STREAM_TESTS = tests/unit/test_feed tests/unit/test_journal tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream \
+STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_edges tests/unit/test_journal tests/unit/test_fragment tests/unit/test_line_index tests/unit/test_log_stream \
 	tests/unit/test_renderer tests/unit/test_follow_model
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
@@ -38,3 +38,7 @@ tests_unit_test_feed_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_journal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_journal_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_feed_edges_SOURCES = tests/unit/test_feed_edges.c tests/unit/stream_fixture.c \
+	tests/unit/stream_fixture.h
+tests_unit_test_feed_edges_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_feed_edges_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -1,0 +1,186 @@
+/* Clients that are slow, or early, and runs whose last line has no end. */
+#include "stream/feed.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "stream/subscription.h"
+#include "stream_fixture.h"
+
+static struct fixture f;
+
+static void
+set_up(void)
+{
+	fixture_set_up(&f, true);
+	f.hub->cache.most_bytes = 0; /* what is behind is rendered again */
+}
+
+static void
+tear_down(void)
+{
+	fixture_tear_down(&f);
+}
+
+static struct reader *
+events_of_all(void)
+{
+	struct feed_request request = { .kind = &stream_kind_events_of_many, .files = CHANNEL_FIRST };
+
+	return reader_new_of_many(&f, &request);
+}
+
+/* How often something happened though nothing does. */
+static unsigned
+turns_at_rest(int64_t for_ms)
+{
+	int64_t until_ms = clock_now_ms() + for_ms;
+	unsigned turns = 0;
+
+	while (clock_now_ms() < until_ms) {
+		fixture_turn(&f, 20);
+		turns++;
+	}
+	return turns;
+}
+
+START_TEST(a_slow_client_passes_a_last_line_that_was_finished_later)
+{
+	struct reader *fast = events_of_all(), *slow = events_of_all();
+
+	fixture_put_run(&f, "r", "running", -1);
+	fixture_append(&f, "r/events.jsonl", "{\"type\":\"a\"}\n");
+	reader_wait(fast, "event", 1);
+	reader_wait(slow, "event", 1);
+	slow->is_stuck = true;
+	fixture_append(&f, "r/events.jsonl", "{\"type\":\"b\"}");
+	fixture_put_run(&f, "r", "completed", 0);
+	reader_wait(fast, "complete", 1);
+	ck_assert_uint_eq(reader_count(fast, "event"), 2);
+	fixture_append(&f, "r/events.jsonl", "\n{\"type\":\"c\"}\n");
+	fixture_put_run(&f, "r", "running", -1);
+	reader_wait(fast, "event", 3);
+	slow->is_stuck = false;
+	reader_wait(slow, "event", 3);
+	ck_assert_uint_eq(reader_count(slow, "event"), 3);
+	ck_assert_str_eq(event_text(reader_event(slow, "event", 2), "type"), "c");
+	ck_assert_uint_lt(turns_at_rest(300), 100);
+}
+END_TEST
+
+static void
+count_wake(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+START_TEST(a_broadcast_reaches_a_client_of_all_events_while_there_is_no_run)
+{
+	struct feed_request request = { .kind = &stream_kind_events_of_many, .files = CHANNEL_FIRST };
+	struct subscription *s;
+	struct block *block;
+	unsigned wakes = 0;
+
+	ck_assert_int_eq(subscription_new_of_many(f.hub, &request, count_wake, &wakes, &s), 0);
+	while (subscription_next(s, &block) == STREAM_BLOCK)
+		block_unref(&block);
+	subscription_broadcast(f.hub, SUBSCRIPTION_MANY, block_new("x", 1));
+	ck_assert_uint_ge(wakes, 1);
+	ck_assert_int_eq(subscription_next(s, &block), STREAM_BLOCK);
+	ck_assert_uint_eq(block->length_bytes, 1);
+	block_unref(&block);
+	subscription_free(&s);
+}
+END_TEST
+
+static struct reader *
+events_of(const char *id)
+{
+	struct registry_run run = fixture_run(&f, id);
+	struct channel_request request = { .kind = &stream_kind_events, .run = &run,
+		                           .files = CHANNEL_FIRST };
+	struct start start = { .kind = START_BEGINNING };
+
+	return reader_new_of_kind(&f, &request, &start);
+}
+
+START_TEST(a_deleted_run_says_so_behind_a_torn_event)
+{
+	struct reader *r, *many = events_of_all();
+
+	fixture_put_run(&f, "r", "running", -1);
+	fixture_append(&f, "r/events.jsonl", "{\"type\":\"a\"}\n{\"type\":");
+	r = events_of("r");
+	reader_wait(r, "event", 1);
+	reader_wait(many, "event", 1);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, "r/events.jsonl", 0), 0);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, "r", AT_REMOVEDIR), 0);
+	ck_assert_int_eq(registry_writer_mark_deleted(f.writer, fixture_run(&f, "r").slot), 0);
+	hub_registry_changed(f.hub);
+	reader_wait(r, "gone", 1);
+	reader_wait(many, "gone", 1);
+}
+END_TEST
+
+START_TEST(a_status_is_told_though_the_last_event_is_torn)
+{
+	struct registry_run run;
+	struct reader *r;
+
+	fixture_put_run(&f, "r", "running", -1);
+	fixture_append(&f, "r/events.jsonl", "{\"type\":\"a\"}\n{\"type\":");
+	r = events_of("r");
+	reader_wait(r, "event", 1);
+	reader_wait(r, "state", 1);
+	fixture_append(&f, "r/events.jsonl", "\"b\"");
+	fixture_settle(&f);
+	run = fixture_run(&f, "r");
+	snprintf(run.status, sizeof(run.status), "blocked");
+	ck_assert_int_eq(registry_writer_put(f.writer, &run, NULL, NULL), 0);
+	hub_registry_changed(f.hub);
+	reader_wait(r, "state", 2);
+}
+END_TEST
+
+START_TEST(a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is_torn)
+{
+	struct feed_request request = { .kind = &stream_kind_events_of_many, .files = CHANNEL_FIRST,
+		                        .from = FEED_FROM_START };
+	struct reader *r;
+
+	f.hub->most_members = 0;
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/events.jsonl", "{\"type\":\"a\"}\n{\"type\":");
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/events.jsonl", "{\"type\":\"b\"}\n");
+	r = reader_new_of_many(&f, &request);
+	reader_wait(r, "event", 2);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("feed_edges");
+	TCase *tcase = tcase_create("feed_edges");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, a_slow_client_passes_a_last_line_that_was_finished_later);
+	tcase_add_test(tcase, a_broadcast_reaches_a_client_of_all_events_while_there_is_no_run);
+	tcase_add_test(tcase, a_deleted_run_says_so_behind_a_torn_event);
+	tcase_add_test(tcase, a_status_is_told_though_the_last_event_is_torn);
+	tcase_add_test(tcase, a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is_torn);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}

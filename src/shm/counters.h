@@ -20,7 +20,7 @@
 	X(bytes_sent, counter, "bytes handed to the kernel") \
 	X(posts, counter, "requests to record that were fulfilled") \
 	X(posts_refused, counter, "requests to record that were refused or failed") \
-	X(events_recorded, counter, "events appended to the files of runs") \
+	X(events_recorded, counter, "posted events appended; not what begins, ends or resumes a run") \
 	X(recording_jobs, counter, "times that the recorder went to work, for one request or several") \
 	X(gaps, counter, "gap events sent") \
 	X(entries_malformed, counter, "malformed events and messages passed over in rendering") \

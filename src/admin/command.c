@@ -220,6 +220,15 @@ unknown_command(const char *name)
 	return command_misused("there is no command \"%s\"; --help lists them", name);
 }
 
+/* Who is not told the right option is told where they all are. */
+static int
+misused_option(const struct call *call, const char *sentence)
+{
+	if (!call->command || strstr(sentence, "did you mean"))
+		return command_misused("%s", sentence);
+	return command_misused("%s; see \"" PROGRAM " %s --help\"", sentence, call->command->name);
+}
+
 /*
  * Takes options: with letters beginning with '+', up to the first word that is none. Returns -1
  * to go on from optind, or an exit status.
@@ -266,7 +275,7 @@ take_options(struct call *call, const char *letters, int argc, char **argv)
 		case ':':
 		case '?':
 			option_mistake(option, argv, options, sentence);
-			return command_misused("%s", sentence);
+			return misused_option(call, sentence);
 		default:
 			must(option >= OPTION_OWN && option < OPTION_OWN + COMMAND_OPTIONS_MAX);
 			call->options[option - OPTION_OWN] = optarg ? optarg : "";

@@ -24,7 +24,7 @@ broadcast_problem(const struct broadcast *a)
 	if (a->data_length > BROADCAST_DATA_BYTES)
 		return "data must not be longer than 32 KiB";
 	if (json_scan(a->data, a->data_length, &value) < 0)
-		return "data must be valid JSON";
+		return "data must be valid JSON, in which a text is in double quotes";
 	return NULL;
 }
 

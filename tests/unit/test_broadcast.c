@@ -22,11 +22,11 @@ START_TEST(what_cannot_be_sent_is_named)
 		{ "a\nb", NULL, "type must not hold control" },
 		{ "a\x7f", NULL, "type must not hold control" },
 		{ "\xff", NULL, "type must be UTF-8" },
-		{ "t", "", "data must be valid JSON" },
-		{ "t", "{", "data must be valid JSON" },
-		{ "t", "{} {}", "data must be valid JSON" },
-		{ "t", "\"a\nb\"", "data must be valid JSON" },
-		{ "t", "\"\xff\"", "data must be valid JSON" },
+		{ "t", "", "data must be valid JSON, in which a text is in double quotes" },
+		{ "t", "{", "data must be valid JSON, in which a text is in double quotes" },
+		{ "t", "{} {}", "data must be valid JSON, in which a text is in double quotes" },
+		{ "t", "\"a\nb\"", "data must be valid JSON, in which a text is in double quotes" },
+		{ "t", "\"\xff\"", "data must be valid JSON, in which a text is in double quotes" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -639,7 +639,7 @@ START_TEST(mistyped_words_get_the_nearest_named)
 	ck_assert_int_eq(ctl("exec", "--projetc=x", NULL), 2);
 	ck_assert_contains(err, "did you mean \"--project\"?");
 	ck_assert_int_eq(ctl("status", "-x", NULL), 2);
-	ck_assert_contains(err, "there is no option \"-x\"");
+	ck_assert_contains(err, "there is no option \"-x\"; see \"runstreamctl status --help\"");
 	ck_assert_int_eq(ctl("nginx-config", "locatoins", NULL), 2);
 	ck_assert_contains(err, "did you mean \"locations\"?");
 }

@@ -35,6 +35,18 @@ event_line_put_member(struct buf *to, const struct json_member *member)
 	put_as_one_line(to, member->value.text, member->value.length);
 }
 
+bool
+event_line_is_whole(const char *line, size_t length)
+{
+	struct json_value value;
+
+	/* Most parts of one are told by how they end, without reading them. */
+	while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\r'))
+		length--;
+	return length > 0 && length <= EVENT_LINE_BYTES && line[length - 1] == '}' &&
+	       json_scan(line, length, &value) == 0 && value.type == JSON_SCAN_OBJECT;
+}
+
 /* Appends the object; to may be left with a part of it. */
 static int
 put_object(struct buf *to, const char *run_id, uint64_t seq, const char *line, size_t length)

@@ -34,6 +34,12 @@ enum {
 int event_line_put(struct buf *to, const struct event_id *id, const char *run_id, uint64_t seq,
                    const char *line, size_t length);
 
+/*
+ * Whether a line is one whole object. No part of an object is one: so what stands at the end of a
+ * file without its newline is an event already if it is whole, and torn if it is not.
+ */
+bool event_line_is_whole(const char *line, size_t length);
+
 /* Appends the object alone. */
 int event_line_put_object(struct buf *to, const char *run_id, uint64_t seq, const char *line,
                           size_t length);

@@ -148,9 +148,56 @@ blank(struct recording_file *file)
 	return error;
 }
 
+/* What stands behind the last whole line, if it is an event already, gets its newline: somebody
+ * left it out, or was killed just before it, and who reads has maybe seen the event by now. */
+static int
+end_event(struct recording_file *file, bool *ret_is_ended)
+{
+	size_t length = (size_t)(file->size_bytes - file->end_bytes);
+	char *line;
+	int64_t n;
+	int error = 0;
+
+	*ret_is_ended = false;
+	if (file->size_bytes - file->end_bytes > EVENT_LINE_BYTES)
+		return 0;
+	line = malloc(length);
+	if (!line)
+		return -ENOMEM;
+	n = read_at(file->fd, line, length, file->end_bytes);
+	if (n < 0 || (size_t)n < length) {
+		error = n < 0 ? (int)n : -EBUSY;
+	} else if (event_line_is_whole(line, length)) {
+		ssize_t written;
+
+		do
+			written = write(file->fd, "\n", 1);
+		while (written < 0 && errno == EINTR);
+		error = written < 0 ? -errno : 0;
+		*ret_is_ended = true;
+	}
+	free(line);
+	return error ? error : learn_size(file);
+}
+
+/* A tail that nobody goes on with becomes an event, or nothing. */
+static int
+end_tail(struct recording_file *file)
+{
+	bool is_ended;
+	int error = end_event(file, &is_ended);
+
+	if (error)
+		return error;
+	if (!is_ended)
+		return blank(file);
+	file->end_bytes = file->size_bytes;
+	return 0;
+}
+
 /*
  * A last line without newline: one of us was killed, or a program that writes without the lock is
- * in the middle of it. The latter goes on before long. What does not is taken away at once, also
+ * in the middle of it. The latter goes on before long. What does not is ended at once, also
  * where nothing will be appended: so it is waited for once.
  */
 static int
@@ -172,7 +219,7 @@ settle(struct recording_file *file)
 			return file->size_bytes - file->end_bytes > BLANKS_BYTES ? blank(file) : 0;
 		while (file->size_bytes == size_bytes) {
 			if (clock_now_ms() - rested_ms >= RECORDING_TORN_MS)
-				return blank(file);
+				return end_tail(file);
 			pause_us(TORN_PAUSE_US);
 			error = learn_size(file);
 			if (error)

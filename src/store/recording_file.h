@@ -23,7 +23,7 @@ int recording_lock(int fd);
 
 /*
  * Opens the file, makes it if there is none, and takes its lock. A last line without newline was
- * given time to be finished, and was taken away. 0; -EBUSY; as run_dir_open_append().
+ * given time to be finished, and got its newline, or was taken away. 0; -EBUSY; as run_dir_open_append().
  */
 int recording_file_open(int dir_fd, const char *name, struct recording_file *ret_file);
 void recording_file_unlock(struct recording_file *file);

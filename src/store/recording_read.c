@@ -1,7 +1,10 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "model/event_line.h"
 #include "model/json_scan.h"
 #include "model/json_text.h"
 #include "store/recording.h"
@@ -62,6 +65,29 @@ take_line(const char *line, size_t length, void *arg)
 	return reading->is_full ? ANSWER_FULL : LINE_TAKEN;
 }
 
+/* What stands behind the last line end is an event if it is whole. */
+static int
+take_tail(int fd, uint64_t size_bytes, struct reading *reading)
+{
+	struct recording_query *query = reading->query;
+	size_t length = (size_t)(size_bytes - query->offset);
+	char *line;
+	int r = 0;
+
+	if (length == 0 || size_bytes - query->offset > EVENT_LINE_BYTES)
+		return 0;
+	line = malloc(length);
+	if (!line)
+		return -ENOMEM;
+	if (pread(fd, line, length, (off_t)query->offset) == (ssize_t)length &&
+	    event_line_is_whole(line, length)) {
+		query->offset = size_bytes;
+		r = take_line(line, length, reading);
+	}
+	free(line);
+	return r;
+}
+
 /* Reads on in the file, at most a slice. *ret_is_over: there is no more, or no room for it. */
 static int
 read_slice(int fd, uint64_t size_bytes, struct reading *reading, bool *ret_is_over)
@@ -76,6 +102,8 @@ read_slice(int fd, uint64_t size_bytes, struct reading *reading, bool *ret_is_ov
 		r = recording_file_lines(fd, from, to, take_line, reading, &query->offset);
 		slice_bytes *= 2;
 	}
+	if (r == 0 && to >= size_bytes)
+		r = take_tail(fd, size_bytes, reading);
 	*ret_is_over = reading->is_full || to >= size_bytes;
 	return r < 0 ? r : 0;
 }

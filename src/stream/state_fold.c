@@ -19,6 +19,7 @@ struct state_fold {
 	uint64_t folded_bytes;  /* all lines before this are in the state; a line begins here */
 	uint64_t scanned_bytes; /* and no line ends between there and here */
 	bool is_too_long;       /* the line that begins there is: only its end is looked for */
+	bool has_tail;          /* it is in the state already, though its end was not there yet */
 };
 
 struct slice {
@@ -61,17 +62,32 @@ take_lines(struct state_fold *fold, const char *bytes, size_t length, size_t *re
 	int r = 0;
 
 	while (r != -ENOMEM && (newline = memchr(at, '\n', (size_t)(end - at)))) {
-		if (fold->is_too_long)
+		if (fold->has_tail)
+			r = 0;
+		else if (fold->is_too_long)
 			r = run_state_add(fold->state, "", 0); /* no event, but a seq */
 		else
 			r = run_state_add(fold->state, at, (size_t)(newline - at));
 		if (r == -ENOMEM)
 			break;
 		fold->is_too_long = false;
+		fold->has_tail = false;
 		at = newline + 1;
 	}
 	*ret_taken = (size_t)(at - bytes);
 	return r == -ENOMEM ? r : 0;
+}
+
+/* Takes in what stands behind the last line end, if it is an event but for its newline. */
+static int
+take_tail(struct state_fold *fold, const char *bytes, size_t length)
+{
+	if (fold->has_tail || !event_line_is_whole(bytes, length))
+		return 0;
+	if (run_state_add(fold->state, bytes, length) == -ENOMEM)
+		return -ENOMEM;
+	fold->has_tail = true;
+	return 0;
 }
 
 static void
@@ -100,12 +116,16 @@ fold_slice(struct offload_job *job)
 		if (taken > 0)
 			fold->folded_bytes = at - held;
 		memmove(bytes, bytes + taken, held);
-		fold->scanned_bytes = slice->error ? fold->folded_bytes : at;
+		fold->scanned_bytes = at;
 		if (held > EVENT_LINE_BYTES)
 			fold->is_too_long = true;
 		if (fold->is_too_long)
 			held = 0;
 	}
+	if (slice->error == 0 && held > 0)
+		slice->error = take_tail(fold, bytes, held);
+	if (slice->error)
+		fold->scanned_bytes = fold->folded_bytes;
 	free(bytes);
 }
 

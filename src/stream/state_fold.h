@@ -15,7 +15,8 @@ struct state_fold;
 void state_fold_free(struct state_fold **fold);
 
 /*
- * Has the state of a generation take in all lines that end at or before offset upto. 0: it does;
+ * Has the state of a generation take in all lines that end at or before offset upto, and what
+ * follows the last of them if that is an event but for its newline. 0: it does;
  * -EAGAIN: a slice is being folded (the source's listeners are called then; ask again), for
  * whoever asked first; -ENOMEM.
  */
@@ -27,7 +28,7 @@ int state_fold_reach(struct offload *offload, struct generation *generation, uin
  */
 const struct run_state *state_fold_state(const struct generation *generation);
 
-/* The offset behind the last line that is in the state; as state_fold_state(). */
+/* The offset behind the last line end that is in the state; as state_fold_state(). */
 uint64_t state_fold_offset(const struct generation *generation);
 
 #endif

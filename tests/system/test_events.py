@@ -339,6 +339,26 @@ class Malformed(TestCase):
         self.assertEqual(stream.seqs(), [1, 2, 3])
 
 
+    def test_a_last_line_without_an_end_is_counted_wherever_it_is_read(self):
+        run = self.events_run(notes(2) + line("unit.completed", unit="u").rstrip())
+        run.finish()
+        stream = self.follow(run)
+        stream.read_until_complete()
+        self.assertEqual(stream.seqs(), [1, 2, 3])
+        states = [e.data for e in stream.events if e.name == "state"]
+        states.append(self.server.get("/api/runs/" + run.id).json())
+        for state in states:
+            self.assertEqual((state["seq"], state["completed_units"]), (3, 1))
+        page = self.server.get("/api/runs/%s/events?after=2" % run.id).json()
+        self.assertEqual([e["seq"] for e in page["events"]], [3])
+        # Who has seen it is not sent it again, also when its end comes and the run goes on.
+        run.info("running")
+        self.write(run, "\n" + notes(1, 4))
+        stream = self.follow(run, last_id="3")
+        stream.until_seq(4)
+        self.assertEqual(stream.seqs(), [4])
+
+
 class AllRuns(TestCase):
     def test_state_events_and_complete_of_every_run(self):
         runs = [self.events_run(WORK) for _ in range(3)]

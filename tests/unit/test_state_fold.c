@@ -168,6 +168,30 @@ START_TEST(an_unfinished_line_is_not_folded)
 }
 END_TEST
 
+START_TEST(a_last_event_without_its_newline_is_folded_once)
+{
+	append_text("{\"type\":\"unit.started\",\"unit\":\"a\"}\n  {\"type\":\"unit.completed\",\"unit\":\"a\"}");
+	reach(content_bytes);
+	expect("\"seq\":2,\"completed_units\":1");
+	append_text("\n");
+	reach(content_bytes);
+	expect("\"seq\":2,\"completed_units\":1");
+	append_text("{\"type\":\"unit.failed\"}");
+	reach(content_bytes);
+	append_text("\n{\"type\":\"unit.failed\"}\n");
+	reach(content_bytes);
+	expect("\"seq\":4,\"completed_units\":1,\"failed_units\":2");
+	ck_assert_uint_eq(state_fold_offset(&generation), content_bytes);
+	/* All of it, in pieces: whole is only the last of them. */
+	most_read = 1;
+	for (const char *at = "{\"type\":\"unit.failed\"}\n"; *at; at++) {
+		append(at, 1);
+		reach(content_bytes);
+	}
+	expect("\"seq\":5,\"completed_units\":1,\"failed_units\":3");
+}
+END_TEST
+
 START_TEST(lines_are_whole_however_they_are_read)
 {
 	for (int i = 0; i < 3000; i++)
@@ -249,6 +273,7 @@ main(void)
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, the_state_is_extended_as_the_file_grows);
 	tcase_add_test(tests, an_unfinished_line_is_not_folded);
+	tcase_add_test(tests, a_last_event_without_its_newline_is_folded_once);
 	tcase_add_test(tests, lines_are_whole_however_they_are_read);
 	tcase_add_test(tests, a_file_is_folded_in_slices);
 	tcase_add_test(tests, a_line_that_is_too_long_is_passed_over);

@@ -97,6 +97,16 @@ gather(struct recording_cache *cache, struct recording_batch *batch, struct buf 
 	return buf_error(text);
 }
 
+/* Whether nothing of it is new. */
+static bool
+is_recorded(const struct recording_cache *cache, const struct event_batch *events)
+{
+	for (size_t i = 0; i < events->count; i++)
+		if (!events->entries[i].has_key || !recording_cache_knows(cache, &events->entries[i].key))
+			return false;
+	return events->count > 0;
+}
+
 static bool
 have_keys(const struct recording_batch *batches, size_t count)
 {
@@ -117,9 +127,27 @@ fail_all(struct recording_batch *batches, size_t count, int error)
 	return error;
 }
 
+static bool
+any_done(const struct recording_batch *batches, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (batches[i].error == 0)
+			return true;
+	return false;
+}
+
+static int
+first_error(const struct recording_batch *batches, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (batches[i].error)
+			return batches[i].error;
+	return 0;
+}
+
 /* Appends; a batch whose lines are not all there has its error set. ends: of the batches' lines in
  * the text. */
-static int
+static void
 append_gathered(struct session *s, struct recording_batch *batches, size_t count, const struct buf *text,
                 const size_t *ends)
 {
@@ -127,16 +155,17 @@ append_gathered(struct session *s, struct recording_batch *batches, size_t count
 	int error;
 
 	if (text->length_bytes == 0)
-		return 0;
+		return;
 	written = recording_file_append(&s->file, text->data, text->length_bytes, &error);
 	if (!error)
-		return 0;
+		return;
 	/* It knows keys now that were not recorded. */
 	recording_cache_forget(s->cache);
 	for (size_t i = 0; i < count; i++)
-		if (ends[i] > written)
-			return fail_all(batches + i, count - i, error);
-	return 0;
+		if (ends[i] > written) {
+			(void)fail_all(batches + i, count - i, error);
+			return;
+		}
 }
 
 int
@@ -146,7 +175,7 @@ recording_append(const struct recording *recording, const char *path, struct rec
 	struct buf text = BUF_INIT;
 	struct session s;
 	size_t *ends;
-	bool has_ended;
+	bool has_ended = false;
 	int error;
 
 	must(count > 0);
@@ -159,12 +188,14 @@ recording_append(const struct recording *recording, const char *path, struct rec
 		error = -ENOMEM;
 	if (!error)
 		error = recording_cache_has_ended(cache, s.dir_fd, recording->run_info, &has_ended);
-	if (!error && has_ended)
-		error = -EPERM;
 	if (!error && have_keys(batches, count))
 		error = recording_cache_extend(s.cache, &s.file);
 	for (size_t i = 0; i < count && !error; i++) {
-		error = gather(s.cache, &batches[i], &text);
+		/* Of one that is recorded already this may be a late retry. */
+		if (has_ended && !is_recorded(s.cache, batches[i].events))
+			batches[i].error = -EPERM;
+		else
+			error = gather(s.cache, &batches[i], &text);
 		ends[i] = text.length_bytes;
 		if (error)
 			recording_cache_forget(s.cache);
@@ -172,14 +203,14 @@ recording_append(const struct recording *recording, const char *path, struct rec
 	if (error) {
 		(void)fail_all(batches, count, error);
 	} else {
-		error = append_gathered(&s, batches, count, &text, ends);
+		append_gathered(&s, batches, count, &text, ends);
 		recording_file_unlock(&s.file); /* nobody has to wait for our sync */
-		if (!batches[0].error) {
-			int sync_error = make_durable(&s);
-
-			if (sync_error)
-				error = fail_all(batches, count, sync_error);
-		}
+		if (any_done(batches, count))
+			error = make_durable(&s);
+		if (error)
+			(void)fail_all(batches, count, error);
+		else
+			error = first_error(batches, count);
 	}
 	close_session(&s);
 	buf_fini(&text);
@@ -316,7 +347,7 @@ append_completed(struct session *s, const struct run_completion *completion, int
 	run_completion_put_line(&line, completion, now);
 	error = append_line(s, &line);
 	buf_fini(&line);
-	return error ? error : make_durable(s);
+	return error;
 }
 
 /* Whether the run, which has ended, ended as is said. */
@@ -354,6 +385,9 @@ complete(struct session *s, const struct run_completion *completion, int64_t now
 			completion = recorded;
 		else
 			error = append_completed(s, completion, now_ms);
+		/* Whoever recorded it before may have been killed before it was on disk. */
+		if (!error)
+			error = make_durable(s);
 		if (!error)
 			error = write_info(s, &info, completion->status,
 			                   run_completion_exit_code(completion), completion->error,

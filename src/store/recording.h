@@ -6,16 +6,17 @@
  * Many processes may record into one run at once, and each may be killed at any instruction:
  * - whoever appends holds an exclusive flock(2) on events.jsonl, and appends with one write(2);
  * - a tail without newline is what a killed one left (or somebody who writes without us, and is
- *   given time to finish). It was never acknowledged, and is taken away before the next append:
- *   blanks come in its place, and the next event behind them, on the same line. So the file only
- *   grows, and what was once the end of a line stays one: those who read it at the same time
- *   have nothing to take back;
+ *   given time to finish). It was never acknowledged. If it is an event but for the newline, it
+ *   counts as one wherever it is read, and gets its newline before the next append. Else it is
+ *   taken away: blanks come in its place, and the next event behind them, on the same line. So the
+ *   file only grows, and what was once the end of a line stays one: those who read it at the same
+ *   time have nothing to take back;
  * - where the system takes only a part of a write, the whole lines in it stay;
  * - an event that bears a key is recorded once, however often it is sent: RECORDING_MEMORY_BYTES
  *   of the file are looked through for it. So a key says one thing in a run, and no other.
  *
  * run-info.yaml is the authority on the status of a run: when it says that the run has ended,
- * nothing is appended any more.
+ * nothing is appended any more; a retry of what was recorded before is told so all the same.
  */
 #ifndef STORE_RECORDING_H
 #define STORE_RECORDING_H
@@ -82,7 +83,8 @@ struct recording_created {
  * (running), and events.jsonl with the event run.started. Without an id one is made up, which
  * sorts by time; with a key but no id, it follows from the key: so a retry finds the run that it
  * made, finishes making it where that was cut short, and gets the same answer. -EEXIST: there
- * is a folder of that name, and it is not the result of a request with the same key.
+ * is a folder of that name, and it is not the result of a request with the same key; or the
+ * project's is a run.
  *
  * That the id is not in use elsewhere beneath the runs directory is for the caller to know.
  */

@@ -40,6 +40,22 @@ descend(struct way *way, int from_fd, const char *name, bool *ret_is_new)
 	return error;
 }
 
+/* A run has no runs in it: they would not be found. */
+static int
+check_no_run(int dir_fd, const struct recording *recording)
+{
+	const char *const files[] = { recording->run_info, recording->events };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (fstatat(dir_fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return -EEXIST;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
 static int
 make_parents(const struct recording *recording, const struct run_request *request, struct way *way)
 {
@@ -48,6 +64,8 @@ make_parents(const struct recording *recording, const struct run_request *reques
 	if (!*request->project_id)
 		return 0;
 	error = descend(way, recording->runs_dir_fd, request->project_id, NULL);
+	if (!error)
+		error = check_no_run(way->fds[0], recording);
 	if (!error)
 		error = descend(way, way->fds[0], request->task_id, NULL);
 	if (!error)
@@ -160,6 +178,18 @@ bears_key(const char *line, size_t length, void *arg)
 	return -EEXIST;
 }
 
+/* Whether the first line is the first event of a request with this key: 1; 0: there is no line; -EEXIST:
+ * it is another one; other -errno. */
+static int
+begins_with_key(int fd, uint64_t size_bytes, const char *key)
+{
+	char key_copy[EVENT_KEY_BYTES + 1];
+	uint64_t offset;
+
+	snprintf(key_copy, sizeof(key_copy), "%s", key);
+	return recording_file_lines(fd, 0, size_bytes, bears_key, key_copy, &offset);
+}
+
 /*
  * What an earlier try made: *ret_is_begun says whether its first event is there. -EEXIST: the
  * folder is somebody else's.
@@ -167,17 +197,14 @@ bears_key(const char *line, size_t length, void *arg)
 static int
 examine(int dir_fd, const struct recording *recording, const char *key, bool *ret_is_begun)
 {
-	char key_copy[EVENT_KEY_BYTES + 1];
 	bool is_ours = false;
-	uint64_t offset;
 	struct stat st;
 	int fd, r;
 
 	*ret_is_begun = false;
 	r = run_dir_open_file(dir_fd, recording->events, &st, &fd);
 	if (r == 0) {
-		snprintf(key_copy, sizeof(key_copy), "%s", key);
-		r = recording_file_lines(fd, 0, (uint64_t)st.st_size, bears_key, key_copy, &offset);
+		r = begins_with_key(fd, (uint64_t)st.st_size, key);
 		fd_close(&fd);
 		if (r < 0)
 			return r;
@@ -218,23 +245,41 @@ write_first_info(int dir_fd, const struct recording *recording, const struct run
 }
 
 static int
-append_first_event(int dir_fd, const struct recording *recording, const struct run_request *request)
+append_first_event(struct recording_file *file, const struct run_request *request)
 {
-	struct recording_file file;
 	struct buf line = BUF_INIT;
-	int error = recording_file_open(dir_fd, recording->events, &file);
+	int error;
 
-	if (error)
-		return error;
 	buf_append(&line, request->started.data, request->started.length_bytes);
 	buf_putc(&line, '\n');
 	error = buf_error(&line);
 	if (!error)
-		(void)recording_file_append(&file, line.data, line.length_bytes, &error);
+		(void)recording_file_append(file, line.data, line.length_bytes, &error);
+	buf_fini(&line);
+	return error;
+}
+
+/* Sees to it that the first event is there, and as safe as was promised, whoever appended it. */
+static int
+begin_events(int dir_fd, const struct recording *recording, const struct run_request *request,
+             bool *was_begun)
+{
+	struct recording_file file;
+	int error = recording_file_open(dir_fd, recording->events, &file), r;
+
+	if (error)
+		return error;
+	if (!*was_begun && *request->key) {
+		/* Of an event that was cut off just before its newline it is seen only now. */
+		r = begins_with_key(file.fd, file.end_bytes, request->key);
+		error = r < 0 ? r : 0;
+		*was_begun = r == 1;
+	}
+	if (!error && !*was_begun)
+		error = append_first_event(&file, request);
 	if (!error && recording->durability == RECORDING_SYNCED)
 		error = recording_file_sync(&file);
 	recording_file_close(&file);
-	buf_fini(&line);
 	return error;
 }
 
@@ -253,8 +298,8 @@ fill(int dir_fd, const struct recording *recording, const struct run_request *re
 		error = examine(dir_fd, recording, request->key, ret_was_begun);
 	if (!error)
 		error = write_first_info(dir_fd, recording, request, run_id);
-	if (!error && !*ret_was_begun)
-		error = append_first_event(dir_fd, recording, request);
+	if (!error)
+		error = begin_events(dir_fd, recording, request, ret_was_begun);
 	return error;
 }
 

@@ -225,6 +225,16 @@ START_TEST(what_is_there_already_is_not_touched)
 }
 END_TEST
 
+START_TEST(a_run_has_no_runs_in_it)
+{
+	struct recording_created created;
+
+	create_r();
+	ck_assert_int_eq(create("{\"project_id\":\"r\",\"task_id\":\"t\"}", NULL, &created), -EEXIST);
+	ck_assert_int_eq(faccessat(recording.runs_dir_fd, "r/t", F_OK, 0), -1);
+}
+END_TEST
+
 START_TEST(a_retry_with_its_key_finds_the_run)
 {
 	struct recording_created first, again, other;
@@ -254,6 +264,7 @@ START_TEST(a_retry_finishes_what_was_cut_short)
 		{ "c/run-info.yaml", "version: 1\nrun_id: c\nstatus: running\n" },
 		{ "c/events.jsonl", "" },
 		{ "c/events.jsonl", "{\"type\":\"run.star" },
+		{ "c/events.jsonl", "{\"type\":\"run.started\",\"time\":\"" NOW "\",\"key\":\"K\"}" },
 	};
 
 	for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
@@ -263,12 +274,12 @@ START_TEST(a_retry_finishes_what_was_cut_short)
 		if (leftovers[i][0])
 			write_file(leftovers[i][0], 0, leftovers[i][1]);
 		ck_assert_int_eq(create("{\"run_id\":\"c\"}", "K", &created), 0);
-		ck_assert(created.is_new);
+		ck_assert_int_eq(created.is_new, i < 5); /* of the last one all is there but for its newline */
 		expect_status("c", "running", -1);
 		ck_assert_uint_eq(count_of("c/events.jsonl", "\"run.started\",\"time\":\"" NOW "\",\"key\":\"K\"}\n"), 1);
 		ck_assert_uint_eq(count_of("c/events.jsonl", "\n"), 1);
 		ck_assert_int_eq(renameat(recording.runs_dir_fd, "c", recording.runs_dir_fd,
-		                          (const char *[]){ "0", "1", "2", "3", "4" }[i]), 0);
+		                          (const char *[]){ "0", "1", "2", "3", "4", "5" }[i]), 0);
 	}
 }
 END_TEST
@@ -440,6 +451,31 @@ START_TEST(who_is_in_the_middle_of_a_line_is_waited_for)
 }
 END_TEST
 
+START_TEST(a_last_event_without_its_newline_gets_it)
+{
+	struct recording_cache *cache = recording_cache_new();
+	size_t recorded;
+
+	create_r();
+	write_file("r/events.jsonl", O_APPEND, "{\"type\":\"last\",\"key\":\"K/0\"}");
+	ck_assert_int_eq(post(cache, "{\"type\":\"a\"}", NULL, NULL), 0);
+	expect_file("r/events.jsonl", FIRST "{\"type\":\"last\",\"key\":\"K/0\"}\n"
+	                              "{\"type\":\"a\",\"time\":\"" NOW "\"}\n");
+	/* Its sender was told nothing, and comes again. */
+	ck_assert_int_eq(post(cache, "{\"type\":\"last\"}", "K", &recorded), 0);
+	ck_assert_uint_eq(recorded, 0);
+	/* Behind blanks, where something torn was. */
+	write_file("r/events.jsonl", O_APPEND, "   {\"type\":\"b\"}");
+	ck_assert_int_eq(post(cache, "{\"type\":\"c\"}", NULL, NULL), 0);
+	ck_assert_uint_eq(count_of("r/events.jsonl", "\n   {\"type\":\"b\"}\n"), 1);
+	/* What is JSON, but no object, is no event. */
+	write_file("r/events.jsonl", O_APPEND, "[1]");
+	ck_assert_int_eq(post(cache, "{\"type\":\"d\"}", NULL, NULL), 0);
+	ck_assert_uint_eq(count_of("r/events.jsonl", "\n   {\"type\":\"d\""), 1);
+	recording_cache_free(&cache);
+}
+END_TEST
+
 START_TEST(a_torn_line_that_is_longer_than_any_of_ours_is_cut)
 {
 	char *torn = malloc(EVENT_LINE_BYTES + 1);
@@ -516,6 +552,20 @@ START_TEST(a_run_that_has_ended_takes_no_events)
 	ck_assert_int_eq(post(NULL, "{\"type\":\"a\"}", NULL, NULL), -EPERM);
 	ck_assert_uint_eq(count_of("r/events.jsonl", "\n"), 3);
 	recording_cache_free(&cache);
+}
+END_TEST
+
+START_TEST(a_late_retry_of_what_was_recorded_is_told_so_when_the_run_has_ended)
+{
+	create_r();
+	ck_assert_int_eq(post(NULL, "{\"events\":[{\"type\":\"a\"},{\"type\":\"b\"}]}", "K", NULL), 0);
+	ck_assert_int_eq(complete_r(NULL, "", NULL), 0);
+	ck_assert_int_eq(post(NULL, "{\"events\":[{\"type\":\"a\"},{\"type\":\"b\"}]}", "K", NULL), 0);
+	/* Where some of it is new, nothing is told to be recorded. */
+	ck_assert_int_eq(post(NULL, "{\"events\":[{\"type\":\"a\"},{\"type\":\"b\"},{\"type\":\"c\"}]}", "K", NULL), -EPERM);
+	ck_assert_int_eq(post(NULL, "{\"events\":[{\"type\":\"a\"}]}", "L", NULL), -EPERM);
+	ck_assert_int_eq(post(NULL, "{\"events\":[]}", NULL, NULL), -EPERM);
+	ck_assert_uint_eq(count_of("r/events.jsonl", "\n"), 4);
 }
 END_TEST
 
@@ -631,7 +681,7 @@ START_TEST(events_are_read_back)
 	ck_assert_str_eq(get(&(struct recording_query){ .after = 7 }),
 	                 "{\"run_id\":\"r\",\"events\":[],\"next_after\":7,\"has_more\":false}");
 	write_file("r/events.jsonl", 0, "{\"type\":\"a\",\"unit\":\"x\"}\nno event\n{\"type\":\"b\",\"unit\":\"\\u0078\"}\n"
-	                                "{\"type\":\"a\",\"n\":1.50}\n{\"type\":\"unfinished\"}");
+	                                "{\"type\":\"a\",\"n\":1.50}\n{\"type\":\"unfinished\"");
 	ck_assert_str_eq(get(&(struct recording_query){ 0 }),
 	                 "{\"run_id\":\"r\",\"events\":[{\"run_id\":\"r\",\"seq\":1,\"type\":\"a\",\"unit\":\"x\"},"
 	                 "{\"run_id\":\"r\",\"seq\":3,\"type\":\"b\",\"unit\":\"\\u0078\"},"
@@ -650,6 +700,20 @@ START_TEST(events_are_read_back)
 	                 "{\"run_id\":\"r\",\"events\":[{\"run_id\":\"r\",\"seq\":4,\"type\":\"a\",\"n\":1.50}],"
 	                 "\"next_after\":4,\"has_more\":false}");
 	ck_assert_ptr_nonnull(strstr(get(&(struct recording_query){ .most_bytes = 50 }), "\"next_after\":1,\"has_more\":true"));
+}
+END_TEST
+
+START_TEST(a_last_event_without_its_newline_is_read_back)
+{
+	mkdirat(recording.runs_dir_fd, "r", 0777);
+	write_file("r/events.jsonl", 0, "{\"type\":\"a\"}\n{\"type\":\"b\"}");
+	ck_assert_str_eq(get(&(struct recording_query){ .after = 1 }),
+	                 "{\"run_id\":\"r\",\"events\":[{\"run_id\":\"r\",\"seq\":2,\"type\":\"b\"}],"
+	                 "\"next_after\":2,\"has_more\":false}");
+	ck_assert_ptr_nonnull(strstr(get(&(struct recording_query){ .limit = 1 }), "\"next_after\":1,\"has_more\":true"));
+	ck_assert_ptr_nonnull(strstr(get(&(struct recording_query){ .limit = 2 }), "\"next_after\":2,\"has_more\":false"));
+	write_file("r/events.jsonl", O_APPEND, "\n");
+	ck_assert_ptr_nonnull(strstr(get(&(struct recording_query){ .after = 2 }), "\"events\":[],\"next_after\":2,"));
 }
 END_TEST
 
@@ -868,6 +932,7 @@ main(void)
 	tcase_add_test(tests, a_run_is_made_with_an_id_of_its_own);
 	tcase_add_test(tests, a_run_of_a_task_lies_in_its_folder);
 	tcase_add_test(tests, what_is_there_already_is_not_touched);
+	tcase_add_test(tests, a_run_has_no_runs_in_it);
 	tcase_add_test(tests, a_retry_with_its_key_finds_the_run);
 	tcase_add_test(tests, a_retry_finishes_what_was_cut_short);
 	tcase_add_test(tests, events_are_appended_in_order);
@@ -879,9 +944,11 @@ main(void)
 	tcase_add_test(tests, keys_are_known_from_the_end_of_a_long_file);
 	tcase_add_test(tests, a_file_that_was_rotated_away_is_begun_anew);
 	tcase_add_test(tests, who_is_in_the_middle_of_a_line_is_waited_for);
+	tcase_add_test(tests, a_last_event_without_its_newline_gets_it);
 	tcase_add_test(tests, a_torn_line_that_is_longer_than_any_of_ours_is_cut);
 	tcase_add_test(tests, where_the_disk_is_full_whole_lines_stay_and_are_acknowledged);
 	tcase_add_test(tests, a_run_that_has_ended_takes_no_events);
+	tcase_add_test(tests, a_late_retry_of_what_was_recorded_is_told_so_when_the_run_has_ended);
 	tcase_add_test(tests, a_run_ends_once);
 	tcase_add_test(tests, an_end_that_was_cut_short_is_finished_by_its_retry);
 	tcase_add_test(tests, a_run_goes_on);
@@ -889,6 +956,7 @@ main(void)
 	tcase_add_test(tests, a_run_that_others_ended);
 	tcase_add_test(tests, a_run_without_run_info_gets_one_when_it_ends);
 	tcase_add_test(tests, events_are_read_back);
+	tcase_add_test(tests, a_last_event_without_its_newline_is_read_back);
 	tcase_add_test(tests, a_long_file_is_read_in_slices);
 	tcase_add_test(tests, every_acknowledged_event_is_there_once_whoever_is_killed);
 	tcase_add_test(tests, a_run_is_made_and_ended_once_whoever_is_killed);

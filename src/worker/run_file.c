@@ -52,7 +52,9 @@ beneath(const char *path, const char *runs_dir)
 
 	while (length > 0 && runs_dir[length - 1] == '/')
 		length--;
-	return strncmp(path, runs_dir, length) == 0 && path[length] == '/' ? path + length + 1 : NULL;
+	if (strncmp(path, runs_dir, length) != 0 || path[length] != '/')
+		return NULL;
+	return path + length + strspn(path + length, "/");
 }
 
 /* Whether a path, as run-info has it, is one that may be followed; then it is taken. How it leads
@@ -75,6 +77,9 @@ take_path(struct lookup *l, const char *path)
 	length = (size_t)(name - rest);
 	if (length == 0 || length >= sizeof(l->directory) || name[1] == '\0' ||
 	    strlen(name + 1) >= sizeof(l->file))
+		return false;
+	/* What clients are not shown stands in there: cwd, commandline, paths. */
+	if (strcmp(name + 1, l->run_info) == 0)
 		return false;
 	memcpy(l->directory, rest, length);
 	l->directory[length] = '\0';

@@ -84,7 +84,8 @@ class Names(TestCase):
         result = os.path.join(run.path, "result.txt")
         with open(result, "w") as f:
             f.write("the result\n")
-        run.info("completed", 0, prompt_path=elsewhere, output_path=result)
+        run.info("completed", 0, prompt_path=elsewhere.replace("/proj/", "//proj//"),
+                 output_path=result)
         self.assertEqual(self.whole(run, "prompt")[0].content(), "asked for\n")
         self.assertEqual(self.whole(run, "output.md")[0].content(), "the result\n")
 
@@ -110,6 +111,12 @@ class Names(TestCase):
             self.assertNotIn("root:", stream.content())
             self.assertNotIn(self.server.dir, repr(stream.events))
             self.assertIn(stream.content(), ("its own\n", ""))
+
+
+    def test_run_info_itself_is_not_shown(self):
+        run = self.task_run()
+        run.info("completed", 0, output_path=os.path.join(run.path, "run-info.yaml"))
+        self.assertEqual(self.whole(run, "output.md")[0].content(), "")
 
 
 class Text(TestCase):

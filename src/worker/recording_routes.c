@@ -236,6 +236,8 @@ answer_failure(struct connection *c, int error)
 		{ -ENOENT, ANSWER_NOT_FOUND, "there is no such run" },
 		{ -EBUSY, ANSWER_UNAVAILABLE, "another program holds the run's events" },
 		{ -ENOMEM, ANSWER_UNAVAILABLE, "there is no memory for it now" },
+		{ -EMFILE, ANSWER_UNAVAILABLE, "there are too many open files" },
+		{ -ENFILE, ANSWER_UNAVAILABLE, "there are too many open files" },
 		{ -ENOSPC, ANSWER_NO_SPACE, "there is no space left for events" },
 		{ -EDQUOT, ANSWER_NO_SPACE, "there is no space left for events" },
 		{ 0, ANSWER_INTERNAL, "this cannot be recorded; the log of the server says why" },

@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -452,6 +453,19 @@ class Bodies(RecordingCase):
             for peer in peers:
                 self.assertIn(b"Status: 202", peer.all())
         self.assertEqual(len(self.lines(held)), 514)
+
+    def test_without_descriptors_it_is_503_and_a_retry_is_taken(self):
+        run_id = self.create()
+        pid = self.server.worker_pids()[0]
+        # The connection gets one, and the run's folder none.
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (harness.descriptors(pid) + 1, before[1]))
+        try:
+            self.assertEqual(self.record(run_id, {"type": "x"}).status, 503)
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        self.assertEqual(self.record(run_id, {"type": "x"}).status, 202)
+        self.assertEqual(len(self.lines(run_id)), 2)
 
     def test_a_run_that_is_held_up_delays_itself_alone(self):
         held, other = self.create(), self.create()

@@ -148,8 +148,8 @@ first_error(const struct recording_batch *batches, size_t count)
 /* Appends; a batch whose lines are not all there has its error set. ends: of the batches' lines in
  * the text. */
 static void
-append_gathered(struct session *s, struct recording_batch *batches, size_t count, const struct buf *text,
-                const size_t *ends)
+append_gathered(struct session *s, struct recording_batch *batches, size_t count,
+                const struct buf *text, const size_t *ends)
 {
 	size_t written;
 	int error;

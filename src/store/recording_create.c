@@ -92,10 +92,19 @@ make_up_id(int64_t now_ms, char to[static RUN_ID_BYTES + 1])
 	return 0;
 }
 
+/* Ids are unique beneath the runs directory: the same key in another task makes another one. */
 static void
-derive_id(const char *key, char to[static RUN_ID_BYTES + 1])
+derive_id(const struct run_request *request, char to[static RUN_ID_BYTES + 1])
 {
-	struct digest digest = digest_of(key, strlen(key));
+	char text[sizeof(request->project_id) + sizeof(request->task_id) + sizeof(request->key)];
+	struct digest digest;
+
+	if (*request->project_id)
+		snprintf(text, sizeof(text), "%s/%s/%s", request->project_id, request->task_id,
+		         request->key);
+	else
+		snprintf(text, sizeof(text), "%s", request->key);
+	digest = digest_of(text, strlen(text));
 
 	snprintf(to, RUN_ID_BYTES + 1, "run_%016jx%016jx", (uintmax_t)digest.high, (uintmax_t)digest.low);
 }
@@ -116,7 +125,7 @@ make_folder(const struct recording *recording, const struct run_request *request
 		if (*request->run_id)
 			memcpy(run_id, request->run_id, sizeof(request->run_id));
 		else if (*request->key)
-			derive_id(request->key, run_id);
+			derive_id(request, run_id);
 		else
 			error = make_up_id(clock_wall_ms(), run_id);
 		if (!error)
@@ -178,8 +187,8 @@ bears_key(const char *line, size_t length, void *arg)
 	return -EEXIST;
 }
 
-/* Whether the first line is the first event of a request with this key: 1; 0: there is no line; -EEXIST:
- * it is another one; other -errno. */
+/* Whether the first line is the first event of a request with this key: 1; 0: there is no line;
+ * -EEXIST: it is another one; other -errno. */
 static int
 begins_with_key(int fd, uint64_t size_bytes, const char *key)
 {

@@ -249,6 +249,13 @@ START_TEST(a_retry_with_its_key_finds_the_run)
 	ck_assert_str_ne(first.run_id, other.run_id);
 	snprintf(path, sizeof(path), "%s/events.jsonl", first.path);
 	ck_assert_uint_eq(count_of(path, "run.started"), 1);
+	/* In another folder it is another run, since ids are unique. */
+	ck_assert_int_eq(create("{\"project_id\":\"p\",\"task_id\":\"t\"}", "K", &other), 0);
+	ck_assert(other.is_new);
+	ck_assert_str_ne(first.run_id, other.run_id);
+	ck_assert_int_eq(create("{\"project_id\":\"p\",\"task_id\":\"t\"}", "K", &again), 0);
+	ck_assert(!again.is_new);
+	ck_assert_str_eq(other.path, again.path);
 	ck_assert_int_eq(create("{\"run_id\":\"mine\"}", "K", &first), 0);
 	ck_assert_int_eq(create("{\"run_id\":\"mine\"}", "K", &again), 0);
 	ck_assert(!again.is_new);

@@ -200,6 +200,27 @@ put_streams(struct buf *to, const struct nginx_values *values)
 }
 
 static void
+put_metrics(struct buf *to)
+{
+	buf_puts(to, "\n"
+	             "# Figures for Prometheus, for this machine alone. To open them to another, name it above\n"
+	             "# \"deny all\": allow 192.0.2.7; a server that has a /metrics of its own leaves this out.\n"
+	             "location = /metrics {\n"
+	             "\tallow 127.0.0.1;\n"
+	             "\tallow ::1;\n"
+	             "\tdeny all;\n"
+	             "\tfastcgi_pass runstream;\n"
+	             "\tfastcgi_read_timeout 5s;\n"
+	             "\tfastcgi_connect_timeout 5s;\n"
+	             "\tfastcgi_cache off;\n"
+	             "\tfastcgi_intercept_errors off;\n"
+	             "\texpires off;                        # Cache-Control is the worker's\n"
+	             "\terror_page 502 504 = @runstream_busy;\n");
+	buf_puts(to, fastcgi_params);
+	buf_puts(to, "}\n");
+}
+
+static void
 put_all(struct buf *to, const struct nginx_values *values)
 {
 	buf_printf(to, "location ^~ \"%s/\" {\n\tfastcgi_pass runstream;\n", values->prefix);
@@ -225,6 +246,7 @@ put_all(struct buf *to, const struct nginx_values *values)
 	           "\t}\n"
 	           "}\n",
 	           values->prefix);
+	put_metrics(to);
 }
 
 void

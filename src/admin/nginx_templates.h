@@ -9,7 +9,7 @@
 
 enum nginx_mode {
 	NGINX_STREAMS, /* the paths of streams alone */
-	NGINX_ALL,     /* everything under the prefix */
+	NGINX_ALL,     /* everything under the prefix, and /metrics */
 };
 
 /* All borrowed. */

@@ -1,4 +1,3 @@
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,25 +25,6 @@ number_of(struct json_object *object, const char *key)
 
 /* --- counters --------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name, *kind;
-	size_t offset;
-} counters[] = {
-#define COUNTER(member, what, help) { #member, #what, offsetof(struct counters_values, member) },
-	COUNTERS(COUNTER)
-#undef COUNTER
-};
-enum { COUNTER_COUNT = sizeof(counters) / sizeof(counters[0]) };
-
-static uint64_t
-value_of(const struct counters_values *values, size_t counter)
-{
-	uint64_t value;
-
-	memcpy(&value, (const char *)values + counters[counter].offset, sizeof(value));
-	return value;
-}
-
 /* What a dead worker counted does not count: its streams are gone. */
 static void
 read_counters(const struct view *view, uint32_t worker, struct counters_values *ret_values)
@@ -63,20 +43,20 @@ put_counter_table(struct output *output, const struct view *view)
 	for (uint32_t i = 0; i < view->worker_count; i++)
 		read_counters(view, i, &values[i]);
 	output_rows_begin(output, "counters");
-	for (size_t counter = 0; counter < COUNTER_COUNT; counter++) {
+	for (size_t counter = 0; counter < COUNTERS_COUNT; counter++) {
 		uint64_t sum = 0;
 
 		for (uint32_t i = 0; i < view->worker_count; i++)
-			sum += value_of(&values[i], counter);
+			sum += counters_value(&values[i], counter);
 		output_row_begin(output);
-		output_string(output, "counter", counters[counter].name);
-		output_string(output, "kind", counters[counter].kind);
+		output_string(output, "counter", counters_list[counter].name);
+		output_string(output, "kind", counters_list[counter].kind);
 		output_count(output, "sum", sum);
 		for (uint32_t i = 0; i < view->worker_count; i++) {
 			char key[32];
 
 			snprintf(key, sizeof(key), "worker_%u", i + 1);
-			output_count(output, key, value_of(&values[i], counter));
+			output_count(output, key, counters_value(&values[i], counter));
 		}
 		output_row_end(output);
 	}
@@ -87,18 +67,18 @@ put_counter_table(struct output *output, const struct view *view)
 static void
 put_counter_object(struct output *output, const struct view *view, uint32_t first, uint32_t end)
 {
-	uint64_t sums[COUNTER_COUNT] = { 0 };
+	uint64_t sums[COUNTERS_COUNT] = { 0 };
 
 	for (uint32_t i = first; i < end; i++) {
 		struct counters_values values;
 
 		read_counters(view, i, &values);
-		for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
-			sums[counter] += value_of(&values, counter);
+		for (size_t counter = 0; counter < COUNTERS_COUNT; counter++)
+			sums[counter] += counters_value(&values, counter);
 	}
 	output_object_begin(output, "counters");
-	for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
-		output_count(output, counters[counter].name, sums[counter]);
+	for (size_t counter = 0; counter < COUNTERS_COUNT; counter++)
+		output_count(output, counters_list[counter].name, sums[counter]);
 	output_object_end(output);
 }
 

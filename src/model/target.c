@@ -1,7 +1,6 @@
 #include "model/target.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -186,6 +185,15 @@ target_parse(const char *request_uri, size_t length, const char *prefix, struct 
 	if (error || path_length == length)
 		return error;
 	return split_query(ret_target, path + path_length + 1, length - path_length - 1, room);
+}
+
+bool
+target_has_path(const char *request_uri, size_t length, const char *path)
+{
+	size_t origin = measure_origin(request_uri, length);
+	size_t path_length = span(request_uri + origin, length - origin, '?');
+
+	return path_length == strlen(path) && memcmp(request_uri + origin, path, path_length) == 0;
 }
 
 int

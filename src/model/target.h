@@ -10,6 +10,7 @@
 #ifndef MODEL_TARGET_H
 #define MODEL_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -49,6 +50,10 @@ struct target {
  */
 int target_parse(const char *request_uri, size_t length, const char *prefix,
                  struct target *ret_target);
+
+/* Whether the path of request_uri, as it stands and whole, is this one ("/metrics"): for a path that
+ * is beneath no prefix. Whether the rest is well-formed is not looked at. */
+bool target_has_path(const char *request_uri, size_t length, const char *path);
 
 /*
  * Finds a query parameter (application/x-www-form-urlencoded: '+' is a space); the first of its

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/fd.h"
@@ -9,7 +10,7 @@
 
 #define COUNTERS_MAGIC "RScount\n"
 
-enum { LAYOUT_VERSION = 1, COUNT = sizeof(struct counters_values) / sizeof(uint64_t) };
+enum { LAYOUT_VERSION = 1 };
 
 struct layout {
 	struct segment_prefix prefix;
@@ -17,7 +18,7 @@ struct layout {
 	uint8_t padding[40];
 	union {
 		struct counters_values values;
-		uint64_t words[COUNT]; /* atomic */
+		uint64_t words[COUNTERS_COUNT]; /* atomic */
 	};
 };
 static_assert(offsetof(struct layout, values) == 64, "layout");
@@ -26,6 +27,21 @@ struct counters {
 	struct layout *layout;
 	size_t bytes;
 };
+
+const struct counters_entry counters_list[COUNTERS_COUNT] = {
+#define ENTRY(name, kind, help) { #name, #kind, help },
+	COUNTERS(ENTRY)
+#undef ENTRY
+};
+
+uint64_t
+counters_value(const struct counters_values *values, size_t entry)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)values + entry * sizeof(value), sizeof(value));
+	return value;
+}
 
 int
 counters_create(void)
@@ -90,10 +106,10 @@ counters_read(const struct counters *counters, struct counters_values *ret_value
 {
 	union {
 		struct counters_values values;
-		uint64_t words[COUNT];
+		uint64_t words[COUNTERS_COUNT];
 	} copy;
 
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0; i < COUNTERS_COUNT; i++)
 		copy.words[i] = __atomic_load_n(&counters->layout->words[i], __ATOMIC_RELAXED);
 	*ret_values = copy.values;
 }

@@ -1,11 +1,12 @@
 /*
  * Counters of one worker: a segment of its own, which it alone writes. Each is defined once,
- * in the list below, from which the struct, `runstreamctl status` and the pages are made.
+ * in the list below, from which the struct, `runstreamctl status` and /metrics are made.
  */
 #ifndef SHM_COUNTERS_H
 #define SHM_COUNTERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* X(name, kind, help): kind is counter (only grows) or gauge. */
@@ -35,6 +36,15 @@ struct counters_values {
 	COUNTERS(COUNTERS_MEMBER)
 #undef COUNTERS_MEMBER
 };
+
+/* The list as data, in its order, for those who show all of it; kind is a word. */
+enum { COUNTERS_COUNT = sizeof(struct counters_values) / sizeof(uint64_t) };
+struct counters_entry {
+	const char *name, *kind, *help;
+};
+extern const struct counters_entry counters_list[COUNTERS_COUNT];
+/* The value of an entry (its index). */
+uint64_t counters_value(const struct counters_values *values, size_t entry);
 
 struct counters;
 

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "model/event.h"
 
+static const char media_json[] = "application/json";
+
 static const struct {
 	const char *status, *code;
 } errors[] = {
@@ -30,22 +32,23 @@ answer_error_code(enum answer_error error)
 	return errors[error].code;
 }
 
+/* headers: more of them, each with its CRLF. end: the last bytes of the body. */
 static struct block *
-text_answer(const struct answer_style *style, const char *status, const char *headers,
-            const char *json, size_t length)
+text_answer(const struct answer_style *style, const char *status, const char *type,
+            const char *headers, const char *body, size_t length, const char *end)
 {
 	struct buf text = BUF_INIT;
 
 	buf_printf(&text,
 	           "Status: %s\r\n"
-	           "Content-Type: application/json\r\n"
+	           "Content-Type: %s\r\n"
 	           "Cache-Control: no-store\r\n"
 	           "Content-Length: %zu\r\n"
 	           "%s%s\r\n",
-	           status, length + 1, style->headers, headers);
+	           status, type, length + strlen(end), style->headers, headers);
 	if (!style->is_head) {
-		buf_append(&text, json, length);
-		buf_putc(&text, '\n');
+		buf_append(&text, body, length);
+		buf_puts(&text, end);
 	}
 	return block_take(&text);
 }
@@ -57,7 +60,7 @@ json_answer(const struct answer_style *style, const char *status, const char *he
 	size_t length;
 	const char *json = json_object_to_json_string_length(
 		body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	struct block *block = text_answer(style, status, headers, json, length);
+	struct block *block = text_answer(style, status, media_json, headers, json, length, "\n");
 
 	json_object_put(body);
 	return block;
@@ -75,7 +78,18 @@ answer_json_text(const struct answer_style *style, struct buf *body)
 	struct block *block = NULL;
 
 	if (buf_error(body) == 0)
-		block = text_answer(style, "200 OK", "", body->data, body->length_bytes);
+		block = text_answer(style, "200 OK", media_json, "", body->data, body->length_bytes, "\n");
+	buf_fini(body);
+	return block;
+}
+
+struct block *
+answer_text(const struct answer_style *style, const char *type, struct buf *body)
+{
+	struct block *block = NULL;
+
+	if (buf_error(body) == 0)
+		block = text_answer(style, "200 OK", type, "", body->data, body->length_bytes, "");
 	buf_fini(body);
 	return block;
 }

@@ -1,4 +1,4 @@
-/* Answers that are there at once: a status, headers, a JSON body; and the errors. */
+/* Answers that are there at once: a status, headers, a body, mostly JSON; and the errors. */
 #ifndef WORKER_ANSWER_H
 #define WORKER_ANSWER_H
 
@@ -41,6 +41,8 @@ const char *answer_error_code(enum answer_error error);
 struct block *answer_json(const struct answer_style *style, struct json_object *body);
 /* The same from text, which it takes. */
 struct block *answer_json_text(const struct answer_style *style, struct buf *body);
+/* 200 with text of another media type. Takes body. */
+struct block *answer_text(const struct answer_style *style, const char *type, struct buf *body);
 /* 201 with the path of what was made. Takes body. */
 struct block *answer_created(const struct answer_style *style, struct json_object *body,
                              const char *location);

@@ -7,6 +7,7 @@ libworker_a_SOURCES = \
 	src/worker/connection.c src/worker/connection.h \
 	src/worker/cors.c src/worker/cors.h \
 	src/worker/errand.c src/worker/errand.h \
+	src/worker/metrics.c src/worker/metrics.h \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/peers.c src/worker/peers.h \
 	src/worker/recorder.c src/worker/recorder.h \

@@ -9,7 +9,7 @@ struct peers {
 	uint32_t worker_count;
 	struct board *board;
 	struct occupancy *occupancies[INSTANCE_WORKERS_MAX];
-	struct counters *counters;
+	struct counters *counters[INSTANCE_WORKERS_MAX];
 };
 
 int
@@ -23,17 +23,19 @@ peers_new(const struct instance *instance, struct peers **ret_peers)
 	peers->own = instance->worker_index;
 	peers->worker_count = instance->worker_count;
 	error = board_open(instance->board_fd, false, &peers->board);
-	for (uint32_t i = 0; i < peers->worker_count && !error; i++)
+	for (uint32_t i = 0; i < peers->worker_count && !error; i++) {
 		error = occupancy_open(instance->occupancy_fds[i], i == peers->own,
 		                       &peers->occupancies[i]);
-	if (!error)
-		error = counters_open(instance->counters_fds[peers->own], true, &peers->counters);
+		if (!error)
+			error = counters_open(instance->counters_fds[i], i == peers->own,
+			                      &peers->counters[i]);
+	}
 	if (error) {
 		peers_free(&peers);
 		return error;
 	}
 	occupancy_reset(peers->occupancies[peers->own]);
-	memset(counters_own(peers->counters), 0, sizeof(struct counters_values));
+	memset(peers_counters(peers), 0, sizeof(struct counters_values));
 	*ret_peers = peers;
 	return 0;
 }
@@ -43,9 +45,10 @@ peers_free(struct peers **peers)
 {
 	if (!*peers)
 		return;
-	for (uint32_t i = 0; i < (*peers)->worker_count; i++)
+	for (uint32_t i = 0; i < (*peers)->worker_count; i++) {
 		occupancy_close(&(*peers)->occupancies[i]);
-	counters_close(&(*peers)->counters);
+		counters_close(&(*peers)->counters[i]);
+	}
 	board_close(&(*peers)->board);
 	free(*peers);
 	*peers = NULL;
@@ -57,7 +60,7 @@ peers_clients_of_run(const struct peers *peers, uint32_t slot)
 	uint32_t clients = 0;
 
 	for (uint32_t i = 0; i < peers->worker_count; i++)
-		if (i == peers->own || board_pid(peers->board, i + 1) > 0)
+		if (peers_lives(peers, i))
 			clients += occupancy_of_run(peers->occupancies[i], slot);
 	return clients;
 }
@@ -78,5 +81,29 @@ peers_change(struct peers *peers, uint32_t slot, int by)
 struct counters_values *
 peers_counters(struct peers *peers)
 {
-	return counters_own(peers->counters);
+	return counters_own(peers->counters[peers->own]);
+}
+
+uint32_t
+peers_count(const struct peers *peers)
+{
+	return peers->worker_count;
+}
+
+bool
+peers_lives(const struct peers *peers, uint32_t worker)
+{
+	return worker == peers->own || board_pid(peers->board, worker + 1) > 0;
+}
+
+void
+peers_read_counters(const struct peers *peers, uint32_t worker, struct counters_values *ret_values)
+{
+	counters_read(peers->counters[worker], ret_values);
+}
+
+const struct board *
+peers_board(const struct peers *peers)
+{
+	return peers->board;
 }

@@ -21,4 +21,13 @@ void peers_change(struct peers *peers, uint32_t slot, int by);
 /* This worker's counters, to be changed in place. */
 struct counters_values *peers_counters(struct peers *peers);
 
+uint32_t peers_count(const struct peers *peers);
+/* Whether a worker (from 0) is alive; this one is. */
+bool peers_lives(const struct peers *peers, uint32_t worker);
+/* A copy of a worker's counters; those of a dead one are of its past. */
+void peers_read_counters(const struct peers *peers, uint32_t worker,
+                         struct counters_values *ret_values);
+/* Borrows it: which processes are alive, and how often they were restarted. */
+const struct board *peers_board(const struct peers *peers);
+
 #endif

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "model/run_id.h"
 #include "worker/cors.h"
+#include "worker/metrics.h"
 #include "worker/parameters.h"
 #include "worker/recording_reads.h"
 #include "worker/recording_routes.h"
@@ -75,12 +76,22 @@ answer_version(struct connection *c)
 	answer_word(c, "version", PACKAGE_VERSION);
 }
 
+static void
+answer_metrics(struct connection *c)
+{
+	struct buf text = BUF_INIT;
+
+	metrics_put(&text, c->worker->peers, c->worker->registry, c->worker->buses);
+	connection_answer(c, answer_text(&c->style, METRICS_TYPE, &text));
+}
+
 /* --- the table ------------------------------------------------------------------------------------------------ */
 
 enum { MOST_SEGMENTS = 7 };
 
 static const struct route {
-	const char *segments[MOST_SEGMENTS]; /* "*": any one */
+	/* Those after the prefix; "*": any one. Or, with a slash, the whole path beneath no prefix. */
+	const char *segments[MOST_SEGMENTS];
 	bool is_stream;                      /* takes a place: refused while full or draining */
 	void (*answer)(struct connection *c); /* GET and HEAD, or NULL */
 	void (*post)(struct connection *c);   /* or NULL */
@@ -104,6 +115,7 @@ static const struct route {
 	{ { "v1", "health" }, false, answer_health, NULL },
 	{ { "v1", "ready" }, false, answer_ready, NULL },
 	{ { "v1", "version" }, false, answer_version, NULL },
+	{ { "/metrics" }, false, answer_metrics, NULL },
 };
 
 static bool
@@ -111,6 +123,13 @@ is_route(const struct connection *c, const struct route *route)
 {
 	size_t count = 0;
 
+	if (route->segments[0][0] == '/') {
+		const char *uri = request_variable(c->request, "REQUEST_URI");
+
+		return target_has_path(uri, strlen(uri), route->segments[0]);
+	}
+	if (c->request->target_error)
+		return false;
 	while (count < MOST_SEGMENTS && route->segments[count])
 		count++;
 	if (count != c->request->target.segment_count)
@@ -190,7 +209,7 @@ routes_dispatch(struct connection *c)
 		                                  "the request target is not well formed", NULL, NULL, 0));
 		return;
 	}
-	route = c->request->target_error ? NULL : find_route(c);
+	route = find_route(c);
 	if (!route) {
 		connection_answer(c, answer_error(&c->style, ANSWER_NOT_FOUND, "there is nothing at this path",
 		                                  NULL, NULL, 0));

@@ -49,6 +49,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				check_text(&value);
 		}
 	}
+	/* What is taken as it stands is what it is when it is taken apart. */
+	if (target_has_path((const char *)data, size, "/metrics") &&
+	    target_parse((const char *)data, size, "", target) == 0)
+		must(target->segment_count == 1 && strcmp(target->segments[0].text, "metrics") == 0);
 	free(target);
 	run_id_valid((const char *)data, size);
 	return 0;

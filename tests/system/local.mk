@@ -15,6 +15,7 @@ SYSTEM_TESTS = \
 	tests/system/test_left_over.py \
 	tests/system/test_many.py \
 	tests/system/test_messages.py \
+	tests/system/test_metrics.py \
 	tests/system/test_peers.py \
 	tests/system/test_processes.py \
 	tests/system/test_recording.py \

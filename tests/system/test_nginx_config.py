@@ -291,7 +291,7 @@ class All(NginxCase):
 
     def test_the_rest_stays_with_others(self):
         self.start(OK, OK)
-        for path in ("/", "/ap", "/apix/v1/runs", "/v1/runs", "/metrics"):
+        for path in ("/", "/ap", "/apix/v1/runs", "/v1/runs", "/metrics/", "/metricsx"):
             self.assertEqual(self.get(path).body, b"elsewhere\n", path)
 
 
@@ -352,6 +352,15 @@ class Recording(NginxCase):
                 self.assertEqual(self.post(address, method), 200, address)
         self.assertEqual({w["REMOTE_ADDR"] for worker in self.workers for w in worker.asked},
                          {"127.0.0.1", "::1", "127.0.0.2", "10.0.0.1", "fd00::1"})
+
+    def test_figures_are_for_this_machine_alone(self):
+        self.start(OK, OK)
+        for address, status in (("127.0.0.1", 200), ("::1", 200), ("127.0.0.2", 403),
+                                ("10.0.0.1", 403), ("fd00::1", 403)):
+            for path in ("/metrics", "/metrics?x", "//metrics", "/metric%73", "/x/../metrics"):
+                self.assertEqual(self.post(address, "GET", path), status, (address, path))
+        self.assertEqual({worker["REQUEST_URI"] for worker in self.workers[0].asked},
+                         {"/metrics", "/metrics?x", "//metrics", "/metric%73", "/x/../metrics"})
 
     def test_a_full_worker_is_told_to_a_producer_as_to_others(self):
         self.start(FULL, FULL)

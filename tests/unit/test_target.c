@@ -194,6 +194,24 @@ START_TEST(bounds_the_parameters)
 }
 END_TEST
 
+START_TEST(a_whole_path_is_compared_as_it_stands)
+{
+	static const char *const same[] = { "/metrics", "/metrics?", "/metrics?a=/b", "http://h:1/metrics",
+		                            "HTTPS://h/metrics?a" };
+	static const char *const others[] = { "", "/", "/metric", "/metrics/", "/metricsx", "//metrics",
+		                              "/m%65trics", "metrics", "/api/metrics", "http://metrics",
+		                              "http:/metrics", "?/metrics", "/metrics#" };
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		ck_assert_msg(target_has_path(same[i], strlen(same[i]), "/metrics"), "%s", same[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		ck_assert_msg(!target_has_path(others[i], strlen(others[i]), "/metrics"), "%s", others[i]);
+	/* What is behind its end is not read. */
+	ck_assert(target_has_path("/metricsx", 8, "/metrics"));
+	ck_assert(!target_has_path("/metrics", 7, "/metrics"));
+}
+END_TEST
+
 START_TEST(finds_query_parameters)
 {
 	ck_assert_int_eq(parse("/x?tail=20&from=end&wait%5Fs=5&name=a+b%2Bc%26d=e&empty=&bare&&=odd", ""), 0);
@@ -251,6 +269,7 @@ main(void)
 	tcase_add_test(path, bounds_what_it_holds);
 	suite_add_tcase(suite, path);
 	tcase_add_test(query, bounds_the_parameters);
+	tcase_add_test(query, a_whole_path_is_compared_as_it_stands);
 	tcase_add_test(query, finds_query_parameters);
 	tcase_add_test(query, the_first_of_a_name_counts);
 	tcase_add_test(query, a_bad_parameter_is_the_asker_s_matter);

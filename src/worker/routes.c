@@ -218,7 +218,8 @@ routes_dispatch(struct connection *c)
 	if (strcmp(method, "OPTIONS") == 0) {
 		connection_answer(c, cors_answer_options(&c->style, methods_of(route)));
 	} else if (strcmp(method, "POST") == 0 && route->post) {
-		if (c->worker->is_draining)
+		/* The web server asks no other worker for a post, lest it be done twice. */
+		if (c->worker->is_draining && loop_now_ms(c->worker->loop) >= c->worker->posts_until_ms)
 			refuse(c);
 		else
 			route->post(c);

@@ -177,6 +177,7 @@ drain(struct worker *worker, const char *why)
 	if (worker->is_draining)
 		return;
 	worker->is_draining = true;
+	worker->posts_until_ms = loop_now_ms(worker->loop) + drain_ms;
 	log_info("draining", "reason=%s connections=%zu drain_ms=%lld", why, worker->connection_count,
 	         (long long)drain_ms);
 	/* Apart, so that those who come back do not come all at once. */

@@ -46,6 +46,7 @@ struct worker {
 	struct loop_timer drain_timer;
 	struct loop_timer figures_timer;
 	bool is_draining;
+	int64_t posts_until_ms; /* posts are taken, while it drains: they are brief */
 };
 
 /* Has the ready connections served in the next turn. */

@@ -656,6 +656,24 @@ class Producers(RecordingCase):
         self.check(run_id, 5, 40)
 
 
+    def test_posts_are_taken_while_workers_end(self):
+        run_id, statuses = self.create(), []
+        with contextlib.ExitStack() as stack:
+            for _ in range(6):  # which their workers do not end before
+                stream = stack.enter_context(self.server.open("/api/runs/%s/stream" % run_id))
+                stream.next()
+            for pid in self.server.worker_pids():
+                os.kill(pid, signal.SIGTERM)
+
+                def is_another(pid=pid):
+                    statuses.append(self.record(run_id, {"type": "x"}).status)
+                    pids = self.server.worker_pids()
+                    return pid not in pids and all(pids)
+                harness.wait_for("the worker is another one", is_another)
+        self.assertEqual(set(statuses), {202})
+        self.assertEqual(len(self.lines(run_id)), 1 + len(statuses))
+
+
 class Durations(RecordingCase):
     """One producer after the other, as little else happens: the median, with room."""
 

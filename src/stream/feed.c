@@ -350,7 +350,9 @@ ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
 	enum stream_answer answer;
 
 	feed_format_prefix(feed, journal_next_number(&feed->journal), feed->prefix);
-	subscriber_find_places(&m->subscriber); /* where its first entry begins, too */
+	/* Where its first entry begins is to be known before it is given. */
+	if (!subscriber_find_places(&m->subscriber))
+		return STREAM_WAIT;
 	/* The generations they name may go while it is asked: held, to be compared. */
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		before[i] = m->subscriber.places[i];

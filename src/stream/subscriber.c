@@ -204,6 +204,11 @@ find_places(struct subscriber *s)
 			place_init(&s->places[i], s->channel->sources[i]->current);
 			continue;
 		}
+		if (b->progress[i].in && b->progress[i].in->state == GENERATION_LOST) {
+			/* Nothing can be found in it any more: that is told as it is left behind. */
+			place_init(&s->places[i], b->progress[i].in);
+			continue;
+		}
 		error = kind_of(s)->resolve(&b->start, (enum cursor_file)i, s->channel->sources[i],
 		                      s->channel->hub->offload, &b->progress[i], &s->places[i],
 		                      &b->gaps[i]);
@@ -219,11 +224,20 @@ find_places(struct subscriber *s)
 	return result;
 }
 
-void
+static enum stream_answer
+park(struct subscriber *s)
+{
+	channel_park(s->channel, &s->stream);
+	return STREAM_WAIT;
+}
+
+bool
 subscriber_find_places(struct subscriber *s)
 {
-	if (s->start)
-		find_places(s);
+	if (!s->start || find_places(s) == 0)
+		return true;
+	(void)park(s);
+	return false;
 }
 
 /* Whether the id of a `complete` that it came with still names the end. */
@@ -372,13 +386,6 @@ is_at_end(const struct subscriber *s)
 	return true;
 }
 
-static enum stream_answer
-park(struct subscriber *s)
-{
-	channel_park(s->channel, &s->stream);
-	return STREAM_WAIT;
-}
-
 /* Whether the status is to be told (anew). -EAGAIN: that is not known yet. */
 static int
 owes_status(struct subscriber *s, bool *ret_owes)
@@ -490,8 +497,8 @@ subscriber_next(struct subscriber *s, struct block **ret_block)
 	must(s->channel && !stream_is_waiting(&s->stream));
 	if (s->is_over)
 		return STREAM_END;
-	if (s->start && find_places(s) != 0)
-		return park(s);
+	if (!subscriber_find_places(s))
+		return STREAM_WAIT;
 	if (s->start && s->start->start.cursor.is_end && is_still_the_end(s)) {
 		if (is_fresh(s) && channel_is_finished(s->channel)) {
 			s->is_over = true;

@@ -50,8 +50,9 @@ enum stream_answer subscriber_next(struct subscriber *s, struct block **ret_bloc
 /* Its places were found, and what had to be told before. */
 bool subscriber_has_begun(const struct subscriber *s);
 
-/* Tries to find its places before it is asked, so that it can be told where its first block begins. */
-void subscriber_find_places(struct subscriber *s);
+/* Finds its places before it is asked, so that it can be told where its first block begins. False: that
+ * is not known yet, and it waits. */
+bool subscriber_find_places(struct subscriber *s);
 
 /* Before it was asked anything: makes it one that reads what lies before these places (borrowed,
  * and to outlive it), and is over then. Where it begins is found in their generations. */

@@ -163,6 +163,34 @@ START_TEST(a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is
 }
 END_TEST
 
+START_TEST(the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *fast = reader_new_of_many(&f, &request), *slow;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	reader_wait(fast, "log", 2);
+	request.from = FEED_FROM_TAIL;
+	request.tail_entries = 1;
+	slow = reader_new_of_many(&f, &request);
+	slow->blocks_left = 1; /* it is not at the second run yet */
+	reader_wait(slow, "status", 1);
+	fixture_append(&f, "b/agent-stdout.txt", "b2\n");
+	reader_wait(fast, "log", 3);
+	fixture_truncate(&f, "b/agent-stdout.txt");
+	reader_wait(fast, "gap", 1);
+	fixture_append(&f, "b/agent-stdout.txt", "b3\n");
+	reader_wait(fast, "log", 4);
+	slow->is_stuck = false;
+	reader_wait(slow, "log", 2);
+	ck_assert_str_eq(reader_lines(slow, "stdout"), "a1\nb3\n");
+	ck_assert_uint_ge(reader_count(slow, "gap"), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +205,7 @@ main(void)
 	tcase_add_test(tcase, a_deleted_run_says_so_behind_a_torn_event);
 	tcase_add_test(tcase, a_status_is_told_though_the_last_event_is_torn);
 	tcase_add_test(tcase, a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is_torn);
+	tcase_add_test(tcase, the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "stream/line_index.h"
+#include "stream/lore.h"
 #include "stream/place.h"
 
 enum {
@@ -11,71 +13,64 @@ enum {
 	SLICE_BYTES = 16 * 1024 * 1024, /* counted before others have their turn */
 };
 
-struct slice {
-	struct offload_job job;
-	struct generation *generation; /* owned reference; its index is this job's while it runs */
-	uint64_t upto;
-	uint64_t counted_bytes;
-};
-
-static void
-count_slice(struct offload_job *job)
+static struct lore *
+make_index(void)
 {
-	struct slice *slice = (struct slice *)job;
-	struct line_index *index = slice->generation->index;
-	const struct source_ops *ops = slice->generation->source->ops;
+	struct line_index *index = line_index_new();
+
+	return index ? &index->lore : NULL;
+}
+
+static bool
+count_slice(struct lore *lore, struct generation *generation, uint64_t upto)
+{
+	struct line_index *index = (struct line_index *)lore;
+	const struct source_ops *ops = generation->source->ops;
+	uint64_t before = index->scanned_bytes;
 	uint8_t *bytes = malloc(READ_BYTES);
 
-	while (bytes && index->scanned_bytes < slice->upto && slice->counted_bytes < SLICE_BYTES) {
-		int64_t n = ops->read_waiting(slice->generation, index->scanned_bytes, bytes, READ_BYTES);
+	while (bytes && index->scanned_bytes < upto && index->scanned_bytes - before < SLICE_BYTES) {
+		int64_t n = ops->read_waiting(generation, index->scanned_bytes, bytes, READ_BYTES);
 
 		if (n <= 0 || line_index_add(index, bytes, (size_t)n) < 0)
 			break;
-		slice->counted_bytes += (uint64_t)n;
 	}
 	free(bytes);
+	lore->reached_bytes = index->scanned_bytes;
+	return index->scanned_bytes > before;
 }
 
 static void
-counted_slice(struct offload_job *job)
+free_index(struct lore *lore)
 {
-	struct slice *slice = (struct slice *)job;
-	struct generation *generation = slice->generation;
-	struct source *source = generation->source;
+	struct line_index *index = (struct line_index *)lore;
 
-	generation->is_indexing = false;
-	if (slice->counted_bytes > 0)
-		source_notify(source);
-	else
-		source->tell = true; /* nothing could be read: not at once again */
-	free(slice);
-	generation_unref(&generation);
-	source->ops->release(source);
+	line_index_free(&index);
 }
+
+static const struct lore_kind kind = { .make = make_index, .learn = count_slice, .free = free_index };
 
 int
 indexer_reach(struct offload *offload, struct generation *generation, uint64_t upto)
 {
-	struct slice *slice;
+	return lore_reach(offload, generation, LORE_LINES, &kind, upto);
+}
 
-	if (generation->is_indexing)
-		return -EAGAIN;
-	if (!generation->index) {
-		generation->index = line_index_new();
-		if (!generation->index)
-			return -ENOMEM;
-	}
-	if (generation->index->scanned_bytes >= upto)
-		return 0;
-	slice = calloc(1, sizeof(*slice));
-	if (!slice)
-		return -ENOMEM;
-	slice->generation = generation_ref(generation);
-	slice->upto = upto;
-	generation->is_indexing = true;
-	generation->source->ops->hold(generation->source);
-	offload_submit(offload, &slice->job, count_slice, counted_slice);
-	return -EAGAIN;
+static const struct line_index *
+index_of(const struct generation *generation)
+{
+	return (const struct line_index *)lore_of(generation, LORE_LINES);
+}
+
+bool
+indexer_lines_behind(const struct generation *generation, uint64_t lines, uint64_t *ret_lines)
+{
+	const struct lore *lore = generation->lore[LORE_LINES];
+
+	if (!lore || lore->is_busy || lore->reached_bytes < generation->size_bytes)
+		return false;
+	*ret_lines = ((const struct line_index *)lore)->lines - lines;
+	return true;
 }
 
 int
@@ -87,13 +82,13 @@ indexer_lines_before(struct generation *generation, uint64_t offset, uint64_t *r
 	uint64_t lines = 0;
 	int error;
 
-	must(!generation->is_indexing && generation->index->scanned_bytes >= offset);
+	must(index_of(generation)->scanned_bytes >= offset);
 	error = place_read(generation, offset - length, bytes, length);
 	if (error)
 		return error;
 	for (size_t i = 0; i < length; i++)
 		lines += bytes[i] == '\n';
-	*ret_lines = generation->index->before[chunk] + lines;
+	*ret_lines = index_of(generation)->before[chunk] + lines;
 	return 0;
 }
 
@@ -109,14 +104,13 @@ indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_o
 		*ret_offset = 0;
 		return 0;
 	}
-	must(!generation->is_indexing);
-	if (lines > generation->index->lines) {
+	if (lines > index_of(generation)->lines) {
 		/* The caller counted in a file that is not the one that was indexed. */
 		source_rewritten(generation);
 		return -ESTALE;
 	}
-	line_index_find(generation->index, lines, &offset, &nth);
-	length = generation->index->scanned_bytes - offset;
+	line_index_find(index_of(generation), lines, &offset, &nth);
+	length = index_of(generation)->scanned_bytes - offset;
 	if (length > sizeof(bytes))
 		length = sizeof(bytes);
 	error = place_read(generation, offset, bytes, (size_t)length);

@@ -11,6 +11,9 @@
  */
 int indexer_reach(struct offload *offload, struct generation *generation, uint64_t upto);
 
+/* How many lines follow the first `lines` of a generation, if that is known without asking. */
+bool indexer_lines_behind(const struct generation *generation, uint64_t lines, uint64_t *ret_lines);
+
 /* Line ends before offset, which the index has reached. 0 or as place_read(). */
 int indexer_lines_before(struct generation *generation, uint64_t offset, uint64_t *ret_lines);
 

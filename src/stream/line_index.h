@@ -9,9 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream/source.h"
+
 enum { LINE_INDEX_CHUNK_BYTES = 64 * 1024 };
 
 struct line_index {
+	struct lore lore;
 	uint64_t scanned_bytes; /* counted up to here */
 	uint64_t lines;         /* line ends in them */
 	uint64_t last_end;      /* offset just behind the last line end; 0: none */

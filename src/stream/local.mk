@@ -18,6 +18,7 @@ libstream_a_SOURCES = \
 	src/stream/kind_messages.c src/stream/kind_of_many.c \
 	src/stream/line_index.c src/stream/line_index.h \
 	src/stream/look.c \
+	src/stream/lore.c src/stream/lore.h \
 	src/stream/message_index.c src/stream/message_index.h \
 	src/stream/message_scan.c src/stream/message_scan.h \
 	src/stream/message_search.c src/stream/message_search.h \

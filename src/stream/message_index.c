@@ -102,77 +102,60 @@ message_index_rest(struct message_index *index, const uint8_t *bytes, size_t len
 
 /* --- in slices ---------------------------------------------------------------------------------- */
 
-struct slice {
-	struct offload_job job;
-	struct generation *generation; /* owned reference; its index is this job's while it runs */
-	uint64_t upto;
-	bool is_ahead; /* something came of it */
-};
-
-static void
-index_slice(struct offload_job *job)
+static struct lore *
+make_index(void)
 {
-	struct slice *slice = (struct slice *)job;
-	struct message_index *index = slice->generation->messages;
+	struct message_index *index = message_index_new();
+
+	return index ? &index->lore : NULL;
+}
+
+static bool
+index_slice(struct lore *lore, struct generation *generation, uint64_t upto)
+{
+	struct message_index *index = (struct message_index *)lore;
 	uint64_t from = index->next.offset;
 	uint8_t *bytes = malloc(MESSAGE_SCAN_BYTES);
+	bool is_further = false;
 
 	while (bytes && index->next.offset - from < MESSAGE_SCAN_SLICE_BYTES) {
 		uint64_t start = index->next.offset, cut;
-		int64_t n = message_scan_read(slice->generation, start, slice->upto, bytes);
+		int64_t n = message_scan_read(generation, start, upto, bytes);
 
 		if (n <= 0 || message_index_add(index, bytes, (size_t)n) < 0)
 			break;
-		slice->is_ahead = true;
-		if (start + (uint64_t)n < slice->upto)
+		is_further = true;
+		if (start + (uint64_t)n < upto)
 			continue;
 		cut = index->next.offset - start;
 		message_index_rest(index, bytes + cut, (size_t)((uint64_t)n - cut));
 		break;
 	}
 	free(bytes);
+	lore->reached_bytes = index->seen_bytes;
+	return is_further;
 }
 
 static void
-indexed_slice(struct offload_job *job)
+free_index(struct lore *lore)
 {
-	struct slice *slice = (struct slice *)job;
-	struct generation *generation = slice->generation;
-	struct source *source = generation->source;
+	struct message_index *index = (struct message_index *)lore;
 
-	generation->is_indexing_messages = false;
-	if (slice->is_ahead)
-		source_notify(source);
-	else
-		source->tell = true; /* nothing could be read: not at once again */
-	free(slice);
-	generation_unref(&generation);
-	source->ops->release(source);
+	message_index_free(&index);
 }
+
+static const struct lore_kind kind = { .make = make_index, .learn = index_slice, .free = free_index };
 
 int
 message_index_reach(struct offload *offload, struct generation *generation, uint64_t upto)
 {
-	struct slice *slice;
+	return lore_reach(offload, generation, LORE_MESSAGES, &kind, upto);
+}
 
-	if (generation->is_indexing_messages)
-		return -EAGAIN;
-	if (!generation->messages) {
-		generation->messages = message_index_new();
-		if (!generation->messages)
-			return -ENOMEM;
-	}
-	if (generation->messages->seen_bytes >= upto)
-		return 0;
-	slice = calloc(1, sizeof(*slice));
-	if (!slice)
-		return -ENOMEM;
-	slice->generation = generation_ref(generation);
-	slice->upto = upto;
-	generation->is_indexing_messages = true;
-	generation->source->ops->hold(generation->source);
-	offload_submit(offload, &slice->job, index_slice, indexed_slice);
-	return -EAGAIN;
+static const struct message_index *
+index_of(const struct generation *generation)
+{
+	return (const struct message_index *)lore_of(generation, LORE_MESSAGES);
 }
 
 /* --- finding ------------------------------------------------------------------------------------ */
@@ -204,7 +187,7 @@ static int
 walk(struct generation *generation, size_t mark, uint64_t number, uint64_t offset,
      uint64_t *ret_number, struct message_position *ret_position)
 {
-	const struct message_index *index = generation->messages;
+	const struct message_index *index = index_of(generation);
 	struct message_position position = index->marks[mark].position;
 	uint64_t at = index->marks[mark].number, start = position.offset;
 	uint64_t stop = mark + 1 < index->marks_count ? index->marks[mark + 1].number : index->count;
@@ -249,7 +232,7 @@ walk(struct generation *generation, size_t mark, uint64_t number, uint64_t offse
 static int
 count_below(struct generation *generation, uint64_t below, uint64_t *ret_count)
 {
-	const struct message_index *index = generation->messages;
+	const struct message_index *index = index_of(generation);
 	struct message_position position;
 
 	if (below >= index->next.offset) {
@@ -270,11 +253,11 @@ int
 message_index_tail(struct generation *generation, uint64_t below, uint64_t wanted,
                    struct message_position *ret_position)
 {
-	const struct message_index *index = generation->messages;
+	const struct message_index *index = index_of(generation);
 	uint64_t count, number;
 	int error;
 
-	must(!generation->is_indexing_messages && index && index->seen_bytes >= below);
+	must(index->seen_bytes >= below);
 	error = count_below(generation, below, &count);
 	if (error)
 		return error;

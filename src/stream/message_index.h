@@ -9,6 +9,7 @@
 #define STREAM_MESSAGE_INDEX_H
 
 #include "base/offload.h"
+#include "stream/lore.h"
 #include "stream/message_scan.h"
 
 enum {
@@ -25,6 +26,7 @@ struct message_mark {
 };
 
 struct message_index {
+	struct lore lore;
 	struct message_position next; /* cut up to here: whatever follows will not change that */
 	uint64_t count;               /* entries that begin before it */
 	struct message_mark *marks;

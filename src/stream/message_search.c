@@ -30,24 +30,42 @@ struct search {
 
 /* Those not used for longest come first. */
 struct message_searches {
+	struct lore lore;
 	TAILQ_HEAD(, search) list;
 	size_t count, running;
 };
 
-void
-message_searches_free(struct message_searches **searches)
+static void
+free_searches(struct lore *lore)
 {
+	struct message_searches *searches = (struct message_searches *)lore;
 	struct search *search;
 
-	if (!*searches)
-		return;
-	must((*searches)->running == 0);
-	while ((search = TAILQ_FIRST(&(*searches)->list))) {
-		TAILQ_REMOVE(&(*searches)->list, search, entry);
+	must(searches->running == 0);
+	while ((search = TAILQ_FIRST(&searches->list))) {
+		TAILQ_REMOVE(&searches->list, search, entry);
 		free(search);
 	}
-	free(*searches);
-	*searches = NULL;
+	free(searches);
+}
+
+/* Each search is a job of its own. */
+static const struct lore_kind kind = { .free = free_searches };
+
+static struct message_searches *
+get_searches(struct generation *generation)
+{
+	struct message_searches *searches = (struct message_searches *)generation->lore[LORE_SEARCHES];
+
+	if (searches)
+		return searches;
+	searches = calloc(1, sizeof(*searches));
+	if (!searches)
+		return NULL;
+	searches->lore.kind = &kind;
+	TAILQ_INIT(&searches->list);
+	generation->lore[LORE_SEARCHES] = &searches->lore;
+	return searches;
 }
 
 /* --- in a helper thread -------------------------------------------------------------------------- */
@@ -157,7 +175,7 @@ searched_slice(struct offload_job *job)
 
 	search->is_running = false;
 	search->generation = NULL;
-	generation->message_searches->running--;
+	get_searches(generation)->running--;
 	/* Whoever waits asks again, and for the next slice; others may have theirs before. */
 	if (search->is_ahead)
 		source_notify(source);
@@ -220,18 +238,6 @@ add(struct message_searches *searches, const char *id, size_t id_bytes)
 	return search;
 }
 
-static int
-get_searches(struct generation *generation)
-{
-	if (generation->message_searches)
-		return 0;
-	generation->message_searches = calloc(1, sizeof(*generation->message_searches));
-	if (!generation->message_searches)
-		return -ENOMEM;
-	TAILQ_INIT(&generation->message_searches->list);
-	return 0;
-}
-
 int
 message_search(struct offload *offload, struct generation *generation, const char *id,
                size_t id_bytes, uint64_t upto, struct message_position *ret_behind)
@@ -241,9 +247,9 @@ message_search(struct offload *offload, struct generation *generation, const cha
 
 	if (id_bytes == 0 || id_bytes > MESSAGE_ID_BYTES || memchr(id, '\0', id_bytes))
 		return -EINVAL;
-	if (get_searches(generation) != 0)
+	searches = get_searches(generation);
+	if (!searches)
 		return -ENOMEM;
-	searches = generation->message_searches;
 	search = find(searches, id, id_bytes);
 	if (search) {
 		TAILQ_REMOVE(&searches->list, search, entry);

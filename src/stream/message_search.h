@@ -15,8 +15,6 @@ enum {
 	MESSAGE_SEARCHES_KEPT = 64,
 };
 
-struct message_searches;
-
 /*
  * Looks for the first entry that begins below offset upto and has this id. 0: where to go on behind
  * it; -ENOENT: there is none; -EAGAIN: the source's listeners are called when there is more to say,
@@ -27,8 +25,5 @@ struct message_searches;
  */
 int message_search(struct offload *offload, struct generation *generation, const char *id,
                    size_t id_bytes, uint64_t upto, struct message_position *ret_behind);
-
-/* None is running. */
-void message_searches_free(struct message_searches **searches);
 
 #endif

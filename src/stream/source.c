@@ -1,9 +1,6 @@
 #include "stream/source.h"
 
 #include "base/must.h"
-#include "stream/message_index.h"
-#include "stream/message_search.h"
-#include "stream/state_fold.h"
 
 struct generation *
 generation_ref(struct generation *generation)
@@ -25,10 +22,9 @@ generation_unref(struct generation **generation)
 		must(g->references > 0);
 		if (--g->references > 0)
 			break;
-		line_index_free(&g->index);
-		state_fold_free(&g->fold);
-		message_index_free(&g->messages);
-		message_searches_free(&g->message_searches);
+		for (int i = 0; i < LORE_SUBJECTS; i++)
+			if (g->lore[i])
+				g->lore[i]->kind->free(g->lore[i]);
 		g->source->ops->free_generation(g);
 		g = next;
 	}

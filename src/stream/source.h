@@ -18,18 +18,38 @@
 #include <sys/queue.h>
 
 #include "model/cursor.h"
-#include "stream/line_index.h"
 
-struct message_index;
-struct message_searches;
 struct source;
-struct state_fold;
 struct generation;
+struct lore;
 
 enum generation_state {
 	GENERATION_LIVE,  /* may grow */
 	GENERATION_ENDED, /* complete and readable: `next` follows its end */
 	GENERATION_LOST,  /* no longer readable: `next` follows, after a gap */
+};
+
+/* What can be learned of a generation by going through it (lore.h). */
+enum lore_subject {
+	LORE_LINES,    /* where lines begin: indexer.h */
+	LORE_MESSAGES, /* where messages begin: message_index.h */
+	LORE_SEARCHES, /* where certain ones are: message_search.h */
+	LORE_STATE,    /* what events say of their run: state_fold.h */
+	LORE_SUBJECTS,
+};
+
+struct lore_kind {
+	struct lore *(*make)(void); /* returns owned, or NULL without memory */
+	/* In a helper thread: goes on towards offset upto, a slice at most. True: it came further. */
+	bool (*learn)(struct lore *lore, struct generation *generation, uint64_t upto);
+	void (*free)(struct lore *lore);
+};
+
+/* Embedded at the start of what is learned. */
+struct lore {
+	const struct lore_kind *kind;
+	uint64_t reached_bytes; /* all before is taken in */
+	bool is_busy;           /* a helper thread has it */
 };
 
 struct generation {
@@ -54,14 +74,7 @@ struct generation {
 	uint64_t malformed_to; /* malformed entries that end before it were counted */
 	uint64_t head; /* fingerprint_head(), once has_head */
 	bool has_head;
-	struct line_index *index; /* or NULL: nobody asked yet */
-	bool is_indexing;         /* a helper thread has the index */
-	struct state_fold *fold;  /* or NULL: nobody asked yet (state_fold.h) */
-	bool is_folding;          /* a helper thread has the fold */
-	/* The same of a message bus. */
-	struct message_index *messages;
-	bool is_indexing_messages;
-	struct message_searches *message_searches;
+	struct lore *lore[LORE_SUBJECTS]; /* owned; NULL: nobody asked yet */
 };
 
 struct source_ops {

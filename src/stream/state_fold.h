@@ -8,11 +8,7 @@
 
 #include "base/offload.h"
 #include "model/run_state.h"
-#include "stream/source.h"
-
-struct state_fold;
-
-void state_fold_free(struct state_fold **fold);
+#include "stream/lore.h"
 
 /*
  * Has the state of a generation take in all lines that end at or before offset upto, and what

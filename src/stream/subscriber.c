@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "stream/indexer.h"
 
 /* How it begins: gone once both places are found and the gaps, if any, were told. */
 struct subscriber_start {
@@ -540,15 +541,15 @@ progress(const struct stream *stream, struct stream_progress *ret_progress)
 		bool is_first = true;
 
 		for (; g; g = g->next, is_first = false) {
-			uint64_t from = is_first ? p->offset : 0;
+			uint64_t from = is_first ? p->offset : 0, lines;
 
 			if (g->state == GENERATION_LOST || from >= g->size_bytes)
 				continue;
 			ret_progress->bytes_behind += g->size_bytes - from;
-			if (!is_first || !g->index || g->is_indexing || g->index->scanned_bytes < g->size_bytes)
-				ret_progress->has_lines = false;
+			if (is_first && indexer_lines_behind(g, p->lines, &lines))
+				ret_progress->lines_behind += lines;
 			else
-				ret_progress->lines_behind += g->index->lines - p->lines;
+				ret_progress->has_lines = false;
 		}
 	}
 	if (ret_progress->bytes_behind == 0)

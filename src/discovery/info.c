@@ -9,6 +9,7 @@
 #include "discovery/state.h"
 #include "model/run_id.h"
 #include "model/utf8.h"
+#include "store/file_identity.h"
 #include "store/run_info.h"
 
 static void
@@ -78,11 +79,40 @@ info_blank(const struct folder *folder, const char *name, struct registry_run *r
 	set_status(ret_entry, "unknown");
 }
 
+/* How much there is of the run's files. Not known if one of them cannot be looked at. */
+static void
+look_at_files(const struct discovery *d, int dir_fd, struct registry_ending *ret_ending)
+{
+	const struct settings *s = &d->instance->settings;
+	const char *const names[REGISTRY_FILES] = {
+		[REGISTRY_STDOUT] = s->storage.files.stdout_log,
+		[REGISTRY_STDERR] = s->storage.files.stderr_log,
+		[REGISTRY_EVENTS] = s->storage.files.events,
+	};
+
+	*ret_ending = (struct registry_ending){ .is_known = true };
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		struct statx file;
+
+		if (statx(dir_fd, names[i], AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE | FILE_IDENTITY_MASK,
+		          &file) < 0) {
+			ret_ending->is_known &= is_gone(-errno);
+		} else if (S_ISREG(file.stx_mode)) {
+			ret_ending->files[i].bytes = file.stx_size;
+			ret_ending->files[i].identity = file_identity(&file);
+		}
+	}
+}
+
 void
 info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
           struct info_seen *ret_seen)
 {
 	const char *name = d->instance->settings.storage.files.run_info;
+	/* One that was over and is may have gone on in between, without our seeing it: what there was
+	 * at the end that we saw is what those who come for what is new have. */
+	bool keeps_ending = entry->is_terminal && entry->ending.is_known;
+	struct registry_ending ending;
 	struct run_info info;
 	struct stat st;
 	int error;
@@ -95,9 +125,15 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 	*ret_seen = (struct info_seen){ .ino = st.st_ino, .mtime_ns = mtime_ns(&st),
 		                        .bytes = st.st_size,
 		                        .is_racy = is_racy(&st, clock_wall_ms()) };
+	/* Before it is read as well: a run that is over then was not going on again when its files
+	 * were looked at, so nothing that it writes later was there. */
+	if (!keeps_ending)
+		look_at_files(d, dir_fd, &ending);
 	error = run_info_read(dir_fd, name, &info);
 	if (error == 0) {
 		apply_info(entry, &info);
+		if (entry->is_terminal && !keeps_ending)
+			entry->ending = ending;
 		run_info_fini(&info);
 	} else if (error != -ENOENT) {
 		info_failed(entry, path, error, ret_seen->is_racy);

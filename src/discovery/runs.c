@@ -272,6 +272,8 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 		slot = known.slot;
 		entry = known;
 	} else {
+		if (is_known && !known.is_deleted && strcmp(path, known_path) == 0)
+			entry.ending = known.ending;
 		info_read(d, fd, path, &entry, &seen);
 		error = put(d, &entry, &slot);
 	}

@@ -198,7 +198,8 @@ struct info_seen {
 
 /* An entry for a run of which nothing but its place is known. */
 void info_blank(const struct folder *folder, const char *name, struct registry_run *ret_entry);
-/* Reads the run-info of the run in the folder dir_fd, if there is one, into entry. */
+/* Reads the run-info of the run in the folder dir_fd, if there is one, into entry; and notes how much
+ * there is of its files if it says that the run, which was not, is over. */
 void info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
                struct info_seen *ret_seen);
 

@@ -166,6 +166,16 @@ copy_texts(const struct registry *registry, const struct registry_state *state,
 	return true;
 }
 
+static void
+take_ending(const struct registry_state *state, struct registry_ending *ret_ending)
+{
+	ret_ending->is_known = state->flags & REGISTRY_HAS_ENDING;
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		ret_ending->files[i].bytes = state->ending_bytes[i];
+		ret_ending->files[i].identity = state->ending_identity[i];
+	}
+}
+
 static int
 copy_run(const struct registry *registry, uint32_t at, struct registry_run *run)
 {
@@ -186,6 +196,7 @@ copy_run(const struct registry *registry, uint32_t at, struct registry_run *run)
 		           sizeof(copy.words) / sizeof(copy.words[0]));
 		copied = copy.state.status_length <= REGISTRY_STATUS_BYTES &&
 		         copy_texts(registry, &copy.state, run);
+		run->went_on_at = __atomic_load_n(&slot->went_on_at, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) != sequence)
 			continue;
@@ -201,6 +212,7 @@ copy_run(const struct registry *registry, uint32_t at, struct registry_run *run)
 		run->start_time_ms = copy.state.start_time_ms;
 		run->end_time_ms = copy.state.end_time_ms;
 		run->first_seen_ms = copy.state.first_seen_ms;
+		take_ending(&copy.state, &run->ending);
 		return 0;
 	}
 	return -EAGAIN;

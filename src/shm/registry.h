@@ -21,6 +21,18 @@ enum {
 
 struct registry; /* a mapping */
 
+/* The files of a run that are streamed. */
+enum registry_file { REGISTRY_STDOUT, REGISTRY_STDERR, REGISTRY_EVENTS, REGISTRY_FILES };
+
+/* How much there was of each when the run was seen to be over: all of it was written before. */
+struct registry_ending {
+	bool is_known;
+	struct {
+		uint64_t bytes;
+		uint32_t identity; /* file_identity(); 0: there was no file */
+	} files[REGISTRY_FILES];
+};
+
 /* A copy of one run, consistent in itself. Strings are NUL-terminated. */
 struct registry_run {
 	uint32_t slot;    /* its index: below registry_capacity() */
@@ -39,6 +51,11 @@ struct registry_run {
 	int64_t start_time_ms; /* since the epoch; 0: unknown */
 	int64_t end_time_ms;
 	int64_t first_seen_ms;
+	/* The last one; kept while the run goes on, until it ends again. */
+	struct registry_ending ending;
+	/* Of those that registry_changes_now() counts, the change by which it last went on after an
+	 * end; 0: none did. The writer's own, as slot and version are. */
+	uint64_t went_on_at;
 };
 
 /* Maps a registry read-only; borrows fd. -EPROTO: not a registry; -EPROTONOSUPPORT: another

@@ -26,7 +26,7 @@
 #define REGISTRY_MAGIC "RSruns\r\n"
 
 enum {
-	REGISTRY_LAYOUT_VERSION = 1,
+	REGISTRY_LAYOUT_VERSION = 2,
 	REGISTRY_CAPACITY_MAX = 16000000,
 	REGISTRY_RING_ENTRIES = 65536,  /* a power of two */
 	REGISTRY_INDEX_LOG2_MIN = 10,   /* buckets of the smallest index */
@@ -73,7 +73,7 @@ static_assert(offsetof(struct registry_header, changes) == 192, "layout");
 static_assert(offsetof(struct registry_header, slots_reserved_bytes) == 256, "layout");
 static_assert(sizeof(struct registry_header) == 320, "layout");
 
-enum { REGISTRY_IS_TERMINAL = 1, REGISTRY_IS_DELETED = 2 };
+enum { REGISTRY_IS_TERMINAL = 1, REGISTRY_IS_DELETED = 2, REGISTRY_HAS_ENDING = 4 };
 
 struct registry_state {
 	uint32_t text; /* its text block, in units: run id, project, task, path names, one after another */
@@ -86,8 +86,11 @@ struct registry_state {
 	int64_t end_time_ms;
 	int64_t first_seen_ms;
 	char status[REGISTRY_STATUS_BYTES + 1];
+	uint64_t ending_bytes[REGISTRY_FILES];
+	uint32_t ending_identity[REGISTRY_FILES];
+	uint32_t padding1;
 };
-static_assert(sizeof(struct registry_state) == 72, "layout");
+static_assert(sizeof(struct registry_state) == 112, "layout");
 
 /*
  * A slot owns at most two text blocks, so that one can be filled while the other is read: texts
@@ -102,10 +105,12 @@ struct registry_slot {
 		uint32_t units; /* 0: no block yet */
 	} block[2];
 	struct registry_state copy[2];
-	uint8_t padding1[24];
+	/* Atomic. Beside the copies: it is stored before the state that it belongs to, and means
+	 * nothing to who reads the one before, which is that of a run that is over. */
+	uint64_t went_on_at;
 };
 static_assert(offsetof(struct registry_slot, copy) == 24, "layout");
-static_assert(sizeof(struct registry_slot) == 192, "layout");
+static_assert(sizeof(struct registry_slot) == 256, "layout");
 
 /* A bucket of the index: upper half of the id's hash << 32 | slot + 1. */
 #define REGISTRY_BUCKET_EMPTY UINT64_C(0)

@@ -181,12 +181,23 @@ same_texts(const struct registry_run *a, const struct registry_run *b)
 }
 
 static bool
+same_ending(const struct registry_ending *a, const struct registry_ending *b)
+{
+	bool same = a->is_known == b->is_known;
+
+	for (int i = 0; i < REGISTRY_FILES; i++)
+		same &= a->files[i].bytes == b->files[i].bytes &&
+		        a->files[i].identity == b->files[i].identity;
+	return same;
+}
+
+static bool
 same_state(const struct registry_run *a, const struct registry_run *b)
 {
 	return strcmp(a->status, b->status) == 0 && a->is_terminal == b->is_terminal &&
 	       a->is_deleted == b->is_deleted && a->exit_code == b->exit_code &&
 	       a->start_time_ms == b->start_time_ms && a->end_time_ms == b->end_time_ms &&
-	       a->first_seen_ms == b->first_seen_ms;
+	       a->first_seen_ms == b->first_seen_ms && same_ending(&a->ending, &b->ending);
 }
 
 static void
@@ -216,7 +227,8 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 	} copy = { .state = {
 		.exit_code = run->exit_code,
 		.flags = (uint8_t)((run->is_terminal ? REGISTRY_IS_TERMINAL : 0) |
-		                   (run->is_deleted ? REGISTRY_IS_DELETED : 0)),
+		                   (run->is_deleted ? REGISTRY_IS_DELETED : 0) |
+		                   (run->ending.is_known ? REGISTRY_HAS_ENDING : 0)),
 		.start_time_ms = run->start_time_ms,
 		.end_time_ms = run->end_time_ms,
 		.first_seen_ms = run->first_seen_ms,
@@ -228,6 +240,10 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 	memcpy(copy.state.text_length, texts.length, sizeof(texts.length));
 	copy.state.status_length = (uint8_t)strnlen(run->status, REGISTRY_STATUS_BYTES);
 	memcpy(copy.state.status, run->status, copy.state.status_length);
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		copy.state.ending_bytes[i] = run->ending.files[i].bytes;
+		copy.state.ending_identity[i] = run->ending.files[i].identity;
+	}
 
 	/* The sequence that made the other copy and block stale comes before what is put there. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -238,6 +254,9 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 		if (error)
 			return error;
 	}
+	if (was && was->is_terminal && !run->is_terminal) /* as announce() is about to count it */
+		__atomic_store_n(&slot->went_on_at, writer->registry.header->changes + 1,
+		                 __ATOMIC_RELAXED);
 	if (next == 0) /* 0 means never used; the lowest bit still has to alternate */
 		next = 2;
 	store_words((uint64_t *)(void *)&slot->copy[next & 1], copy.words,

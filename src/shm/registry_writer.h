@@ -29,8 +29,8 @@ void registry_writer_close(struct registry_writer **writer);
 const struct registry *registry_writer_view(const struct registry_writer *writer);
 
 /*
- * Makes the run with run->run_id be as in *run, whose slot and version are ignored: adds it, or
- * changes what differs. *ret_changed tells whether anything did; both outputs may be NULL.
+ * Makes the run with run->run_id be as in *run, whose slot, version and went_on_at are ignored: adds it,
+ * or changes what differs. *ret_changed tells whether anything did; both outputs may be NULL.
  * -EINVAL: no run id; -ENOSPC: as many live runs as fit, or memory is full.
  */
 int registry_writer_put(struct registry_writer *writer, const struct registry_run *run,

@@ -210,6 +210,32 @@ is_new(const struct feed *feed, const struct registry_run *run)
 	return run->first_seen_ms >= feed->made_wall_ms || run->slot >= feed->slots_when_made;
 }
 
+/* It was over when the feed was made, and how much there was of it is known. */
+static bool
+has_gone_on(const struct feed *feed, const struct registry_run *run)
+{
+	return run->ending.is_known && run->went_on_at > feed->changes_when_made;
+}
+
+/* It went on before anybody here looked at its files: what it wrote until then is new, too. */
+static struct start
+start_at_ending(const struct feed *feed, const struct registry_run *run)
+{
+	const enum registry_file of_log[CURSOR_FILES] = {
+		[CURSOR_STDOUT] = REGISTRY_STDOUT,
+		[CURSOR_STDERR] = REGISTRY_STDERR,
+	};
+	struct start start = { .kind = START_ENDING };
+
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		enum registry_file file = feed->kind->is_of_events ? REGISTRY_EVENTS : of_log[i];
+
+		start.cursor.files[i].mark.offset = run->ending.files[file].bytes;
+		start.cursor.files[i].mark.identity = run->ending.files[file].identity;
+	}
+	return start;
+}
+
 static void
 consider(struct feed *feed, uint32_t slot)
 {
@@ -231,7 +257,8 @@ consider(struct feed *feed, uint32_t slot)
 	if (past)
 		start = (struct start){ .kind = START_CURSOR, .cursor = past->cursor };
 	else if (!is_new(feed, &run))
-		start.kind = START_END;
+		start = has_gone_on(feed, &run) ? start_at_ending(feed, &run)
+		                                : (struct start){ .kind = START_END };
 	if (m && m->is_kept)
 		drop_kept(m);
 	else if (m)
@@ -480,6 +507,7 @@ feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_
 	feed->number = ++hub->feed_number;
 	feed->made_wall_ms = clock_wall_ms();
 	feed->slots_when_made = registry_count(feed_registry(feed));
+	feed->changes_when_made = registry_changes_now(feed_registry(feed));
 	if (getrandom(&feed->nonce, sizeof(feed->nonce), GRND_NONBLOCK) != (ssize_t)sizeof(feed->nonce))
 		feed->nonce = (uint32_t)clock_now_ns();
 	TAILQ_INIT(&feed->members);

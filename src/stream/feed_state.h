@@ -45,6 +45,7 @@ struct feed {
 	uint32_t nonce;             /* so that ids are not those of an earlier feed */
 	int64_t made_wall_ms;
 	uint32_t slots_when_made;
+	uint64_t changes_when_made; /* of the registry */
 	TAILQ_ENTRY(feed) entry;
 
 	struct feed_member *by_slot;

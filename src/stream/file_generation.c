@@ -8,11 +8,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
+#include "store/file_identity.h"
 
 enum {
 	FETCH_BYTES = 256 * 1024, /* what a helper reads at once */
@@ -65,23 +64,11 @@ file_generation_of(struct generation *generation)
 static uint32_t
 identity_of(int fd, const char *name, int flags)
 {
-	struct {
-		uint64_t inode;
-		int64_t birth_s;
-		uint64_t birth_ns;
-	} what = { 0 };
-	struct statx s;
-	uint32_t identity;
+	struct statx what = { 0 };
 
-	if (statx(fd, name, flags, STATX_INO | STATX_BTIME, &s) == 0) {
-		what.inode = s.stx_ino;
-		if (s.stx_mask & STATX_BTIME) {
-			what.birth_s = s.stx_btime.tv_sec;
-			what.birth_ns = s.stx_btime.tv_nsec;
-		}
-	}
-	identity = (uint32_t)XXH3_64bits(&what, sizeof(what));
-	return identity ? identity : 1;
+	if (statx(fd, name, flags, FILE_IDENTITY_MASK, &what) < 0)
+		what = (struct statx){ 0 };
+	return file_identity(&what);
 }
 
 uint32_t

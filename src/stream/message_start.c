@@ -100,6 +100,7 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 	switch (start->kind) {
 	case START_BEGINNING:
 	case START_OFFSET:
+	case START_ENDING:
 		error = start_at(g, 0, 0, ret_place);
 		break;
 	case START_END:

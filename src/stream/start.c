@@ -167,6 +167,41 @@ begin_at_offset(uint64_t offset, struct source *source, const struct start_progr
 	return start_at(g, 0, 0, ret_place);
 }
 
+/* What has grown since it was noted: the current file, or the one that it was then, which lies beside
+ * it by now and leads to it. */
+static int
+begin_at_ending(const struct cursor_mark *mark, struct source *source, struct offload *offload,
+                const struct start_progress *progress, struct place *ret_place,
+                struct event_gap *ret_gap)
+{
+	/* No bytes to be known by: its identity tells. */
+	const struct cursor_mark start = { .identity = mark->identity };
+	struct generation *g = source->current;
+	const char *reason = "truncated";
+	uint64_t lines;
+	int error = 0;
+
+	if (mark->identity == 0)
+		return start_at(g, 0, 0, ret_place);
+	if (mark->identity != g->identity) {
+		if (!source_is_fresh(source, progress->asked))
+			return -EAGAIN;
+		error = source->ops->find(source, &start, &g);
+		if (error == -ENOENT)
+			reason = "replaced";
+		else if (error)
+			return error;
+	}
+	if (error || mark->offset > g->size_bytes) {
+		*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
+		return start_at(source->current, 0, 0, ret_place);
+	}
+	error = indexer_reach(offload, g, mark->offset);
+	if (!error)
+		error = indexer_lines_before(g, mark->offset, &lines);
+	return error ? error : begin_behind_lines(g, lines, ret_place);
+}
+
 int
 start_resolve(const struct start *start, enum cursor_file file, struct source *source,
               struct offload *offload, struct start_progress *progress,
@@ -186,6 +221,10 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		break;
 	case START_OFFSET:
 		error = begin_at_offset(start->cursor.files[file].mark.offset, source, progress, ret_place,
+		                        &gap);
+		break;
+	case START_ENDING:
+		error = begin_at_ending(&start->cursor.files[file].mark, source, offload, progress, ret_place,
 		                        &gap);
 		break;
 	case START_END:

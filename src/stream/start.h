@@ -15,6 +15,8 @@ enum start_kind {
 	START_TAIL,      /* the last `tail_lines` lines (of a message bus: entries) */
 	START_CURSOR,
 	START_OFFSET,    /* at byte offset cursor.files[0].mark.offset, which nothing vouches for */
+	START_ENDING,    /* what came since the marks, which have no fingerprints, were noted: from the
+	                  * start of the line there, and all of a file that was not there */
 };
 
 struct start {

@@ -210,6 +210,41 @@ class AllRuns(TestCase):
         run.out("after\n")
         self.assertEqual(stream.until_lines(run, 3), ["before", "between", "after"])
 
+    def test_of_a_run_that_was_over_comes_all_that_it_writes_when_it_goes_on(self):
+        over = [self.server.run(lines=7) for _ in range(6)]
+        rotated, silent, other = over[4], over[5], self.server.run()
+        silent.out("the end of a line is")
+        for run in over:
+            run.finish()
+        self.known(other, *over)
+        stream = self.follow()
+        stream.until_status(other, "running")
+        for run in over:
+            if run is rotated:
+                os.rename(run.stdout, run.stdout + ".1")
+            run.info("running")
+            run.out(" missing\n" + text(numbered(50, words="new")))
+            run.err(text(numbered(3, words="error")))
+        for run in over:
+            first = "the end of a line is missing" if run is silent else " missing"
+            self.assertEqual(stream.until_lines(run, 51), [first] + numbered(50, words="new"))
+            self.assertEqual(stream.until_lines(run, 3, "stderr"), numbered(3, words="error"))
+            stream.until_status(run, "running")
+        self.assertEqual(stream.gaps(), [])
+        self.assert_unique_ids(stream)
+
+    def test_of_a_run_that_went_on_before_comes_what_is_written_from_now_on(self):
+        run = self.server.run(lines=7)
+        run.finish()
+        self.known(run)
+        run.info("running")
+        run.out(text(numbered(5, words="before")))
+        self.known(run)
+        stream = self.follow()
+        stream.until_status(run, "running")
+        run.out("now\n")
+        self.assertEqual(stream.until_lines(run, 1), ["now"])
+
     def test_a_run_that_is_deleted_is_gone_and_ends_nothing(self):
         run, other = self.server.run(), self.server.run()
         stream = self.follow()

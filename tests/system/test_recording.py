@@ -118,6 +118,21 @@ class Recording(RecordingCase):
         self.assertIn(b'"n":12345678901234567890', self.server.get(
             "/api/runs/%s/events" % run_id).body.replace(b" ", b""))
 
+    def test_of_a_run_that_was_over_all_that_is_recorded_from_its_resumption_on_is_streamed(self):
+        run_id, other = self.create(), self.create()
+        self.record(run_id, *[{"type": "old"}] * 20)
+        self.post("/api/runs/%s/complete" % run_id)
+        harness.wait_for("the registry knows", lambda: self.server.get(
+            "/api/v1/runs/" + run_id).json()["status"] == "completed")
+        stream = self.open("/api/stream")
+        stream.wait("state", id=other)
+        self.assertEqual(self.post("/api/runs/%s/resume" % run_id, {}).status, 200)
+        self.assertEqual(self.record(run_id, *[{"type": "new"}] * 20).status, 202)
+        stream.wait("event", run_id=run_id, seq=43)
+        self.assertEqual([(e.data["seq"], e.data["type"]) for e in stream.events
+                          if e.name == "event" and e.data["run_id"] == run_id],
+                         [(23, "run.resumed")] + [(seq, "new") for seq in range(24, 44)])
+
     def test_events_are_chosen_and_come_in_pages(self):
         run_id = self.create()
         self.record(run_id, *({"type": "t%d" % (n % 2), "unit": "u%d" % (n % 3)} for n in range(60)))

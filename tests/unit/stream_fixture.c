@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "conf/conf.h"
+#include "store/file_identity.h"
 
 enum { DEADLINE_MS = 10000, MOST_READERS = 64 };
 
@@ -77,18 +78,44 @@ fixture_tear_down(struct fixture *f)
 	nftw(f->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* As discovery does when it sees that a run is over. */
+static void
+note_ending(struct fixture *f, const char *id, struct registry_ending *ret_ending)
+{
+	const char *const names[REGISTRY_FILES] = { f->settings.storage.files.stdout_log,
+		                                    f->settings.storage.files.stderr_log,
+		                                    f->settings.storage.files.events };
+
+	*ret_ending = (struct registry_ending){ .is_known = true };
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		char path[300];
+		struct statx file;
+
+		snprintf(path, sizeof(path), "%s/%s", id, names[i]);
+		if (statx(f->runs_dir_fd, path, 0, STATX_SIZE | FILE_IDENTITY_MASK, &file) < 0)
+			continue;
+		ret_ending->files[i].bytes = file.stx_size;
+		ret_ending->files[i].identity = file_identity(&file);
+	}
+}
+
 void
 fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code)
 {
-	struct registry_run run = { .exit_code = exit_code }, known;
+	struct registry_run run = { .exit_code = exit_code }, known = { 0 };
 
 	snprintf(run.run_id, sizeof(run.run_id), "%s", id);
 	snprintf(run.project_id, sizeof(run.project_id), "p");
 	snprintf(run.task_id, sizeof(run.task_id), "t");
 	snprintf(run.status, sizeof(run.status), "%s", status);
 	run.is_terminal = strcmp(status, "running") != 0;
-	run.first_seen_ms = registry_find(f->registry, id, &known) == 0 ? known.first_seen_ms
-	                                                                : clock_wall_ms();
+	run.first_seen_ms = clock_wall_ms();
+	if (registry_find(f->registry, id, &known) == 0) {
+		run.first_seen_ms = known.first_seen_ms;
+		run.ending = known.ending;
+	}
+	if (run.is_terminal && !known.is_terminal)
+		note_ending(f, id, &run.ending);
 	ck_assert_int_eq(registry_writer_put(f->writer, &run, NULL, NULL), 0);
 	mkdirat(f->runs_dir_fd, id, 0755);
 	hub_registry_changed(f->hub);

@@ -389,6 +389,70 @@ START_TEST(a_killed_discovery_is_followed_by_one_that_knows_better)
 }
 END_TEST
 
+static uint64_t
+ending_bytes(const char *id, enum registry_file file)
+{
+	struct registry_run run;
+
+	ck_assert_int_eq(registry_find(registry, id, &run), 0);
+	ck_assert(run.ending.is_known);
+	ck_assert_int_eq(run.ending.files[file].identity != 0, run.ending.files[file].bytes > 0);
+	return run.ending.files[file].bytes;
+}
+
+START_TEST(how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_next)
+{
+	instance.settings.following.inotify = _i != 0;
+	write_info("old", "status: completed\\n");
+	write_info("r1", "status: running\\n");
+	shell("printf 1234567 > runs/old/events.jsonl; printf 123 > runs/r1/agent-stdout.txt;"
+	      "mkdir runs/r1/agent-stderr.txt");
+	start();
+	wait_run("old", has_status, "completed");
+	ck_assert_uint_eq(ending_bytes("old", REGISTRY_EVENTS), 7);
+	ck_assert_uint_eq(ending_bytes("old", REGISTRY_STDOUT), 0);
+	ck_assert(!wait_run("r1", has_status, "running").ending.is_known);
+	shell("printf 45 >> runs/r1/agent-stdout.txt");
+	write_info("r1", "status: failed\\n");
+	wait_run("r1", has_status, "failed");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 5);
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDERR), 0); /* which is no file */
+	write_info("r1", "status: running\\n");
+	shell("printf 6789 >> runs/r1/agent-stdout.txt");
+	wait_run("r1", has_status, "running");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 5);
+	/* Another discovery keeps it as well. */
+	kill_discovery();
+	start();
+	look(2);
+	wait_run("r1", has_status, "running");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 5);
+	write_info("r1", "status: completed\\n");
+	wait_run("r1", has_status, "completed");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 9);
+	stop();
+}
+END_TEST
+
+/* Whoever comes for what is new did not see that it went on. */
+START_TEST(a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted)
+{
+	write_info("r1", "status: failed\\n");
+	shell("printf 123 > runs/r1/agent-stdout.txt");
+	start();
+	wait_run("r1", has_status, "failed");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 3);
+	kill(child, SIGSTOP);
+	write_info("r1", "status: running\\n");
+	shell("printf 4567 >> runs/r1/agent-stdout.txt");
+	write_info("r1", "status: completed\\n");
+	kill(child, SIGCONT);
+	wait_run("r1", has_status, "completed");
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 3);
+	stop();
+}
+END_TEST
+
 START_TEST(a_runs_directory_that_is_missing_is_waited_for)
 {
 	shell("rmdir runs");
@@ -809,6 +873,10 @@ main(void)
 	tcase_add_test(tests, a_look_that_is_asked_for_finds_what_was_made_a_moment_ago);
 	tcase_add_loop_test(tests, the_first_of_two_folders_with_one_id_keeps_it_until_it_goes, 0, 2);
 	tcase_add_test(tests, a_killed_discovery_is_followed_by_one_that_knows_better);
+	tcase_add_loop_test(tests,
+	                    how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_next, 0,
+	                    2);
+	tcase_add_test(tests, a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted);
 	tcase_add_test(tests, a_runs_directory_that_is_missing_is_waited_for);
 	tcase_add_test(tests, links_hidden_names_and_strange_files_are_no_runs);
 	tcase_add_test(tests, a_bad_run_info_hides_no_run_and_a_good_one_mends_it);

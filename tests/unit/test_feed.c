@@ -31,7 +31,7 @@ struct client {
 	/* What there was when it came: it has these lines, or those from there on. */
 	unsigned runs;
 	unsigned lines[MOST_RUNS][CURSOR_FILES], of_file[MOST_RUNS][CURSOR_FILES];
-	/* It had ended then: should it go on, how much of it was there before is not known. */
+	/* It had ended then: should it go on, all that is written from then on is owed. */
 	bool was_over[MOST_RUNS];
 	/* Its status came: what is written from then on is owed. */
 	bool is_told[MOST_RUNS];
@@ -162,7 +162,11 @@ check(const struct client *c, unsigned run, int file)
 	}
 	if (first == UINT32_MAX)
 		return next;
-	if (run >= c->runs)
+	if (run < c->runs && c->from == FEED_FROM_NOW && c->was_over[run])
+		ck_assert_msg(first <= c->lines[run][file] || first <= runs[run].of_file[file],
+		              "%s %s went on at %u; there were %u", runs[run].id, cursor_file_names[file], first,
+		              c->lines[run][file]);
+	else if (run >= c->runs)
 		ck_assert_msg(first <= runs[run].of_file[file], "%s began at %u", runs[run].id, first);
 	else if (c->from == FEED_FROM_START)
 		/* The current file is that which is there when it comes to the run. */
@@ -184,7 +188,7 @@ has_all(const struct client *c)
 			unsigned next = check(c, run, file);
 			bool is_owed = run >= c->runs || c->from == FEED_FROM_START
 			                       ? runs[run].lines[file] > runs[run].of_file[file]
-			                       : c->is_told[run] && !c->was_over[run] &&
+			                       : (c->is_told[run] || c->was_over[run]) &&
 			                                 runs[run].lines[file] > c->lines[run][file] &&
 			                                 /* rotated before anybody looked, else */
 			                                 runs[run].lines[file] > runs[run].of_file[file];
@@ -238,7 +242,7 @@ note_told(struct client *c)
 		if (strcmp(e->name, "status") != 0)
 			continue;
 		run = run_index(e);
-		if (run < c->runs && !c->is_told[run])
+		if (run < c->runs && !c->is_told[run] && !c->was_over[run])
 			memcpy(c->lines[run], runs[run].lines, sizeof(c->lines[run]));
 		c->is_told[run] = true;
 	}
@@ -265,6 +269,8 @@ step(void)
 			fixture_put_run(&f, run->id, "completed", 0);
 		} else if (run && run->is_over) {
 			run->is_over = false;
+			if (below(2)) /* at once, before discovery has seen that it goes on */
+				write_lines(run, (int)below(2), 1 + below(20));
 			fixture_put_run(&f, run->id, "running", -1);
 		}
 		break;

@@ -76,6 +76,9 @@ START_TEST(a_run_that_was_put_is_found_with_all_its_fields)
 	run.is_terminal = true;
 	run.exit_code = 7;
 	run.end_time_ms = -5;
+	run.ending.is_known = true;
+	run.ending.files[REGISTRY_STDOUT].bytes = UINT64_C(1) << 60;
+	run.ending.files[REGISTRY_EVENTS].identity = UINT32_MAX;
 	ck_assert_int_eq(registry_writer_put(pair.writer, &run, &slot, &changed), 0);
 	ck_assert(changed);
 	ck_assert_int_eq(registry_find(pair.reader, "run-1", &found), 0);
@@ -92,6 +95,11 @@ START_TEST(a_run_that_was_put_is_found_with_all_its_fields)
 	ck_assert_int_eq(found.start_time_ms, 1000);
 	ck_assert_int_eq(found.end_time_ms, -5);
 	ck_assert_int_eq(found.first_seen_ms, 2000);
+	ck_assert(found.ending.is_known);
+	ck_assert_uint_eq(found.ending.files[REGISTRY_STDOUT].bytes, UINT64_C(1) << 60);
+	ck_assert_uint_eq(found.ending.files[REGISTRY_STDERR].bytes, 0);
+	ck_assert_uint_eq(found.ending.files[REGISTRY_EVENTS].identity, UINT32_MAX);
+	ck_assert_uint_eq(found.went_on_at, 0);
 	ck_assert_uint_eq(registry_count(pair.reader), 1);
 	ck_assert_uint_eq(registry_capacity(pair.reader), 10);
 	close_pair(&pair);
@@ -156,6 +164,36 @@ START_TEST(a_changed_run_keeps_its_slot_and_grows_its_version)
 	ck_assert_uint_gt(found.version, version);
 	ck_assert_str_eq(found.status, "failed");
 	ck_assert_uint_eq(registry_count(pair.reader), 1);
+	close_pair(&pair);
+}
+END_TEST
+
+START_TEST(the_change_by_which_a_run_went_on_is_known)
+{
+	struct pair pair = open_pair(10);
+	struct registry_run run = make_run("run-1", "running"), found;
+	uint64_t went_on_at = 0;
+
+	put(&pair, "other", "running");
+	for (int i = 0; i < 3; i++) {
+		uint64_t before;
+
+		run.is_terminal = true;
+		ck_assert_int_eq(registry_writer_put(pair.writer, &run, NULL, NULL), 0);
+		ck_assert_int_eq(registry_find(pair.reader, "run-1", &found), 0);
+		ck_assert_uint_eq(found.went_on_at, went_on_at);
+		before = registry_changes_now(pair.reader);
+		run.is_terminal = false;
+		ck_assert_int_eq(registry_writer_put(pair.writer, &run, NULL, NULL), 0);
+		went_on_at = registry_changes_now(pair.reader);
+		ck_assert_uint_gt(went_on_at, before);
+		/* Other changes leave it as it is. */
+		run.exit_code = i;
+		run.went_on_at = 4711;
+		ck_assert_int_eq(registry_writer_put(pair.writer, &run, NULL, NULL), 0);
+		ck_assert_int_eq(registry_find(pair.reader, "run-1", &found), 0);
+		ck_assert_uint_eq(found.went_on_at, went_on_at);
+	}
 	close_pair(&pair);
 }
 END_TEST
@@ -442,6 +480,12 @@ patterned_run(int id, int64_t number)
 	snprintf(run.task_id, sizeof(run.task_id), "%s", run.project_id);
 	snprintf(run.status, sizeof(run.status), "%jd", (intmax_t)number);
 	run.is_deleted = number % 3 == 0;
+	run.is_terminal = number % 2 == 0;
+	run.ending.is_known = number % 5 != 0;
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		run.ending.files[i].bytes = (uint64_t)number << i;
+		run.ending.files[i].identity = (uint32_t)(number + i);
+	}
 	return run;
 }
 
@@ -458,6 +502,12 @@ check_patterned(const struct registry_run *found)
 	expect(strcmp(found->status, expected.status) == 0);
 	expect(found->exit_code == expected.exit_code);
 	expect(found->end_time_ms == expected.end_time_ms);
+	expect(found->is_terminal == expected.is_terminal);
+	expect(found->ending.is_known == expected.ending.is_known);
+	for (int i = 0; i < REGISTRY_FILES; i++) {
+		expect(found->ending.files[i].bytes == expected.ending.files[i].bytes);
+		expect(found->ending.files[i].identity == expected.ending.files[i].identity);
+	}
 }
 
 static _Noreturn void
@@ -563,6 +613,7 @@ main(void)
 	tcase_add_test(tests, unknown_empty_and_overlong_ids_are_not_found);
 	tcase_add_test(tests, the_longest_names_and_statuses_are_kept_and_a_longer_status_is_cut);
 	tcase_add_test(tests, a_changed_run_keeps_its_slot_and_grows_its_version);
+	tcase_add_test(tests, the_change_by_which_a_run_went_on_is_known);
 	tcase_add_test(tests, texts_that_change_for_ever_take_a_bounded_room);
 	tcase_add_test(tests, thousands_of_runs_are_found_while_the_index_grows);
 	tcase_add_test(tests, a_deleted_run_is_still_found_and_can_come_back);

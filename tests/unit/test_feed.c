@@ -129,11 +129,13 @@ run_index(const struct read_event *e)
 	return 0;
 }
 
-/* A run that ended and went on while its history was being read may come twice. */
+/* Of a run that went on while its history was being read, what was written since its end may come
+ * twice: with the history, and with what is new to those who did not ask for that. */
 static bool
 may_repeat(const struct client *c, unsigned run)
 {
-	return c->from == FEED_FROM_START && run < c->runs && runs[run].endings != c->endings[run];
+	return c->from == FEED_FROM_START && run < c->runs &&
+	       (c->was_over[run] || runs[run].endings != c->endings[run]);
 }
 
 /* Lines of a file that a client has are consecutive; returns the number of the next, or UINT_MAX. */
@@ -156,8 +158,9 @@ check(const struct client *c, unsigned run, int file)
 		else if (may_repeat(c, run) && number < next)
 			first = number < first ? number : first; /* what came is not undone */
 		else
-			ck_assert_msg(number == next, "%s %s: line %u after %u", runs[run].id,
-			              cursor_file_names[file], number, next - 1);
+			ck_assert_msg(number == next, "%s %s: line %u after %u; from %d, was over %d",
+			              runs[run].id, cursor_file_names[file], number, next - 1, c->from,
+			              run < c->runs && c->was_over[run]);
 		next = next == UINT32_MAX || number >= next ? number + 1 : next;
 	}
 	if (first == UINT32_MAX)

@@ -5,7 +5,8 @@ MODEL_LIBS = libmodel.a $(BASE_LIBS)
 CONF_LIBS = libconf.a $(MODEL_LIBS)
 STORE_LIBS = libstore.a $(CONF_LIBS)
 SHM_LIBS = libshm.a $(STORE_LIBS)
-STREAM_LIBS = libstream.a $(SHM_LIBS)
+FOLLOW_LIBS = libfollow.a $(SHM_LIBS)
+STREAM_LIBS = libstream.a $(FOLLOW_LIBS)
 DISCOVERY_LIBS = libdiscovery.a $(SHM_LIBS)
 WORKER_LIBS = libworker.a $(STREAM_LIBS)
 ADMIN_LIBS = libadmin.a $(STREAM_LIBS)
@@ -17,6 +18,7 @@ include src/model/local.mk
 include src/conf/local.mk
 include src/store/local.mk
 include src/shm/local.mk
+include src/follow/local.mk
 include src/stream/local.mk
 include src/discovery/local.mk
 include src/worker/local.mk

@@ -69,6 +69,16 @@ block_unref(struct block **block)
 }
 
 void
+block_move_place(const struct block *block, struct place *place)
+{
+	place->offset = block->offset;
+	place->lines = block->lines;
+	place->fingerprint = block->fingerprint;
+	place->is_open = block->is_open;
+	place->is_finished = block->is_finished;
+}
+
+void
 block_cache_init(struct block_cache *cache, size_t most_bytes)
 {
 	cache->most_bytes = most_bytes;

@@ -12,8 +12,9 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "follow/hash_table.h"
+#include "follow/place.h"
 #include "model/cursor.h"
-#include "stream/hash_table.h"
 
 /* A place in a channel: what the text of a block begins at. Padding is zeroed (it is hashed). */
 struct block_key {
@@ -61,6 +62,9 @@ struct block *block_new(const char *text, size_t length);
 struct block *block_take(struct buf *text);
 struct block *block_ref(struct block *block);
 void block_unref(struct block **block);
+
+/* Moves a place to where a block leads that was rendered there. */
+void block_move_place(const struct block *block, struct place *place);
 
 void block_cache_init(struct block_cache *cache, size_t most_bytes);
 

@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "follow/follower.h"
 #include "model/run_id.h"
 #include "shm/registry_bus.h"
-#include "stream/follower.h"
 
 static const struct settings *
 settings_of(const struct channel *c)

@@ -9,10 +9,10 @@
 #ifndef STREAM_CHANNEL_H
 #define STREAM_CHANNEL_H
 
+#include "follow/place.h"
 #include "stream/audience.h"
 #include "stream/hub.h"
 #include "stream/kind.h"
-#include "stream/place.h"
 
 /* Which files: bits. Kinds of one file have CHANNEL_FIRST. */
 enum channel_files {

@@ -187,7 +187,7 @@ give_extent(struct feed_client *client, const struct journal_entry *entry, struc
 	}
 	error = next_piece(client, entry, ret_block);
 	if (!error) {
-		place_take_block(&client->inside, *ret_block);
+		block_move_place(*ret_block, &client->inside);
 		if (is_passed(client, entry))
 			pass_entry(client);
 		return STREAM_BLOCK;

@@ -3,8 +3,8 @@
 #ifndef STREAM_FEED_STATE_H
 #define STREAM_FEED_STATE_H
 
+#include "follow/hash_table.h"
 #include "stream/feed.h"
-#include "stream/hash_table.h"
 #include "stream/journal.h"
 #include "stream/subscriber.h"
 

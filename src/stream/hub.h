@@ -9,9 +9,9 @@
 #include "base/loop.h"
 #include "base/offload.h"
 #include "conf/settings.h"
+#include "follow/followers.h"
 #include "shm/registry.h"
 #include "stream/block.h"
-#include "stream/followers.h"
 #include "stream/renderer.h"
 
 struct channel;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "stream/hash_table.h"
+#include "follow/hash_table.h"
 
 void
 journal_owner_unref(struct journal_owner *owner)

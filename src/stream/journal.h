@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "follow/place.h"
 #include "stream/block.h"
-#include "stream/place.h"
 
 enum { JOURNAL_SEGMENT_ENTRIES = 256 };
 

@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "follow/state_fold.h"
 #include "model/entry_id.h"
 #include "model/event_line.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
 #include "stream/pass.h"
-#include "stream/state_fold.h"
 
 /* The seq. */
 static size_t

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "follow/line_index.h"
 #include "model/entry_id.h"
 #include "model/message.h"
 #include "stream/channel.h"
 #include "stream/kind.h"
-#include "stream/line_index.h"
 #include "stream/message_start.h"
 #include "stream/pass.h"
 

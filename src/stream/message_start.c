@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "stream/message_index.h"
-#include "stream/message_search.h"
+#include "follow/message_index.h"
+#include "follow/message_search.h"
 
 enum {
 	/* What was written less than this ago may be a part of an entry: "from now on" begins before. */

@@ -6,9 +6,9 @@
 #define STREAM_RENDERER_H
 
 #include "base/buf.h"
+#include "follow/place.h"
 #include "model/event.h"
 #include "stream/block.h"
-#include "stream/place.h"
 
 /* Scratch memory, one for a process. */
 struct renderer;

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "stream/indexer.h"
+#include "follow/indexer.h"
 
 int
 start_at(struct generation *g, uint64_t offset, uint64_t lines, struct place *ret_place)

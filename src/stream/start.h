@@ -3,9 +3,9 @@
 #define STREAM_START_H
 
 #include "base/offload.h"
+#include "follow/place.h"
 #include "model/cursor.h"
 #include "model/event.h"
-#include "stream/place.h"
 
 enum { START_MSG_ID_BYTES = 128 };
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "stream/indexer.h"
+#include "follow/indexer.h"
 
 /* How it begins: gone once both places are found and the gaps, if any, were told. */
 struct subscriber_start {
@@ -470,7 +470,7 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	if (error == -ESTALE && advance(s, &gap))
 		return give_gap(s, &gap, ret_block);
 	if (!error) {
-		place_take_block(&s->places[(*ret_block)->file], *ret_block);
+		block_move_place(*ret_block, &s->places[(*ret_block)->file]);
 		s->has_failed = false;
 		s->given = SUBSCRIBER_GAVE_ENTRIES;
 		return STREAM_BLOCK;

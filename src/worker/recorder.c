@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "stream/hash_table.h"
+#include "follow/hash_table.h"
 #include "worker/recorder_job.h"
 #include "worker/worker_state.h"
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "base/fd.h"
+#include "follow/state_fold.h"
 #include "store/recording.h"
 #include "store/run_dir.h"
 #include "store/run_info.h"
-#include "stream/state_fold.h"
 #include "worker/connection.h"
 #include "worker/recorder.h"
 #include "worker/worker_state.h"

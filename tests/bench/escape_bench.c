@@ -17,7 +17,7 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{ "plain ASCII", "2026-02-04T18:30:42Z INFO compiled src/stream/follower.c in 412 ms; " },
+	{ "plain ASCII", "2026-02-04T18:30:42Z INFO compiled src/follow/follower.c in 412 ms; " },
 	{ "JSON lines", "{\"level\":\"info\",\"unit\":\"auth-service\",\"ms\":412}, " },
 	{ "ANSI colours", "\033[32mPASS\033[0m tests/unit/test_fastcgi \033[2m(0.38 s)\033[0m " },
 	{ "Latin, accents", "Überprüfung der Größe: möglich, für alle Einträge geprüft. " },

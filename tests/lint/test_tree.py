@@ -18,7 +18,7 @@ import tap  # noqa: E402
 BUILD = os.path.abspath(os.environ.get("RUNSTREAM_BUILDDIR") or os.path.join(TOP, "build"))
 
 # From the lowest up; a layer includes itself and what is below it.
-LAYERS = ["base", "model", "conf", "store", "shm", "stream"]
+LAYERS = ["base", "model", "conf", "store", "shm", "follow", "stream"]
 # On top of them, beside one another; each may also include these headers of others.
 ROLES = {"worker": set(), "discovery": set(), "admin": set(),
          "supervisor": {"worker/worker.h", "discovery/discovery.h"}}

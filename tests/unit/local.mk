@@ -7,6 +7,7 @@ include tests/unit/model.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
 include tests/unit/shm.mk
+include tests/unit/follow.mk
 include tests/unit/stream.mk
 include tests/unit/discovery.mk
 include tests/unit/worker.mk

@@ -9,7 +9,7 @@
 
 #include "base/loop.h"
 #include "base/offload.h"
-#include "stream/source.h"
+#include "follow/source.h"
 
 static struct {
 	struct source source;

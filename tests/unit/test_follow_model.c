@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "stream/file_generation.h"
+#include "follow/file_generation.h"
 #include "stream_fixture.h"
 
 enum {

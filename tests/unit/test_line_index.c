@@ -1,4 +1,4 @@
-#include "stream/line_index.h"
+#include "follow/line_index.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "stream/message_index.h"
+#include "follow/message_index.h"
 
 #include <check.h>
 #include <stdio.h>

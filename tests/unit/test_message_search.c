@@ -1,4 +1,4 @@
-#include "stream/message_search.h"
+#include "follow/message_search.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "follow/state_fold.h"
 #include "model/event_line.h"
-#include "stream/state_fold.h"
 
 enum { DEADLINE_MS = 20000 };
 

@@ -1,0 +1,58 @@
+/*
+ * A generation of a followed file: an open descriptor, read without waiting where the kernel
+ * can (RWF_NOWAIT), and by a helper thread into a bounded staging area where it cannot.
+ */
+#ifndef FOLLOW_FILE_GENERATION_H
+#define FOLLOW_FILE_GENERATION_H
+
+#include <sys/stat.h>
+
+#include "base/offload.h"
+#include "follow/file_system.h"
+#include "follow/source.h"
+
+struct staging;
+
+struct file_generation {
+	struct generation generation;
+	int fd;                    /* owned; -1 for "there was no file yet" */
+	dev_t device;
+	ino_t inode;
+	struct timespec modified;  /* as last seen with the size */
+	enum file_system file_system;
+	struct offload *offload;   /* borrowed */
+	struct staging *staging;   /* or NULL: all was at hand so far */
+};
+
+/* Takes fd on success (-1: none yet). One reference. Returns 0 or -errno. */
+int file_generation_new(struct source *source, struct offload *offload, int fd,
+                        const struct stat *stat, enum file_system file_system, int64_t now_ms,
+                        struct file_generation **ret_generation);
+/* The next generation on the same file, which was truncated. */
+int file_generation_again(struct file_generation *old, const struct stat *stat, int64_t now_ms,
+                          struct file_generation **ret_generation);
+
+struct file_generation *file_generation_of(struct generation *generation);
+/* For source_ops. */
+int64_t file_generation_read(struct generation *generation, uint64_t offset, void *to,
+                             size_t length);
+int64_t file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to,
+                                     size_t length);
+uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset);
+bool file_generation_is_locked(const struct generation *generation);
+void file_generation_free(struct generation *generation);
+
+/* The size of a file, as far as ids can name places in it: below CURSOR_OFFSET_LIMIT. */
+uint64_t file_generation_size(const struct stat *stat);
+
+/* Descriptors of all generations of this process. */
+uint64_t file_generation_open_count(void);
+
+/* Gives back staged bytes that nobody came for. */
+void file_generation_relax(struct file_generation *g, int64_t now_ms);
+
+/* Identity as ids have it: a hash of inode number and birth time; never 0. Of a name in a directory,
+ * not following a symbolic link. May block. */
+uint32_t file_generation_identity_at(int directory_fd, const char *name);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * What follower.c (what a look means for the generations), look.c (looking) and followers.c
+ * (who is followed) share of one another; nobody else includes it.
+ */
+#ifndef FOLLOW_FOLLOWER_STATE_H
+#define FOLLOW_FOLLOWER_STATE_H
+
+#include <sys/stat.h>
+
+#include "follow/file_generation.h"
+#include "follow/follower.h"
+#include "follow/followers.h"
+#include "follow/hash_table.h"
+#include "follow/rotated.h"
+#include "follow/watch.h"
+
+struct followers {
+	struct loop *loop;
+	struct offload *offload;
+	const struct settings *settings;
+	int runs_dir_fd;
+	struct watch *watch; /* NULL: polling only */
+	struct follower *by_path;
+	struct directory *directories;
+	uint64_t follower_count;
+};
+
+/* A directory with followed files in it: what inotify watches. */
+struct directory {
+	struct watched_directory watched;
+	struct followers *set;
+	unsigned references;
+	bool is_local;        /* on this machine: a missing name is seen without waiting */
+	int64_t ask_again_ms; /* when to ask for a watch again; refusals are not asked about at each look */
+	TAILQ_HEAD(, follower) followers;
+	UT_hash_handle hh;
+	char path[];
+};
+
+struct look;
+
+struct follower {
+	struct source source;
+	struct followers *set;
+	struct directory *directory;
+	TAILQ_ENTRY(follower) in_directory;
+	unsigned references;
+
+	/* The oldest generation not ended is source.current; what was found at the path since
+	 * waits behind it. NULL: the path names the current one, or nothing. */
+	struct file_generation *coming;
+	bool is_elsewhere;      /* the current file is no longer at the path */
+	bool has_failed;        /* the last look did */
+	int64_t coming_since_ms; /* when the coming one first had content; 0: it has none */
+
+	struct rotated *rotated; /* or NULL: nobody asked yet */
+	struct look *look; /* in a helper thread */
+	bool look_again;
+	struct loop_timer look_timer;
+	struct loop_task look_task;
+	UT_hash_handle hh;
+	const char *name; /* in path */
+	char path[];
+};
+
+/* One look, by whoever makes it. */
+struct look {
+	struct offload_job job;
+	struct follower *follower; /* owned reference */
+	int runs_dir_fd;
+	struct watch *watch; /* to ask for a watch of the directory; or NULL */
+	struct generation *current; /* owned reference */
+	struct generation *coming;  /* owned reference, or NULL */
+
+	bool is_local;        /* the directory is on this machine */
+	int watch_descriptor; /* or -errno, -ENOENT if not asked */
+	uint64_t number;
+	int64_t began_ms;
+	bool is_at_path;      /* the path names the current file */
+	bool has_failed;      /* what is at the path could not be told */
+	struct stat stat;     /* of the current file, if it has a descriptor */
+	struct stat coming_stat;
+	int found_fd;         /* another file at the path; or -1 */
+	struct stat found_stat;
+	enum file_system found_file_system;
+};
+
+static inline struct file_generation *
+follower_current(const struct follower *f)
+{
+	return file_generation_of(f->source.current);
+}
+
+/* Without a reference yet, and in the set: the caller adds one. NULL without memory. */
+struct follower *follower_new(struct followers *set, const char *directory, const char *name);
+/* Takes in what a look saw, and tells the listeners. */
+void follower_apply(struct follower *f, struct look *look);
+
+/* Looks in a helper thread; if one is looking, once more when it is done. */
+void look_begin(struct follower *f);
+/* Looks at the end of this turn, so that many hints make one look. */
+void look_soon(struct follower *f);
+
+/* One more reference to the directory, made if need be, or NULL without memory. */
+struct directory *followers_get_directory(struct followers *set, const char *path);
+void followers_release_directory(struct directory *d);
+
+#endif

@@ -1,0 +1,112 @@
+#include "follow/followers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "follow/follower_state.h"
+
+/* --- directories -------------------------------------------------------------------------------- */
+
+struct directory *
+followers_get_directory(struct followers *set, const char *path)
+{
+	struct directory *d;
+
+	HASH_FIND_STR(set->directories, path, d);
+	if (!d) {
+		size_t length = strlen(path);
+
+		d = calloc(1, sizeof(*d) + length + 1);
+		if (!d)
+			return NULL;
+		d->set = set;
+		d->watched.descriptor = -1;
+		TAILQ_INIT(&d->followers);
+		memcpy(d->path, path, length + 1);
+		HASH_ADD_KEYPTR(hh, set->directories, d->path, length, d);
+	}
+	d->references++;
+	return d;
+}
+
+void
+followers_release_directory(struct directory *d)
+{
+	if (--d->references > 0)
+		return;
+	if (d->set->watch)
+		watch_remove(d->set->watch, &d->watched);
+	HASH_DEL(d->set->directories, d);
+	free(d);
+}
+
+/* --- the set ------------------------------------------------------------------------------------ */
+
+int
+followers_get(struct followers *followers, const char *directory, const char *name,
+              struct follower **ret_follower)
+{
+	char path[4096];
+	struct follower *f = NULL;
+	size_t directory_length = strlen(directory), name_length = strlen(name);
+
+	if (directory_length + name_length + 2 > sizeof(path))
+		return -ENAMETOOLONG;
+	memcpy(path, directory, directory_length);
+	path[directory_length] = '/';
+	memcpy(path + directory_length + 1, name, name_length + 1);
+	HASH_FIND_STR(followers->by_path, path, f);
+	if (!f) {
+		f = follower_new(followers, directory, name);
+		if (!f)
+			return -ENOMEM;
+		look_begin(f);
+	}
+	f->references++;
+	*ret_follower = f;
+	return 0;
+}
+
+int
+followers_new(struct loop *loop, struct offload *offload, const struct settings *settings,
+              int runs_dir_fd, struct followers **ret_followers)
+{
+	struct followers *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return -ENOMEM;
+	set->loop = loop;
+	set->offload = offload;
+	set->settings = settings;
+	set->runs_dir_fd = runs_dir_fd;
+	if (settings->following.inotify)
+		(void)watch_new(loop, &set->watch); /* none to be had: polling serves */
+	*ret_followers = set;
+	return 0;
+}
+
+void
+followers_free(struct followers **followers)
+{
+	if (!*followers)
+		return;
+	must(!(*followers)->by_path && !(*followers)->directories);
+	watch_free(&(*followers)->watch);
+	free(*followers);
+	*followers = NULL;
+}
+
+struct followers_figures
+followers_figures(const struct followers *followers)
+{
+	return (struct followers_figures){ .followers = followers->follower_count,
+		                           .files_open = file_generation_open_count() };
+}
+
+bool
+followers_have_inotify(const struct followers *followers)
+{
+	return followers->watch;
+}

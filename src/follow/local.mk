@@ -1,0 +1,19 @@
+noinst_LIBRARIES += libfollow.a
+libfollow_a_SOURCES = \
+	src/follow/file_generation.c src/follow/file_generation.h \
+	src/follow/file_system.c src/follow/file_system.h \
+	src/follow/follower.c src/follow/follower.h src/follow/follower_state.h \
+	src/follow/followers.c src/follow/followers.h \
+	src/follow/hash_table.h \
+	src/follow/indexer.c src/follow/indexer.h \
+	src/follow/line_index.c src/follow/line_index.h \
+	src/follow/look.c \
+	src/follow/lore.c src/follow/lore.h \
+	src/follow/message_index.c src/follow/message_index.h \
+	src/follow/message_scan.c src/follow/message_scan.h \
+	src/follow/message_search.c src/follow/message_search.h \
+	src/follow/place.c src/follow/place.h \
+	src/follow/rotated.c src/follow/rotated.h \
+	src/follow/source.c src/follow/source.h \
+	src/follow/state_fold.c src/follow/state_fold.h \
+	src/follow/watch.c src/follow/watch.h

@@ -1,0 +1,106 @@
+#include "follow/place.h"
+
+#include <errno.h>
+
+#include "base/must.h"
+#include "model/fingerprint.h"
+
+void
+place_init(struct place *place, struct generation *generation)
+{
+	*place = (struct place){ .generation = generation_ref(generation) };
+}
+
+void
+place_fini(struct place *place)
+{
+	generation_unref(&place->generation);
+}
+
+/* Lines of which the last fragment lies before it: what ids say. */
+static uint64_t
+lines_seen(const struct place *place)
+{
+	return place->lines + place->is_finished;
+}
+
+void
+place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
+{
+	cursor->files[file].lines = lines_seen(place);
+	cursor->files[file].has_mark = place->generation->identity != 0;
+	cursor->files[file].mark = (struct cursor_mark){
+		.offset = place->offset,
+		.is_finished = place->is_finished,
+		.identity = place->generation->identity,
+		.fingerprint = place->fingerprint,
+	};
+}
+
+void
+place_advance(struct place *place)
+{
+	struct generation *old = place->generation;
+
+	must(old->next);
+	place_init(place, old->next);
+	generation_unref(&old);
+}
+
+int
+place_read(struct generation *generation, uint64_t offset, void *to, size_t length)
+{
+	while (length > 0) {
+		int64_t n = source_read(generation, offset, to, length);
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -ENODATA;
+		offset += (uint64_t)n;
+		to = (char *)to + n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+place_learn_head(struct generation *generation, uint64_t offset)
+{
+	uint8_t head[FINGERPRINT_HEAD_BYTES];
+	int error;
+
+	if (generation->has_head || !fingerprint_needs_head(offset))
+		return 0;
+	error = place_read(generation, 0, head, sizeof(head));
+	if (error)
+		return error;
+	generation->head = fingerprint_head(head);
+	generation->has_head = true;
+	return 0;
+}
+
+int
+place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
+                  bool *ret_is_open)
+{
+	uint8_t window[FINGERPRINT_WINDOW_BYTES] = { 0 };
+	uint64_t start = fingerprint_window_start(offset);
+	struct fingerprint_pass pass;
+	int error;
+
+	if (offset == 0) {
+		*ret_fingerprint = 0;
+		*ret_is_open = false;
+		return 0;
+	}
+	error = place_learn_head(generation, offset);
+	if (!error)
+		error = place_read(generation, start, window, (size_t)(offset - start));
+	if (error)
+		return error;
+	fingerprint_begin(&pass, window, start, generation->head);
+	*ret_fingerprint = fingerprint_at(&pass, offset);
+	*ret_is_open = window[offset - start - 1] != '\n';
+	return 0;
+}

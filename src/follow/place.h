@@ -1,0 +1,50 @@
+/*
+ * A place in a source: where a reader is. It holds a reference to its generation, and so the
+ * way onwards; the fingerprint of what lies before it says whether the content is still the
+ * one that was read.
+ */
+#ifndef FOLLOW_PLACE_H
+#define FOLLOW_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "follow/source.h"
+#include "model/cursor.h"
+
+struct place {
+	struct generation *generation; /* owned reference */
+	uint64_t offset;
+	uint64_t lines;       /* line ends before offset */
+	uint64_t fingerprint; /* at offset */
+	bool is_open;         /* the line before offset has no end yet, and was not finished */
+	bool is_finished;     /* it has none, and was finished, at the end of its run or file */
+};
+
+/* At the start of a generation. */
+void place_init(struct place *place, struct generation *generation);
+void place_fini(struct place *place);
+
+/* Puts the place into the part of an id that is its file's. */
+void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
+
+/* To the start of what follows its generation, which ended or was lost. */
+void place_advance(struct place *place);
+
+/*
+ * Reads exactly length bytes at offset. 0; -EAGAIN: listen to the source and come again;
+ * -ENODATA: they are not there (any more): a look will say what happened; other -errno.
+ */
+int place_read(struct generation *generation, uint64_t offset, void *to, size_t length);
+
+/* Learns generation->head if fingerprints at offset need it. 0 or as place_read(). */
+int place_learn_head(struct generation *generation, uint64_t offset);
+
+/*
+ * The fingerprint at offset of a generation, and whether a line is open there, by reading the
+ * window before it. At 0 both are 0. 0 or as place_read().
+ */
+int place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
+                      bool *ret_is_open);
+
+#endif

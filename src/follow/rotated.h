@@ -1,0 +1,33 @@
+/*
+ * Finding what was rotated away: the file in which a returning client was, which bears another
+ * name in the same directory by now, or is a copy there, and the files between it and the
+ * current one. Looked for by helper threads; what was found, or not, is kept for some seconds,
+ * since clients come back together.
+ */
+#ifndef FOLLOW_ROTATED_H
+#define FOLLOW_ROTATED_H
+
+#include "base/offload.h"
+#include "follow/source.h"
+#include "model/cursor.h"
+
+struct rotated;
+
+/* Borrows all; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */
+struct rotated *rotated_new(struct source *source, struct offload *offload, int runs_dir_fd,
+                            const char *path);
+/* No search may be under way (each holds its source). */
+void rotated_free(struct rotated **rotated);
+
+/*
+ * The generation that holds the mark: by the file's identity, or by its content. 0 (borrowed,
+ * ENDED, its `next` leads to the current one); -EAGAIN: being looked for, the source's listeners
+ * will be called; -ENOENT: no such file; -ENOMEM.
+ */
+int rotated_find(struct rotated *rotated, const struct cursor_mark *mark,
+                 struct generation **ret_generation);
+
+/* Forgets what was found too long ago. */
+void rotated_relax(struct rotated *rotated, int64_t now_ms);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * What a stream reads from: bytes that grow at their end, in one or several generations. A
+ * followed file (follower.h) is one kind; a stream of another machine's engine would be another.
+ *
+ * A generation is the content for as long as it is the same content. It ends when the file was
+ * rotated away and read to its end, and is lost when the file was truncated or rewritten; `next`
+ * then names what follows. A reader holds a reference to the generation it is in, and so keeps
+ * its descriptor and the way onwards, however far behind it is.
+ *
+ * Everything here runs in the loop's thread.
+ */
+#ifndef FOLLOW_SOURCE_H
+#define FOLLOW_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "model/cursor.h"
+
+struct source;
+struct generation;
+struct lore;
+
+enum generation_state {
+	GENERATION_LIVE,  /* may grow */
+	GENERATION_ENDED, /* complete and readable: `next` follows its end */
+	GENERATION_LOST,  /* no longer readable: `next` follows, after a gap */
+};
+
+/* What can be learned of a generation by going through it (lore.h). */
+enum lore_subject {
+	LORE_LINES,    /* where lines begin: indexer.h */
+	LORE_MESSAGES, /* where messages begin: message_index.h */
+	LORE_SEARCHES, /* where certain ones are: message_search.h */
+	LORE_STATE,    /* what events say of their run: state_fold.h */
+	LORE_SUBJECTS,
+};
+
+struct lore_kind {
+	struct lore *(*make)(void); /* returns owned, or NULL without memory */
+	/* In a helper thread: goes on towards offset upto, a slice at most. True: it came further. */
+	bool (*learn)(struct lore *lore, struct generation *generation, uint64_t upto);
+	void (*free)(struct lore *lore);
+};
+
+/* Embedded at the start of what is learned. */
+struct lore {
+	const struct lore_kind *kind;
+	uint64_t reached_bytes; /* all before is taken in */
+	bool is_busy;           /* a helper thread has it */
+};
+
+struct generation {
+	struct source *source;
+	struct generation *next; /* owned reference; not NULL once ended or lost */
+	unsigned references;
+	uint32_t serial;   /* unique in this process */
+	uint32_t identity; /* of the file, as in ids; 0: there was no file yet */
+	enum generation_state state;
+	const char *lost_reason; /* "truncated", "replaced": the gap's */
+	uint64_t size_bytes;     /* known to be there */
+	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */
+
+	/* When: what was there at opening bears the file's time, what came since its own. */
+	uint64_t opened_size_bytes;
+	int64_t opened_wall_ms; /* modification time at opening */
+	int64_t grown_wall_ms;  /* when growth was last seen */
+	int64_t changed_ms;     /* the same, on the monotonic clock */
+
+	/* What readers learned and share. Between the two there is no line end. */
+	uint64_t unfinished_from, scanned_to;
+	uint64_t malformed_to; /* malformed entries that end before it were counted */
+	uint64_t head; /* fingerprint_head(), once has_head */
+	bool has_head;
+	struct lore *lore[LORE_SUBJECTS]; /* owned; NULL: nobody asked yet */
+};
+
+struct source_ops {
+	/* As source_read(). */
+	int64_t (*read)(struct generation *generation, uint64_t offset, void *to, size_t length);
+	/* The same in a helper thread, where it may wait; never -EAGAIN. */
+	int64_t (*read_waiting)(struct generation *generation, uint64_t offset, void *to,
+	                        size_t length);
+	/* Where data begins at or behind offset, which lies below the size: beyond offset if a hole
+	 * of a sparse file is there. */
+	uint64_t (*hole_end)(struct generation *generation, uint64_t offset);
+	/* Whether another process holds a lock on it (flock(2)), as writers of message buses do; NULL:
+	 * that is not known. Does not wait. */
+	bool (*is_locked)(const struct generation *generation);
+	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
+	int (*find)(struct source *source, const struct cursor_mark *mark,
+	            struct generation **ret_generation);
+	/* Looks soon; the listeners are called when it is done, even if nothing changed. */
+	void (*refresh)(struct source *source);
+	/* A reader found other bytes than were there: the generation is to become LOST. */
+	void (*rewritten)(struct generation *generation);
+	void (*free_generation)(struct generation *generation);
+	/* The source must outlive work in another thread: one more, one less who needs it. */
+	void (*hold)(struct source *source);
+	void (*release)(struct source *source);
+};
+
+/* Called when something may have changed: size, generations, or a read that can go on. */
+typedef void source_listener_fn(void *arg);
+
+struct source_listener {
+	source_listener_fn *fn;
+	void *arg;
+	TAILQ_ENTRY(source_listener) entry;
+};
+
+struct source {
+	const struct source_ops *ops;
+	struct generation *current; /* where new readers begin; owned reference */
+	bool is_ready;              /* false until the first look: current says nothing yet */
+	bool is_rotating;           /* another generation waits for the current one to end */
+	bool tell;                  /* call the listeners at the end of the next look in any case:
+	                             * set by readers that failed, to try again in due time */
+	uint64_t looks_begun;
+	uint64_t looked;            /* number of the last look that ended */
+	int64_t looked_ms;          /* when it began, on the monotonic clock */
+	TAILQ_HEAD(, source_listener) listeners;
+};
+
+struct generation *generation_ref(struct generation *generation);
+/* Drops a reference; sets the pointer to NULL; takes NULL. */
+void generation_unref(struct generation **generation);
+
+/*
+ * Reads up to length bytes at offset, without waiting. Returns the number of bytes (less than
+ * length where the rest is not at hand, 0 at the end), -EAGAIN when they are being fetched (the
+ * listeners will be called), or another -errno, after which the listeners are called when
+ * trying again makes sense.
+ */
+int64_t source_read(struct generation *generation, uint64_t offset, void *to, size_t length);
+
+void source_refresh(struct source *source);
+
+/*
+ * Whether a look that began after the question has ended; if not, asks for one, and the
+ * listeners will be called. To ask: keep source->looks_begun. What a reader brings along may be
+ * newer than what this process saw last: before it is contradicted, somebody must have looked.
+ */
+bool source_is_fresh(struct source *source, uint64_t asked);
+
+/* Tells the source that the bytes of a generation are not what they were. */
+void source_rewritten(struct generation *generation);
+
+void source_listen(struct source *source, struct source_listener *listener, source_listener_fn *fn,
+                   void *arg);
+void source_unlisten(struct source *source, struct source_listener *listener);
+void source_notify(struct source *source);
+
+#endif

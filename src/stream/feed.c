@@ -14,6 +14,7 @@ enum {
 	SCAN_SLOTS_A_TURN = 4096,
 	/* Members that are asked in one turn though they have nothing. */
 	IDLE_MEMBERS_A_TURN = 64,
+	RESCAN_MS = 1000, /* from when there is room again */
 	/* A run that is over when it is first seen was short, not old. */
 	NEW_MS = 60 * 1000,
 	MOST_PAST = 10000,
@@ -109,6 +110,29 @@ unhash(struct feed_member *m)
 	m->is_hashed = false;
 }
 
+static void scan(void *arg);
+
+static void
+rescan(void *arg)
+{
+	struct feed *feed = arg;
+
+	feed->has_left_out = false;
+	feed->scan_next = 0;
+	loop_defer(feed->hub->loop, &feed->scan_task, scan, feed);
+}
+
+/* There is room for one more, of whichever feed. */
+static void
+offer_room(struct hub *hub)
+{
+	struct feed *feed;
+
+	TAILQ_FOREACH (feed, &hub->feeds, entry)
+		if (feed->has_left_out && !loop_timer_is_set(&feed->rescan_timer))
+			loop_timer_set(hub->loop, &feed->rescan_timer, RESCAN_MS, rescan, feed);
+}
+
 static void
 remove_member(struct feed_member *m)
 {
@@ -122,6 +146,7 @@ remove_member(struct feed_member *m)
 	m->is_in = false;
 	TAILQ_REMOVE(&feed->members, m, entry);
 	feed->hub->members--;
+	offer_room(feed->hub);
 	if (feed->walks > 0 && m->is_hashed) {
 		m->is_kept = true;
 		TAILQ_INSERT_TAIL(&feed->kept, m, entry);
@@ -176,6 +201,7 @@ add_member(struct feed *feed, const struct registry_run *run, const struct start
 	struct feed_member *m;
 
 	if (feed->hub->members >= feed->hub->most_members) {
+		feed->has_left_out = true;
 		feed->not_followed++;
 		feed->hub->runs_not_followed++;
 		audience_wake(&feed->audience);
@@ -298,10 +324,8 @@ feeds_update_all(struct hub *hub, bool is_of_bus)
 	struct feed *feed;
 
 	TAILQ_FOREACH (feed, &hub->feeds, entry) {
-		if (feed->kind->is_of_bus != is_of_bus)
-			continue;
-		feed->scan_next = 0;
-		loop_defer(hub->loop, &feed->scan_task, scan, feed);
+		if (feed->kind->is_of_bus == is_of_bus)
+			rescan(feed);
 	}
 }
 
@@ -456,10 +480,11 @@ free_feed(struct feed *feed)
 	struct feed_member *m;
 	struct feed_past *past, *next;
 
-	loop_defer_cancel(feed->hub->loop, &feed->scan_task);
 	while ((m = TAILQ_FIRST(&feed->members)) != NULL)
 		remove_member(m);
 	must(feed->walks == 0 && TAILQ_EMPTY(&feed->kept));
+	loop_defer_cancel(feed->hub->loop, &feed->scan_task);
+	loop_timer_stop(feed->hub->loop, &feed->rescan_timer);
 	HASH_CLEAR(hh, feed->past);
 	for (past = TAILQ_FIRST(&feed->past_order); past; past = next) {
 		next = TAILQ_NEXT(past, entry);

@@ -50,7 +50,9 @@ struct feed {
 
 	struct feed_member *by_slot;
 	TAILQ_HEAD(, feed_member) members;
-	uint64_t not_followed; /* runs for which there was no room */
+	uint64_t not_followed; /* times that there was no room for a run */
+	bool has_left_out;     /* one, since the last scan */
+	struct loop_timer rescan_timer;
 	TAILQ_HEAD(, feed_member) ready;
 	TAILQ_HEAD(, feed_member) kept;
 	unsigned walks;              /* of content, that are under way */

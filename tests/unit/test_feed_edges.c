@@ -191,6 +191,25 @@ START_TEST(the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing
 }
 END_TEST
 
+START_TEST(a_run_for_which_there_was_no_room_is_followed_when_there_is)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r;
+
+	f.hub->most_members = 1;
+	fixture_put_run(&f, "a", "running", -1);
+	r = reader_new_of_many(&f, &request);
+	reader_wait(r, "status", 1);
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	reader_wait(r, "gap", 1);
+	ck_assert_str_eq(event_text(reader_event(r, "gap", 0), "reason"), "too_many_runs");
+	fixture_put_run(&f, "a", "completed", 0);
+	reader_wait(r, "complete", 1);
+	reader_wait_lines(r, "stdout", "b1\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -206,6 +225,7 @@ main(void)
 	tcase_add_test(tcase, a_status_is_told_though_the_last_event_is_torn);
 	tcase_add_test(tcase, a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is_torn);
 	tcase_add_test(tcase, the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing);
+	tcase_add_test(tcase, a_run_for_which_there_was_no_room_is_followed_when_there_is);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

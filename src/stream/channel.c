@@ -391,6 +391,9 @@ new_channel(struct hub *hub, const struct channel_request *request, const struct
 		return error;
 	}
 	note_end(c); /* if it is */
+	/* Who asks may have found the run some time ago, and what changed since was told already. */
+	if (key->slot != CHANNEL_NO_SLOT)
+		channel_update_run(c);
 	*ret_channel = c;
 	return 0;
 }

@@ -766,6 +766,23 @@ START_TEST(no_id_leads_behind_a_gap_that_was_not_told)
 }
 END_TEST
 
+START_TEST(a_run_that_ended_between_being_found_and_being_subscribed_to_ends)
+{
+	const struct start start = { .kind = START_BEGINNING };
+	struct registry_run run;
+	struct channel_request request = { .kind = &stream_kind_log, .run = &run,
+		                           .files = CHANNEL_BOTH };
+	struct reader *r;
+
+	fixture_put_run(&f, "run", "running", -1);
+	run = fixture_run(&f, "run");
+	fixture_append(&f, "run/agent-stdout.txt", "a\n");
+	fixture_put_run(&f, "run", "completed", 0);
+	r = reader_new_of_kind(&f, &request, &start);
+	reader_wait(r, "complete", 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -786,6 +803,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, the_end_of_a_run_finishes_its_last_line_then_completes);
 	tcase_add_test(tc, the_last_line_of_a_run_that_has_ended_comes_in_one_piece);
 	tcase_add_test(tc, a_run_without_files_completes);
+	tcase_add_test(tc, a_run_that_ended_between_being_found_and_being_subscribed_to_ends);
 	tcase_add_test(tc, a_rotated_file_is_finished_before_the_new_one_begins);
 	tcase_add_test(tc, a_truncated_file_gives_a_gap_and_what_is_there_now);
 	tcase_add_test(tc, a_file_truncated_and_grown_past_its_old_size_is_noticed);

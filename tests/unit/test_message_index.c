@@ -206,7 +206,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300); /* of much work, where instrumented */
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, the_last_entries_below_any_offset_are_found);
 	tcase_add_test(tests, the_index_grows_with_the_file_wherever_a_look_fell);

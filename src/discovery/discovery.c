@@ -5,19 +5,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "discovery/state.h"
+#include "shm/bell.h"
 #include "shm/orders.h"
 
 enum {
 	FORCED_LOOKS_GAP_MS = 50, /* between looks that are asked for */
 	FORCED_LOOKS_SHARE = 10,  /* and they take at most one part in so many of the time */
 	CANDIDATES_PER_LOOK = 256,
+	SLOTS_A_BELL = 64, /* that are asked for, looked at in one turn */
 };
 
 /* --- the root ----------------------------------------------------------------------------------- */
@@ -120,16 +121,12 @@ timed_look(void *arg)
 	loop_timer_set(d->loop, &d->look_timer, interval_ms, timed_look, d);
 }
 
-/* Somebody asks for a look: the next one is brought forward, for all who asked until then. */
+/* Somebody asks for what is new: the next look is brought forward, for all who asked until then. */
 static void
-on_bell(void *arg, uint32_t events)
+look_soon(struct discovery *d)
 {
-	struct discovery *d = arg;
 	int64_t gap_ms, wait_ms, now_ms = clock_now_ms();
-	eventfd_t count;
 
-	(void)events;
-	eventfd_read(d->instance->discovery_bell_fd, &count);
 	if (d->bell_rung)
 		return;
 	d->bell_rung = true;
@@ -139,6 +136,25 @@ on_bell(void *arg, uint32_t events)
 	wait_ms = d->look_ended_ms + gap_ms - now_ms;
 	if (wait_ms < d->look_timer.due_ms - now_ms)
 		loop_timer_set(d->loop, &d->look_timer, wait_ms, timed_look, d);
+}
+
+/* A run that is asked for is looked at at once: one that is over would be in the sweep alone, and
+ * may have gone on. What is left is read in the next turn. */
+static void
+on_bell(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+	uint32_t slots[SLOTS_A_BELL];
+	size_t count = bell_read(d->instance->discovery_bell_fd, slots, SLOTS_A_BELL);
+
+	(void)events;
+	for (size_t i = 0; i < count; i++) {
+		if (slots[i] == BELL_NEW)
+			look_soon(d);
+		else if (slots[i] < registry_count(d->registry) && d->root_fd >= 0)
+			runs_refresh(d, slots[i], false);
+	}
+	bells_ring(d, bells_are_due(d)); /* whoever asked waits for it */
 }
 
 static void

@@ -20,7 +20,7 @@ struct instance {
 	int registry_fd;          /* read-write in discovery, read-only elsewhere */
 	int buses_fd;             /* the registry of message buses, likewise */
 	int board_fd;             /* read-only in children */
-	int discovery_bell_fd;    /* eventfd: ring it for a look now */
+	int discovery_bell_fd;    /* bell.h: discovery's end, or the workers' */
 	uint32_t worker_count;
 	int worker_bell_fds[INSTANCE_WORKERS_MAX]; /* eventfds: discovery rings them at changes */
 	int occupancy_fds[INSTANCE_WORKERS_MAX];

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libshm.a
 libshm_a_SOURCES = \
+	src/shm/bell.c src/shm/bell.h \
 	src/shm/clients.c src/shm/clients.h \
 	src/shm/control.h \
 	src/shm/counters.c src/shm/counters.h \

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "shm/bell.h"
 #include "shm/clients.h"
 #include "shm/counters.h"
 #include "shm/occupancy.h"
@@ -60,7 +61,7 @@ make_all(struct segments *segments, const struct settings *settings)
 	if (!error)
 		error = board_open(segments->board.writable, true, &segments->board_map);
 	if (!error)
-		error = make_bell(&segments->discovery_bell);
+		error = bell_create(&segments->discovery_bell, &segments->discovery_ringer);
 	for (uint32_t i = 0; !error && i < segments->worker_count; i++) {
 		error = keep(occupancy_create(max_runs), &segments->occupancy[i]);
 		if (!error)
@@ -82,7 +83,7 @@ segments_make(const struct settings *settings, struct segments *ret_segments,
 	int error;
 
 	segments.registry = segments.buses = segments.board = none;
-	segments.discovery_bell = -1;
+	segments.discovery_bell = segments.discovery_ringer = -1;
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		segments.occupancy[i] = segments.counters[i] = segments.clients[i] = none;
 		segments.worker_bells[i] = -1;
@@ -112,6 +113,7 @@ segments_close(struct segments *segments)
 	drop(&segments->buses);
 	drop(&segments->board);
 	fd_close(&segments->discovery_bell);
+	fd_close(&segments->discovery_ringer);
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		drop(&segments->occupancy[i]);
 		drop(&segments->counters[i]);
@@ -127,7 +129,8 @@ segments_give(const struct segments *segments, uint32_t process, struct instance
 		process == 0 ? segments->registry.writable : segments->registry.readable;
 	instance->buses_fd = process == 0 ? segments->buses.writable : segments->buses.readable;
 	instance->board_fd = segments->board.readable;
-	instance->discovery_bell_fd = segments->discovery_bell;
+	instance->discovery_bell_fd =
+		process == 0 ? segments->discovery_bell : segments->discovery_ringer;
 	instance->worker_count = segments->worker_count;
 	/* No other worker looks at who its clients are. */
 	instance->clients_fd = process == 0 ? -1 : segments->clients[process - 1].writable;

@@ -21,7 +21,8 @@ struct segments {
 	struct segment_fds registry, buses, board;
 	struct segment_fds occupancy[INSTANCE_WORKERS_MAX], counters[INSTANCE_WORKERS_MAX];
 	struct segment_fds clients[INSTANCE_WORKERS_MAX];
-	int discovery_bell, worker_bells[INSTANCE_WORKERS_MAX];
+	int discovery_bell, discovery_ringer; /* the ends of bell.h */
+	int worker_bells[INSTANCE_WORKERS_MAX];
 	struct board *board_map; /* we are its writer */
 };
 

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/log.h"
 #include "base/must.h"
 #include "follow/hash_table.h"
+#include "shm/bell.h"
 #include "worker/recorder_job.h"
 #include "worker/worker_state.h"
 
@@ -245,6 +245,18 @@ warn(struct line *l, int error)
 	            strerror(-error));
 }
 
+/* The registry is to know a new run, and a new status, at once. */
+static void
+tell_discovery(const struct recorder *r, const struct recorder_post *post)
+{
+	struct registry_run run;
+
+	if (post->action == RECORDER_CREATE || registry_find(r->worker->registry, post->run_id, &run) < 0)
+		bell_ring(r->worker->discovery_bell_fd, BELL_NEW);
+	else
+		bell_ring(r->worker->discovery_bell_fd, run.slot);
+}
+
 /* Counts, answers and frees one that was worked for. */
 static void
 finish(struct line *l, struct waiter *w)
@@ -261,9 +273,8 @@ finish(struct line *l, struct waiter *w)
 		counters->posts_refused++;
 	else
 		counters->posts++;
-	/* The registry is to know a new run, and a new status, at once. */
 	if (!result.error && action != RECORDER_APPEND)
-		eventfd_write(r->worker->discovery_bell_fd, 1);
+		tell_discovery(r, w->post);
 	waiter_free(r, &l->working, w);
 	if (c) {
 		c->pending = NULL;

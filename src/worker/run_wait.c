@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
+#include "shm/bell.h"
 #include "worker/connection.h"
 #include "worker/run_answer.h"
 #include "worker/worker_state.h"
@@ -114,6 +114,9 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 	struct run_wait *w;
 
 	if (find(c, query, &run) && !run.is_deleted) {
+		/* One that is over is looked at when somebody asks for it: it may have gone on. */
+		if (run.is_terminal)
+			bell_ring(worker->discovery_bell_fd, run.slot);
 		run_answer(c, query, &run);
 		return;
 	}
@@ -137,7 +140,7 @@ run_wait_begin(struct connection *c, const struct run_query *query)
 	worker->run_wait_count++;
 	w->look_until_ms = loop_now_ms(worker->loop) + LOOK_TIMEOUT_MS;
 	set_timer(w);
-	eventfd_write(worker->discovery_bell_fd, 1);
+	bell_ring(worker->discovery_bell_fd, BELL_NEW);
 	/* A client that is prepared to wait sees at once that it was heard. */
 	if (query->wait_ms > 0)
 		connection_open_stream(c, false);

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "conf/settings_message.h"
 #include "discovery/discovery.h"
+#include "shm/bell.h"
 #include "shm/registry.h"
 #include "shm/registry_bus.h"
 #include "shm/registry_writer.h"
@@ -27,6 +28,7 @@ enum { DEADLINE_MS = 20000, SLOW_MS = 3600000 };
 
 static char base[64], root[80];
 static struct instance instance;
+static int ringer;
 static struct registry *registry, *buses;
 static int supervisor_fd;
 static pid_t child;
@@ -111,7 +113,7 @@ set_up(void)
 			instance.counters_fds[i] = -1;
 	instance.worker_count = 1;
 	instance.worker_bell_fds[0] = eventfd(0, EFD_NONBLOCK);
-	instance.discovery_bell_fd = eventfd(0, EFD_NONBLOCK);
+	ck_assert_int_eq(bell_create(&instance.discovery_bell_fd, &ringer), 0);
 	instance.registry_fd = registry_create(1000);
 	instance.buses_fd = registry_create(1000);
 	ck_assert_int_eq(registry_open(instance.buses_fd, &buses), 0);
@@ -127,6 +129,7 @@ tear_down(void)
 	close(instance.registry_fd);
 	close(instance.buses_fd);
 	close(instance.discovery_bell_fd);
+	close(ringer);
 	close(instance.worker_bell_fds[0]);
 	shell("chmod -R u+rwx runs 2>/dev/null || true; rm -rf '%s'", base);
 }
@@ -189,7 +192,7 @@ look(int times)
 	for (; times > 0; times--) {
 		uint64_t begun = registry_looks_begun(registry);
 
-		eventfd_write(instance.discovery_bell_fd, 1);
+		bell_ring(ringer, BELL_NEW);
 		while (registry_looks_finished(registry) <= begun)
 			wait_bell(deadline_ms, "a look");
 	}
@@ -430,6 +433,29 @@ START_TEST(how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_ne
 	write_info("r1", "status: completed\\n");
 	wait_run("r1", has_status, "completed");
 	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 9);
+	stop();
+}
+END_TEST
+
+START_TEST(a_run_that_was_over_is_looked_at_when_somebody_asks_for_it)
+{
+	char name[16];
+
+	/* So many that the sweep would come to it in minutes. */
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "old-%d", i);
+		write_info(name, "status: completed\n");
+	}
+	write_info("r1", "status: completed\n");
+	instance.settings.api.sse.discovery_interval_ms = 60000;
+	start();
+	wait_run("r1", has_status, "completed");
+	write_info("r1", "status: running\n");
+	bell_ring(ringer, wait_run("r1", has_status, "completed").slot);
+	wait_run("r1", has_status, "running");
+	/* Slots are input. */
+	bell_ring(ringer, 12345678);
+	look(1);
 	stop();
 }
 END_TEST
@@ -877,6 +903,7 @@ main(void)
 	                    how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_next, 0,
 	                    2);
 	tcase_add_test(tests, a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted);
+	tcase_add_test(tests, a_run_that_was_over_is_looked_at_when_somebody_asks_for_it);
 	tcase_add_test(tests, a_runs_directory_that_is_missing_is_waited_for);
 	tcase_add_test(tests, links_hidden_names_and_strange_files_are_no_runs);
 	tcase_add_test(tests, a_bad_run_info_hides_no_run_and_a_good_one_mends_it);

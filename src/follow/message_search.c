@@ -19,6 +19,7 @@ struct search {
 	uint64_t legacy_line; /* that an old entry with this id begins with; 0: it is none of theirs */
 	bool is_verbatim;     /* in YAML it stands as it is, unless it is written with escapes */
 
+	struct message_searches *searches; /* that it is one of */
 	struct generation *generation;
 	uint64_t upto;
 	struct message_position next; /* looked through up to here, whatever may follow */
@@ -175,7 +176,7 @@ searched_slice(struct offload_job *job)
 
 	search->is_running = false;
 	search->generation = NULL;
-	get_searches(generation)->running--;
+	search->searches->running--;
 	/* Whoever waits asks again, and for the next slice; others may have theirs before. */
 	if (search->is_ahead)
 		source_notify(source);
@@ -221,6 +222,7 @@ add(struct message_searches *searches, const char *id, size_t id_bytes)
 	if (!search)
 		return NULL;
 	set_id(search, id, id_bytes);
+	search->searches = searches;
 	if (searches->count >= MESSAGE_SEARCHES_KEPT) {
 		struct search *old;
 

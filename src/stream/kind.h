@@ -36,7 +36,6 @@ struct stream_id {
 };
 
 struct stream_kind {
-	const char *word;      /* "log", "file", "events", "messages" */
 	bool is_many;          /* for streams of many runs: ids are opaque, and unique among them */
 	bool flushes;          /* an unfinished line is sent when it has rested */
 	bool has_entries;      /* which are whole or not there: a limit says where none begins any more */

@@ -190,7 +190,6 @@ put_complete(struct buf *to, const struct event_id *id, struct channel *c)
 }
 
 const struct stream_kind stream_kind_events = {
-	.word = "events",
 	.ends = true,
 	.is_of_events = true,
 	.has_entries = true,
@@ -204,7 +203,6 @@ const struct stream_kind stream_kind_events = {
 };
 
 const struct stream_kind stream_kind_events_of_many = {
-	.word = "events",
 	.is_many = true,
 	.ends = true,
 	.is_of_events = true,

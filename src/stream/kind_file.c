@@ -119,7 +119,6 @@ put_done(struct buf *to, const struct event_id *id, struct channel *c)
 }
 
 const struct stream_kind stream_kind_file = {
-	.word = "file",
 	.ends = true,
 	.put_events = put_events,
 	.format_id = format_id,

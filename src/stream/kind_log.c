@@ -238,7 +238,6 @@ put_complete(struct buf *to, const struct event_id *id, struct channel *c)
 }
 
 const struct stream_kind stream_kind_log = {
-	.word = "log",
 	.flushes = true,
 	.ends = true,
 	.names_files = true,
@@ -251,7 +250,6 @@ const struct stream_kind stream_kind_log = {
 };
 
 const struct stream_kind stream_kind_log_of_many = {
-	.word = "log",
 	.is_many = true,
 	.flushes = true,
 	.ends = true,

@@ -166,7 +166,6 @@ is_whole(struct channel *c, const struct generation *g)
 }
 
 const struct stream_kind stream_kind_messages = {
-	.word = "messages",
 	.is_of_bus = true,
 	.has_entries = true,
 	.put_events = put_events,
@@ -176,7 +175,6 @@ const struct stream_kind stream_kind_messages = {
 };
 
 const struct stream_kind stream_kind_messages_of_many = {
-	.word = "messages",
 	.is_many = true,
 	.is_of_bus = true,
 	.has_entries = true,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/num.h"
 
@@ -48,4 +49,36 @@ parameters_number(struct connection *c, const char *name, uint64_t least, uint64
 	}
 	*ret_value = value;
 	return 1;
+}
+
+bool
+parameters_word(struct connection *c, const char *name, char *to, size_t room)
+{
+	struct target_text value;
+	int found = parameters_text(c, name, &value);
+
+	if (found <= 0)
+		return found == 0;
+	if (value.length >= room) {
+		parameters_refuse(c, name, "is longer than any such value");
+		return false;
+	}
+	memcpy(to, value.text, value.length + 1);
+	return true;
+}
+
+bool
+parameters_segment(struct connection *c, size_t index, const char *what,
+                   char to[static RUN_ID_BYTES + 1])
+{
+	const struct target_text *name = &c->request->target.segments[index];
+	char message[64];
+
+	if (run_id_valid(name->text, name->length)) {
+		memcpy(to, name->text, name->length + 1);
+		return true;
+	}
+	snprintf(message, sizeof(message), "this cannot be %s", what);
+	connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST, message, NULL, NULL, 0));
+	return false;
 }

@@ -109,37 +109,6 @@ read_events(struct connection *c, const struct run_query *query, const struct re
 	offload_submit(c->worker->offload, &e->job, work, done);
 }
 
-static bool
-take_word(struct connection *c, const char *name, char *to, size_t room)
-{
-	struct target_text value;
-	int found = parameters_text(c, name, &value);
-
-	if (found <= 0)
-		return found == 0;
-	if (value.length >= room) {
-		parameters_refuse(c, name, "is longer than any such value");
-		return false;
-	}
-	memcpy(to, value.text, value.length + 1);
-	return true;
-}
-
-/* False: answered. */
-static bool
-take_run_id(struct connection *c, struct run_query *query)
-{
-	const struct target_text *id = &c->request->target.segments[1];
-
-	if (!run_id_valid(id->text, id->length)) {
-		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
-		                                  "this cannot be the id of a run", NULL, NULL, 0));
-		return false;
-	}
-	memcpy(query->run_id, id->text, id->length + 1);
-	return true;
-}
-
 void
 recording_reads_events(struct connection *c)
 {
@@ -147,11 +116,11 @@ recording_reads_events(struct connection *c)
 	struct event_filter *filter = &query.filter;
 
 	filter->limit = DEFAULT_LIMIT;
-	if (!take_run_id(c, &query) ||
+	if (!parameters_segment(c, 1, "the id of a run", query.run_id) ||
 	    parameters_number(c, "after", 0, UINT64_MAX, &filter->after) < 0 ||
 	    parameters_number(c, "limit", 1, MOST_LIMIT, &filter->limit) < 0 ||
-	    !take_word(c, "type", filter->type, sizeof(filter->type)) ||
-	    !take_word(c, "unit", filter->unit, sizeof(filter->unit)))
+	    !parameters_word(c, "type", filter->type, sizeof(filter->type)) ||
+	    !parameters_word(c, "unit", filter->unit, sizeof(filter->unit)))
 		return;
 	run_wait_begin(c, &query);
 }
@@ -170,6 +139,6 @@ recording_reads_state(struct connection *c)
 {
 	struct run_query query = { .answer = read_state };
 
-	if (take_run_id(c, &query))
+	if (parameters_segment(c, 1, "the id of a run", query.run_id))
 		run_wait_begin(c, &query);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "config.h"
-#include "model/run_id.h"
 #include "worker/cors.h"
 #include "worker/metrics.h"
 #include "worker/parameters.h"
@@ -26,16 +25,10 @@ segment(const struct connection *c, size_t index)
 static void
 answer_run(struct connection *c)
 {
-	const struct target_text *id = &c->request->target.segments[2];
 	struct run_query query = { .kind = NULL };
 
-	if (!run_id_valid(id->text, id->length)) {
-		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
-		                                  "this cannot be the id of a run", NULL, NULL, 0));
-		return;
-	}
-	memcpy(query.run_id, id->text, id->length + 1);
-	run_wait_begin(c, &query);
+	if (parameters_segment(c, 2, "the id of a run", query.run_id))
+		run_wait_begin(c, &query);
 }
 
 /* --- the service itself ---------------------------------------------------------------------------------- */

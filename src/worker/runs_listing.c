@@ -89,25 +89,9 @@ go_on(void *arg)
 }
 
 static bool
-take_filter(struct connection *c, const char *name, char *to, size_t room)
-{
-	struct target_text value;
-	int found = parameters_text(c, name, &value);
-
-	if (found <= 0)
-		return found == 0;
-	if (value.length >= room) {
-		parameters_refuse(c, name, "is longer than any such value");
-		return false;
-	}
-	memcpy(to, value.text, value.length + 1);
-	return true;
-}
-
-static bool
 take_name(struct connection *c, const char *name, char *to, size_t room)
 {
-	if (!take_filter(c, name, to, room))
+	if (!parameters_word(c, name, to, room))
 		return false;
 	if (*to == '\0' || run_id_valid(to, strlen(to)))
 		return true;
@@ -126,7 +110,7 @@ take_parameters(struct connection *c, struct runs_listing *l)
 	l->limit = DEFAULT_LIMIT;
 	if (parameters_number(c, "limit", 1, MOST_LIMIT, &l->limit) < 0)
 		return false;
-	if (!take_filter(c, "status", l->status, sizeof(l->status)) ||
+	if (!parameters_word(c, "status", l->status, sizeof(l->status)) ||
 	    !take_name(c, "project_id", l->project_id, sizeof(l->project_id)) ||
 	    !take_name(c, "task_id", l->task_id, sizeof(l->task_id)))
 		return false;

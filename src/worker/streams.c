@@ -22,16 +22,7 @@ enum {
 static bool
 take_name(struct connection *c, size_t index, char to[static RUN_ID_BYTES + 1])
 {
-	const struct target_text *name = &c->request->target.segments[index];
-
-	if (!run_id_valid(name->text, name->length)) {
-		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
-		                                  "this cannot be the id of a run, project or task", NULL,
-		                                  NULL, 0));
-		return false;
-	}
-	memcpy(to, name->text, name->length + 1);
-	return true;
+	return parameters_segment(c, index, "the id of a run, project or task", to);
 }
 
 static void

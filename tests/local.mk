@@ -16,5 +16,6 @@ include tests/golden/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/lint/local.mk
+include tests/fault/local.mk
 include tests/system/local.mk
 include tests/browser/local.mk

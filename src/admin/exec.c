@@ -135,8 +135,8 @@ child_changed(void *arg, int signal_number)
 		}
 		e->is_over = true;
 		e->wait_status = status;
-		if (e->open_streams > 0 && loop_timer_set(e->loop, &e->linger, LINGER_MS, lingered, e) < 0)
-			lingered(e);
+		if (e->open_streams > 0)
+			loop_timer_set(e->loop, &e->linger, LINGER_MS, lingered, e);
 		stop_if_done(e);
 	}
 }

@@ -21,8 +21,8 @@ struct loop {
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_length, batch_at;
 
-	struct loop_timer **heap; /* binary min-heap by due_ms; places are 1-based */
-	size_t heap_length, heap_capacity;
+	struct loop_timer *soonest; /* a binary heap by due_ms, of what its members point to */
+	size_t timer_count;
 	bool running_timers;
 
 	TAILQ_HEAD(loop_task_list, loop_task) tasks;
@@ -66,7 +66,6 @@ loop_free(struct loop **loop)
 		return;
 	fd_close(&(*loop)->signal_fd);
 	fd_close(&(*loop)->epoll_fd);
-	free((*loop)->heap);
 	free(*loop);
 	*loop = NULL;
 }
@@ -124,104 +123,136 @@ loop_fd_remove(struct loop *loop, struct loop_fd *watch)
 
 /* --- timers ----------------------------------------------------------------------------------- */
 
-static void
-put(struct loop *loop, size_t place, struct loop_timer *timer)
+/* Where the heap's nth member is hung up, from 1; its parent, too. The bits of n below the highest
+ * say at each step down whether it is to the left or the right. */
+static struct loop_timer **
+place_of(struct loop *loop, size_t n, struct loop_timer **ret_parent)
 {
-	loop->heap[place - 1] = timer;
-	timer->place = place;
-}
+	struct loop_timer **place = &loop->soonest, *parent = NULL;
+	size_t bit = 1;
 
-static void
-sift_up(struct loop *loop, size_t place)
-{
-	struct loop_timer *timer = loop->heap[place - 1];
-
-	while (place > 1 && loop->heap[place / 2 - 1]->due_ms > timer->due_ms) {
-		put(loop, place, loop->heap[place / 2 - 1]);
-		place /= 2;
+	while (bit <= n / 2)
+		bit *= 2;
+	for (bit /= 2; bit > 0; bit /= 2) {
+		parent = *place;
+		place = n & bit ? &parent->right : &parent->left;
 	}
-	put(loop, place, timer);
+	*ret_parent = parent;
+	return place;
+}
+
+/* Hangs timer up where old was, with what hung on that. */
+static void
+take_place(struct loop *loop, const struct loop_timer *old, struct loop_timer *timer)
+{
+	timer->parent = old->parent;
+	timer->left = old->left;
+	timer->right = old->right;
+	if (!timer->parent)
+		loop->soonest = timer;
+	else if (timer->parent->left == old)
+		timer->parent->left = timer;
+	else
+		timer->parent->right = timer;
+	if (timer->left)
+		timer->left->parent = timer;
+	if (timer->right)
+		timer->right->parent = timer;
+}
+
+/* Changes places with its parent. */
+static void
+rise(struct loop *loop, struct loop_timer *timer)
+{
+	struct loop_timer *parent = timer->parent, *above = parent->parent, below = *timer;
+	bool is_left = parent->left == timer;
+
+	take_place(loop, parent, timer);
+	timer->parent = above; /* not itself, which hung on its parent */
+	if (is_left)
+		timer->left = parent;
+	else
+		timer->right = parent;
+	parent->parent = timer;
+	parent->left = below.left;
+	parent->right = below.right;
+	if (parent->left)
+		parent->left->parent = parent;
+	if (parent->right)
+		parent->right->parent = parent;
 }
 
 static void
-sift_down(struct loop *loop, size_t place)
+sift_up(struct loop *loop, struct loop_timer *timer)
 {
-	struct loop_timer *timer = loop->heap[place - 1];
+	while (timer->parent && timer->parent->due_ms > timer->due_ms)
+		rise(loop, timer);
+}
 
+static void
+sift_down(struct loop *loop, struct loop_timer *timer)
+{
 	for (;;) {
-		size_t child = place * 2;
+		struct loop_timer *child = timer->left;
 
-		if (child > loop->heap_length)
+		if (timer->right && timer->right->due_ms < child->due_ms)
+			child = timer->right;
+		if (!child || child->due_ms >= timer->due_ms)
 			break;
-		if (child < loop->heap_length &&
-		    loop->heap[child]->due_ms < loop->heap[child - 1]->due_ms)
-			child++;
-		if (loop->heap[child - 1]->due_ms >= timer->due_ms)
-			break;
-		put(loop, place, loop->heap[child - 1]);
-		place = child;
+		rise(loop, child);
 	}
-	put(loop, place, timer);
 }
 
-int
+void
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
                void *arg)
 {
-	int64_t shortest_ms;
+	/* From within a timer at least 1 ms: what sets itself anew must not fire twice a turn. */
+	int64_t shortest_ms = loop->running_timers ? 1 : 0;
 
-	if (timer->place == 0) {
-		if (loop->heap_length == loop->heap_capacity) {
-			size_t capacity = loop->heap_capacity ? loop->heap_capacity * 2 : 16;
-			struct loop_timer **grown = realloc(loop->heap, capacity * sizeof(*grown));
-
-			if (!grown)
-				return -ENOMEM;
-			loop->heap = grown;
-			loop->heap_capacity = capacity;
-		}
-		put(loop, ++loop->heap_length, timer);
-	}
 	timer->fn = fn;
 	timer->arg = arg;
-	/* From within a timer at least 1 ms: what sets itself anew must not fire twice a turn. */
-	shortest_ms = loop->running_timers ? 1 : 0;
 	timer->due_ms = loop->now_ms + (delay_ms > shortest_ms ? delay_ms : shortest_ms);
-	sift_up(loop, timer->place);
-	sift_down(loop, timer->place);
-	return 0;
+	if (!timer->is_set) {
+		*place_of(loop, ++loop->timer_count, &timer->parent) = timer;
+		timer->left = timer->right = NULL;
+		timer->is_set = true;
+	}
+	sift_up(loop, timer);
+	sift_down(loop, timer);
 }
 
 void
 loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 {
-	size_t place = timer->place;
-	struct loop_timer *last;
+	struct loop_timer **place, *last, *parent;
 
-	if (place == 0)
+	if (!timer->is_set)
 		return;
-	must(place <= loop->heap_length && loop->heap[place - 1] == timer);
-	last = loop->heap[--loop->heap_length];
-	timer->place = 0;
+	must(loop->timer_count > 0);
+	place = place_of(loop, loop->timer_count--, &parent);
+	last = *place;
+	*place = NULL;
+	timer->is_set = false;
 	if (last != timer) {
-		put(loop, place, last);
-		sift_up(loop, place);
-		sift_down(loop, last->place);
+		take_place(loop, timer, last);
+		sift_up(loop, last);
+		sift_down(loop, last);
 	}
 }
 
 bool
 loop_timer_is_set(const struct loop_timer *timer)
 {
-	return timer->place != 0;
+	return timer->is_set;
 }
 
 static void
 run_timers(struct loop *loop)
 {
 	loop->running_timers = true;
-	while (loop->heap_length > 0 && loop->heap[0]->due_ms <= loop->now_ms) {
-		struct loop_timer *timer = loop->heap[0];
+	while (loop->soonest && loop->soonest->due_ms <= loop->now_ms) {
+		struct loop_timer *timer = loop->soonest;
 
 		loop_timer_stop(loop, timer);
 		timer->fn(timer->arg);
@@ -310,9 +341,9 @@ wait_ms(const struct loop *loop, int at_most_ms)
 
 	if (!TAILQ_EMPTY(&loop->tasks))
 		return 0;
-	if (loop->heap_length == 0)
+	if (!loop->soonest)
 		return at_most_ms;
-	wait = loop->heap[0]->due_ms - clock_now_ms();
+	wait = loop->soonest->due_ms - clock_now_ms();
 	if (wait < 0)
 		wait = 0;
 	if (at_most_ms >= 0 && wait > at_most_ms)

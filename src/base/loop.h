@@ -61,12 +61,14 @@ struct loop_timer {
 	loop_timer_fn *fn;
 	void *arg;
 	int64_t due_ms;
-	size_t place; /* 1-based index in the heap; 0: not set */
+	bool is_set;
+	struct loop_timer *parent, *left, *right; /* in the loop's heap */
 };
 
-/* Sets (or sets anew) the timer to fire delay_ms after loop_now_ms(). 0 or -ENOMEM. */
-int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
-                   void *arg);
+/* Sets (or sets anew) the timer to fire delay_ms after loop_now_ms(). It needs no memory, and so
+ * cannot fail: what depends on a timer goes on whatever else does not. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, loop_timer_fn *fn,
+                    void *arg);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 bool loop_timer_is_set(const struct loop_timer *timer);
 

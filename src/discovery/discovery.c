@@ -270,7 +270,7 @@ start(struct discovery *d)
 		error = loop_fd_add(d->loop, &d->supervisor_watch, d->instance->supervisor_fd,
 		                    EPOLLIN, on_supervisor, d);
 	if (!error)
-		error = loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+		loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
 	return error;
 }
 

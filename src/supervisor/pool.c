@@ -62,11 +62,7 @@ start(struct pool *pool, struct child *child)
 static void
 start_later(struct pool *pool, struct child *child, int64_t delay_ms)
 {
-	int error = loop_timer_set(pool->parts.loop, &child->timer, delay_ms, start_or_wait, child);
-
-	if (error)
-		log_error("restart_failed", "process=%s error=\"%s\"", child->name,
-		          strerror(-error));
+	loop_timer_set(pool->parts.loop, &child->timer, delay_ms, start_or_wait, child);
 }
 
 static void
@@ -183,10 +179,8 @@ pool_stop(struct pool *pool)
 		return;
 	}
 	signal_all(pool, SIGTERM);
-	/* Without memory for a deadline there is none to wait for. */
-	if (loop_timer_set(pool->parts.loop, &pool->deadline,
-	                   pool->parts.settings->server.drain_ms + POOL_KILL_AFTER_MS, kill_all, pool))
-		kill_all(pool);
+	loop_timer_set(pool->parts.loop, &pool->deadline,
+	               pool->parts.settings->server.drain_ms + POOL_KILL_AFTER_MS, kill_all, pool);
 }
 
 /* --- the pool --------------------------------------------------------------------------------- */

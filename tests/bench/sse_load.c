@@ -116,7 +116,7 @@ all_done(void)
 	}
 	/* What a server sends twice may come last: look a moment longer. */
 	cpu_s = own_cpu_s() - cpu_before_s;
-	must(loop_timer_set(loop, &settled, (int64_t)options.settle_ms, on_settled, NULL) == 0);
+	loop_timer_set(loop, &settled, (int64_t)options.settle_ms, on_settled, NULL);
 }
 
 static void
@@ -540,7 +540,7 @@ main(int argc, char **argv)
 	clients = calloc(options.clients, sizeof(*clients));
 	must(clients);
 	must(loop_new(&loop) == 0);
-	must(loop_timer_set(loop, &deadline, (int64_t)options.deadline_s * 1000, on_deadline, NULL) == 0);
+	loop_timer_set(loop, &deadline, (int64_t)options.deadline_s * 1000, on_deadline, NULL);
 	if (options.holds && loop_fd_add(loop, &input, STDIN_FILENO, EPOLLIN, on_input, NULL) < 0)
 		misused("--hold needs a pipe or a terminal as standard input");
 	began_ns = clock_now_ns();

@@ -662,8 +662,11 @@ class TestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
-        cls.server = cls.stack.enter_context(
-            Server(config=cls.config, workers=cls.workers, mode=cls.mode))
+        cls.server = cls.stack.enter_context(cls.make_server())
+
+    @classmethod
+    def make_server(cls):
+        return Server(config=cls.config, workers=cls.workers, mode=cls.mode)
 
     @classmethod
     def tearDownClass(cls):

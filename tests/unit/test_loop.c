@@ -105,7 +105,7 @@ START_TEST(timers_fire_in_the_order_of_their_times)
 
 	for (int i = 0; i < TIMERS; i++) {
 		delays[i] = (i * 37) % TIMERS;
-		ck_assert_int_eq(loop_timer_set(loop, &timers[i], delays[i], note, &delays[i]), 0);
+		loop_timer_set(loop, &timers[i], delays[i], note, &delays[i]);
 	}
 	loop_timer_stop(loop, &timers[3]);
 	loop_timer_stop(loop, &timers[3]);
@@ -116,6 +116,47 @@ START_TEST(timers_fire_in_the_order_of_their_times)
 	for (int i = 1; i < calls; i++)
 		ck_assert_int_le(order[i - 1], order[i]);
 	ck_assert(!loop_timer_is_set(&timers[4]));
+}
+END_TEST
+
+enum { MANY = 300 };
+static struct loop_timer many[MANY];
+static int64_t last_due_ms;
+static int fired;
+
+static void
+fire_in_order(void *arg)
+{
+	const struct loop_timer *timer = arg;
+
+	ck_assert(!timer->is_set);
+	ck_assert_int_ge(timer->due_ms, last_due_ms);
+	last_due_ms = timer->due_ms;
+	fired++;
+}
+
+START_TEST(timers_that_are_set_moved_and_stopped_at_random_fire_in_order)
+{
+	bool is_set[MANY] = { false };
+	int expected = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		int n = (int)(random() % MANY);
+
+		if (random() % 3 == 0)
+			loop_timer_stop(loop, &many[n]);
+		else
+			loop_timer_set(loop, &many[n], random() % 30, fire_in_order, &many[n]);
+		is_set[n] = loop_timer_is_set(&many[n]);
+	}
+	for (int n = 0; n < MANY; n++) {
+		ck_assert(is_set[n] == loop_timer_is_set(&many[n]));
+		expected += is_set[n];
+	}
+	while (fired < expected)
+		ck_assert_int_eq(loop_turn(loop, 1000), 0);
+	ck_assert_int_eq(loop_turn(loop, 50), 0);
+	ck_assert_int_eq(fired, expected);
 }
 END_TEST
 
@@ -295,6 +336,7 @@ main(void)
 	tcase_add_test(tc, a_readable_descriptor_is_reported_until_it_is_forgotten);
 	tcase_add_test(tc, a_watch_removed_in_the_same_turn_is_not_called);
 	tcase_add_test(tc, timers_fire_in_the_order_of_their_times);
+	tcase_add_test(tc, timers_that_are_set_moved_and_stopped_at_random_fire_in_order);
 	tcase_add_test(tc, a_timer_fires_not_before_its_time_and_once);
 	tcase_add_test(tc, a_timer_that_sets_itself_without_delay_fires_once_a_turn);
 	tcase_add_test(tc, deferred_work_runs_once_in_the_next_turn_and_may_be_cancelled);

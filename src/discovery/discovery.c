@@ -1,5 +1,6 @@
 #include "discovery/discovery.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,6 +45,43 @@ is_same_folder(int a, int b)
 	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
 }
 
+static bool
+is_empty(int folder_fd)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!dir) {
+		fd_close(&fd);
+		return false;
+	}
+	while (!found && (entry = readdir(dir)) != NULL)
+		found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(dir);
+	return !found;
+}
+
+/* Its runs stay known: a file system that is not mounted was not deleted. */
+static void
+wait_for_root(struct discovery *d, int error)
+{
+	const char *path = d->instance->settings.storage.runs_dir;
+
+	fd_close(&d->root_fd);
+	if (d->root_was_missing && (error != 0 || d->root_was_empty))
+		return;
+	if (error)
+		log_warning("runs_dir_missing", "path=\"%s\" error=\"%s\" hint=\"waiting for "
+		            "it\"", path, strerror(-error));
+	else
+		log_warning("runs_dir_empty", "path=\"%s\" hint=\"taken for a place where nothing "
+		            "is mounted, until something is in it\"", path);
+	d->root_was_missing = true;
+	d->root_was_empty = error == 0;
+}
+
 /* Whether there is a runs directory to look at. It may have come, gone, or be another one. */
 static bool
 check_root(struct discovery *d)
@@ -52,22 +90,24 @@ check_root(struct discovery *d)
 	int fd = open_root(d);
 
 	if (fd < 0) {
-		/* Its runs stay known: a file system that is not mounted was not deleted. */
-		if (!d->root_was_missing)
-			log_warning("runs_dir_missing", "path=\"%s\" error=\"%s\" hint=\"waiting "
-			            "for it\"", path, strerror(-fd));
-		d->root_was_missing = true;
-		fd_close(&d->root_fd);
+		wait_for_root(d, fd);
 		return false;
 	}
 	if (is_same_folder(fd, d->root_fd)) {
 		fd_close(&fd);
 		return true;
 	}
+	/* The one that we were started with, and had not opened ourselves, is none that came. */
+	if ((registry_writer_has_runs(d->writer) || registry_writer_has_runs(d->bus_writer)) &&
+	    !is_same_folder(fd, d->instance->runs_dir_fd) && is_empty(fd)) {
+		fd_close(&fd);
+		wait_for_root(d, 0);
+		return false;
+	}
 	fd_close(&d->root_fd);
 	d->root_fd = fd;
 	log_info("runs_dir", "path=\"%s\"%s", path, d->root_was_missing ? " back=1" : "");
-	d->root_was_missing = false;
+	d->root_was_missing = d->root_was_empty = false;
 	watch_choose(d);
 	d->must_list_all = true;
 	return true;

@@ -115,6 +115,7 @@ struct discovery {
 
 	int root_fd;             /* O_PATH of the runs directory; -1: missing */
 	bool root_was_missing;   /* and that was said */
+	bool root_was_empty;     /* likewise, of what was in its place */
 	struct folder *root;
 	struct folder_list folders;
 	size_t folder_count;

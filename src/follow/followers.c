@@ -98,6 +98,22 @@ followers_free(struct followers **followers)
 	*followers = NULL;
 }
 
+void
+followers_look_anew(struct followers *followers)
+{
+	struct directory *d, *next_directory;
+	struct follower *f, *next_follower;
+
+	HASH_ITER (hh, followers->directories, d, next_directory) {
+		/* What is watched is where the directory lay, not where it lies. */
+		if (followers->watch)
+			watch_remove(followers->watch, &d->watched);
+		d->ask_again_ms = 0;
+	}
+	HASH_ITER (hh, followers->by_path, f, next_follower)
+		look_soon(f);
+}
+
 struct followers_figures
 followers_figures(const struct followers *followers)
 {

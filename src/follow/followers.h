@@ -23,6 +23,8 @@ int followers_new(struct loop *loop, struct offload *offload, const struct setti
 /* All followers must have been released. */
 void followers_free(struct followers **followers);
 struct followers_figures followers_figures(const struct followers *followers);
+/* The runs directory is another one than before, or may be: all is looked at, and watched, anew. */
+void followers_look_anew(struct followers *followers);
 bool followers_have_inotify(const struct followers *followers);
 
 /*

@@ -439,6 +439,12 @@ registry_writer_put(struct registry_writer *writer, const struct registry_run *r
 	return 0;
 }
 
+bool
+registry_writer_has_runs(const struct registry_writer *writer)
+{
+	return registry_count(&writer->registry) > writer->deleted;
+}
+
 int
 registry_writer_mark_deleted(struct registry_writer *writer, uint32_t slot)
 {

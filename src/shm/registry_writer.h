@@ -36,6 +36,9 @@ const struct registry *registry_writer_view(const struct registry_writer *writer
 int registry_writer_put(struct registry_writer *writer, const struct registry_run *run,
                         uint32_t *ret_slot, bool *ret_changed);
 
+/* Whether there is one that is not deleted. */
+bool registry_writer_has_runs(const struct registry_writer *writer);
+
 /* Marks a run as deleted; put() with is_deleted false brings it back. -ENOENT: no such slot. */
 int registry_writer_mark_deleted(struct registry_writer *writer, uint32_t slot);
 

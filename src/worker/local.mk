@@ -20,6 +20,7 @@ libworker_a_SOURCES = \
 	src/worker/run_file.c src/worker/run_file.h \
 	src/worker/run_wait.c src/worker/run_wait.h \
 	src/worker/runs_listing.c src/worker/runs_listing.h \
+	src/worker/runs_root.c src/worker/runs_root.h \
 	src/worker/send_queue.c src/worker/send_queue.h \
 	src/worker/stream_parameters.c src/worker/stream_parameters.h \
 	src/worker/streams.c src/worker/streams.h \

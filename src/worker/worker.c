@@ -19,6 +19,7 @@
 #include "worker/recording_routes.h"
 #include "worker/routes.h"
 #include "worker/run_wait.h"
+#include "worker/runs_root.h"
 #include "worker/worker_state.h"
 
 enum {
@@ -114,6 +115,17 @@ on_bell(void *arg, uint32_t events)
 	eventfd_read(worker->bell_watch.fd, &count);
 	hub_registry_changed(worker->hub);
 	run_wait_check_all(worker);
+}
+
+/* What was followed lies elsewhere now, or not at all. */
+static void
+on_runs_root(void *arg)
+{
+	struct worker *worker = arg;
+
+	log_info("runs_dir", "path=\"%s\" followers=%ju", worker->settings.storage.runs_dir,
+	         (uintmax_t)followers_figures(worker->hub->followers).followers);
+	followers_look_anew(worker->hub->followers);
 }
 
 static void
@@ -280,12 +292,17 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = client_table_new(worker, instance->clients_fd, &worker->clients);
 	if (!error)
+		error = runs_root_new(worker->loop, worker->offload, &worker->settings,
+		                      instance->runs_dir_fd, on_runs_root, worker, &worker->runs_root);
+	if (!error)
+		worker->runs_dir_fd = runs_root_fd(worker->runs_root);
+	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
-		                worker->buses, instance->runs_dir_fd, &worker->hub);
+		                worker->buses, worker->runs_dir_fd, &worker->hub);
 	if (!error)
 		hub_count_with(worker->hub, count, worker);
 	if (!error)
-		error = recorder_new(worker, instance->runs_dir_fd, recording_routes_answer,
+		error = recorder_new(worker, worker->runs_dir_fd, recording_routes_answer,
 		                     &worker->recorder);
 	if (!error)
 		error = loop_fd_add(worker->loop, &worker->supervisor_watch, instance->supervisor_fd, EPOLLIN,
@@ -314,6 +331,7 @@ tear_down(struct worker *worker)
 	if (offload_free(&worker->offload) > 0 || recorder_free(&worker->recorder) > 0)
 		return;
 	hub_free(&worker->hub);
+	runs_root_free(&worker->runs_root);
 	client_table_free(&worker->clients);
 	peers_free(&worker->peers);
 	registry_close(&worker->buses);
@@ -331,7 +349,6 @@ int
 worker_main(struct instance *instance)
 {
 	struct worker worker = { .discovery_bell_fd = instance->discovery_bell_fd,
-		                 .runs_dir_fd = instance->runs_dir_fd,
 		                 .dispatch = routes_dispatch,
 		                 .fd_limit = INT_MAX };
 	struct rlimit limit;

@@ -13,6 +13,7 @@
 struct connection;
 struct recorder;
 struct run_wait;
+struct runs_root;
 
 struct worker {
 	struct loop *loop;
@@ -23,7 +24,8 @@ struct worker {
 	struct client_table *clients;
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
-	int runs_dir_fd;       /* borrowed; -1: it is missing */
+	struct runs_root *runs_root;
+	int runs_dir_fd;       /* runs_root's */
 
 	/* Answers a connection's request, or begins to; the request is freed. May free the connection. */
 	void (*dispatch)(struct connection *c);

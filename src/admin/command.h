@@ -91,6 +91,7 @@ int tail_run(struct call *call);
 int nginx_config_run(struct call *call);
 int check_config_run(struct call *call);
 int reload_run(struct call *call);
+int drain_run(struct call *call);
 int stop_run(struct call *call);
 
 extern const struct command_option broadcast_options[];

@@ -81,6 +81,15 @@ const struct command commands[] = {
 		.run = reload_run,
 	},
 	{
+		.name = "drain",
+		.arguments = "[WORKER]",
+		.help = "replace a worker, or all one after another, ending streams over a time",
+		.most_arguments = 1,
+		.notes = "WORKER is a number, such as 2. Others take its new requests, its streams are ended one by\n"
+		         "one over server.drain_ms and come back elsewhere, and then it is started anew.",
+		.run = drain_run,
+	},
+	{
 		.name = "stop",
 		.arguments = "",
 		.help = "stop the instance, and wait until it is down",

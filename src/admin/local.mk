@@ -7,6 +7,7 @@ libadmin_a_SOURCES = \
 	src/admin/clients.c \
 	src/admin/command.c src/admin/command.h \
 	src/admin/commands.c \
+	src/admin/drain.c \
 	src/admin/exec.c \
 	src/admin/exec_child.c src/admin/exec_child.h \
 	src/admin/exec_record.c src/admin/exec_record.h \

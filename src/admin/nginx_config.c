@@ -14,33 +14,34 @@
 
 const struct command_option nginx_config_options[] = {
 	{ "mode", "MODE", "streams (their paths alone) or all (default)" },
-	{ "workers", "N", "workers (default: the instance's, else the configuration's)" },
+	{ "sockets", "N", "sockets (default: the instance's, else the configuration's)" },
 	{ NULL, NULL, NULL },
 };
 
 /*
- * Workers of the instance that runs now, if one does: it may have been started with a number
+ * Sockets of the instance that runs now, if one does: it may have been started with a number
  * of its own. 0 if there is none.
  */
 static uint32_t
-running_workers(const char *runtime_dir)
+present_sockets(const char *runtime_dir)
 {
 	char sentence[CLIENT_ERROR_BYTES];
 	struct client_answer answer;
 	struct client *client = NULL;
-	struct json_object *workers;
-	uint32_t count = 0;
+	struct json_object *sockets;
+	int64_t count = 0;
 
 	if (client_open(runtime_dir, &client) < 0)
 		return 0;
 	if (client_request(client, CONTROL_COMMAND_STATUS, NULL, &answer, sentence) == 0) {
-		if (json_object_object_get_ex(answer.body, CONTROL_WORKERS, &workers) &&
-		    json_object_is_type(workers, json_type_array))
-			count = (uint32_t)json_object_array_length(workers);
+		if (json_object_object_get_ex(answer.body, CONTROL_SOCKETS, &sockets))
+			count = json_object_get_int64(sockets);
 		client_answer_fini(&answer);
 	}
 	client_close(&client);
-	return count < INSTANCE_WORKERS_MAX ? count : INSTANCE_WORKERS_MAX;
+	if (count < 0)
+		return 0;
+	return count < INSTANCE_WORKERS_MAX ? (uint32_t)count : INSTANCE_WORKERS_MAX;
 }
 
 static int
@@ -71,7 +72,7 @@ nginx_config_run(struct call *call)
 {
 	static const char *const parts[] = { "upstream", "locations" }, *const modes[] = { "streams", "all" };
 	const char *part = call->argument_count > 0 ? call->arguments[0] : NULL;
-	const char *mode = call_option(call, "mode"), *workers = call_option(call, "workers"), *near;
+	const char *mode = call_option(call, "mode"), *sockets = call_option(call, "sockets"), *near;
 	struct nginx_values values = { .mode = NGINX_ALL };
 	struct settings settings;
 	uint64_t count = 0;
@@ -85,9 +86,9 @@ nginx_config_run(struct call *call)
 	}
 	if (mode && strcmp(mode, modes[0]) != 0 && strcmp(mode, modes[1]) != 0)
 		return command_misused("nginx-config: --mode is streams or all, not \"%s\"", mode);
-	if (workers && (num_parse_u64(workers, strlen(workers), &count) < 0 || count == 0 ||
+	if (sockets && (num_parse_u64(sockets, strlen(sockets), &count) < 0 || count == 0 ||
 	                count > INSTANCE_WORKERS_MAX))
-		return command_misused("nginx-config: --workers is a number from 1 to %d",
+		return command_misused("nginx-config: --sockets is a number from 1 to %d",
 		                       INSTANCE_WORKERS_MAX);
 	if (call_settings(call, &settings) < 0)
 		return COMMAND_FAILED;
@@ -98,11 +99,11 @@ nginx_config_run(struct call *call)
 	values.refused_retry_s = settings.api.sse.refused_retry_s;
 	values.max_body_bytes = settings.recording.max_body_bytes;
 	values.cors_origins = settings.api.cors_origins;
-	values.worker_count = (uint32_t)count;
-	if (values.worker_count == 0)
-		values.worker_count = running_workers(values.runtime_dir);
-	if (values.worker_count == 0)
-		values.worker_count = (uint32_t)settings.server.workers;
+	values.socket_count = (uint32_t)count;
+	if (values.socket_count == 0)
+		values.socket_count = present_sockets(values.runtime_dir);
+	if (values.socket_count == 0)
+		values.socket_count = settings_sockets(&settings);
 	if (nginx_check(&values) < 0)
 		status = command_failed("a quote, a backslash or a dollar in server.runtime_dir (%s) or "
 		                        "api.prefix (%s) cannot be written for nginx", values.runtime_dir,

@@ -121,13 +121,13 @@ nginx_put_upstream(struct buf *to, const struct nginx_values *values)
 	int64_t base_ms = values->refused_retry_s * 1000;
 
 	buf_puts(to, "# runstream, for http{}: made by \"runstreamctl nginx-config upstream\".\n"
-	             "# The workers of one instance, a socket each: least_conn over them, in a zone that\n"
-	             "# nginx's own workers share, spreads streams evenly.\n"
+	             "# The sockets of one instance, which its workers share: least_conn over them, in a zone\n"
+	             "# that nginx's own workers share, spreads streams evenly.\n"
 	             "upstream runstream {\n"
 	             "\tzone runstream 256k;\n"
 	             "\tleast_conn;\n"
 	             "\t# max_fails=0: a worker that was restarted is asked again at once.\n");
-	for (uint32_t i = 1; i <= values->worker_count; i++)
+	for (uint32_t i = 1; i <= values->socket_count; i++)
 		buf_printf(to, "\tserver \"unix:%s/worker-%" PRIu32 ".sock\" max_fails=0;\n",
 		           values->runtime_dir, i);
 	buf_puts(to, "}\n"

@@ -16,7 +16,7 @@ enum nginx_mode {
 struct nginx_values {
 	const char *runtime_dir; /* absolute */
 	const char *prefix;      /* api.prefix: "/api"; "" for none */
-	uint32_t worker_count;
+	uint32_t socket_count;
 	int64_t refused_retry_s;
 	int64_t max_body_bytes;   /* recording.max_body_bytes */
 	const char *cors_origins; /* api.cors_origins */

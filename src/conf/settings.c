@@ -102,9 +102,12 @@ const struct settings_key settings_keys[] = {
 	     .default_words = "/run/runstream for root, else $XDG_RUNTIME_DIR/runstream, else "
 	                      "/tmp/runstream-UID",
 	     .help = "The directory of the sockets, the pid file and the lock."),
-	NUMBER(server.workers, 1, WORKERS_MOST, 0, .needs_restart = true,
+	NUMBER(server.workers, 1, WORKERS_MOST, 0,
 	       .default_words = "the number of processors, at most 8",
 	       .help = "How many worker processes answer requests."),
+	NUMBER(server.sockets, 0, WORKERS_MOST, 0, .needs_restart = true,
+	       .help = "How many listening sockets the workers share, one each at least; 0: twice as "
+	               "many as there are workers."),
 	TEXT("server.socket_mode", server.socket_mode, SETTINGS_MODE, "0660", .needs_restart = true,
 	     .help = "The mode of the workers' sockets."),
 	TEXT("server.socket_group", server.socket_group, SETTINGS_ACCOUNT, "",
@@ -231,6 +234,16 @@ settings_fini(struct settings *settings)
 			free(*text_of(settings, &settings_keys[i]));
 			*text_of(settings, &settings_keys[i]) = NULL;
 		}
+}
+
+uint32_t
+settings_sockets(const struct settings *settings)
+{
+	int64_t workers = settings->server.workers, sockets = settings->server.sockets;
+
+	if (sockets == 0)
+		sockets = workers * 2 < WORKERS_MOST ? workers * 2 : WORKERS_MOST;
+	return (uint32_t)(sockets < workers ? workers : sockets);
 }
 
 int

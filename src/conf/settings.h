@@ -60,6 +60,7 @@ struct settings {
 	struct {
 		char *runtime_dir;
 		int64_t workers;
+		int64_t sockets; /* as it was said: see settings_sockets() */
 		char *socket_mode;  /* octal */
 		char *socket_group; /* "": the process's own */
 		char *user;         /* "": nobody else */
@@ -77,6 +78,8 @@ int settings_init(struct settings *ret_settings);
 void settings_fini(struct settings *settings);
 /* recording.durability. */
 bool settings_recording_is_synced(const struct settings *settings);
+/* How many sockets there are to be: server.sockets, and what server.workers makes of it. */
+uint32_t settings_sockets(const struct settings *settings);
 /* A deep copy. 0 or -ENOMEM. */
 int settings_copy(const struct settings *settings, struct settings *ret_copy);
 
@@ -98,7 +101,7 @@ enum settings_type {
 	SETTINGS_ORIGINS,
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 39 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 40 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */

@@ -34,9 +34,10 @@ enum { CONTROL_MESSAGE_BYTES = 96 * 1024 }; /* the longest message, either way *
 #define CONTROL_RUNTIME_DIR "runtime_dir" /* string, absolute */
 #define CONTROL_DISCOVERY "discovery"     /* a process */
 #define CONTROL_WORKERS "workers"         /* array of processes, worker 1 first */
+#define CONTROL_SOCKETS "sockets"         /* listening sockets that the workers share */
 /* A process: an object of pid (0: not running), and these. */
 #define CONTROL_RESTARTS "restarts"       /* times that it was started anew */
-#define CONTROL_STATE "state"             /* string: "running", "starting", … */
+#define CONTROL_STATE "state"             /* string: see pool_state() */
 
 enum control_fd {
 	CONTROL_FD_REGISTRY,
@@ -70,9 +71,18 @@ enum control_worker_fd {
 
 /*
  * "reload": reads the configuration anew. Refused, with FILE:LINE:COLUMN and a sentence, when it
- * is bad: the old settings stay.
+ * is bad: the old settings stay. Answers with the keys whose change waits for a restart.
  */
 #define CONTROL_COMMAND_RELOAD "reload"
+#define CONTROL_NEED_RESTART "need_restart" /* array of strings */
+
+/*
+ * "drain": has a worker, or all of them one after another, end their streams over a time, and be
+ * replaced. Refused when there is no such worker; otherwise it has begun. It is over when the
+ * worker has another pid and is running: see "status".
+ */
+#define CONTROL_COMMAND_DRAIN "drain"
+#define CONTROL_WORKER "worker" /* number, from 1; missing: all */
 
 /*
  * "stop": answers at once, then stops as SIGTERM does. The connection stays open meanwhile: its

@@ -9,11 +9,12 @@
 
 #define BOARD_MAGIC "RSboard\n"
 
-enum { LAYOUT_VERSION = 1 };
+enum { LAYOUT_VERSION = 2 };
 
 struct layout {
 	struct segment_prefix prefix;
-	uint8_t padding[48];
+	uint32_t workers; /* atomic */
+	uint8_t padding[44];
 	uint64_t processes[BOARD_PROCESSES]; /* atomic: pid << 32 | times it was started */
 };
 static_assert(offsetof(struct layout, processes) == 64, "layout");
@@ -103,4 +104,18 @@ board_restarts(const struct board *board, uint32_t process)
 	uint32_t starts = (uint32_t)read_process(board, process);
 
 	return starts > 0 ? starts - 1 : 0;
+}
+
+void
+board_set_workers(struct board *board, uint32_t count)
+{
+	__atomic_store_n(&board->layout->workers, count, __ATOMIC_RELEASE);
+}
+
+uint32_t
+board_workers(const struct board *board)
+{
+	uint32_t count = __atomic_load_n(&board->layout->workers, __ATOMIC_ACQUIRE);
+
+	return count < INSTANCE_WORKERS_MAX ? count : INSTANCE_WORKERS_MAX;
 }

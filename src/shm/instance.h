@@ -21,7 +21,7 @@ struct instance {
 	int buses_fd;             /* the registry of message buses, likewise */
 	int board_fd;             /* read-only in children */
 	int discovery_bell_fd;    /* bell.h: discovery's end, or the workers' */
-	uint32_t worker_count;
+	uint32_t worker_count;    /* places for workers, each with a socket; not all need be taken */
 	int worker_bell_fds[INSTANCE_WORKERS_MAX]; /* eventfds: discovery rings them at changes */
 	int occupancy_fds[INSTANCE_WORKERS_MAX];
 	int counters_fds[INSTANCE_WORKERS_MAX];
@@ -29,7 +29,8 @@ struct instance {
 	int supervisor_fd;        /* SOCK_SEQPACKET to the supervisor; its end means: drain and end */
 	uint32_t worker_index;    /* from 0 */
 	int clients_fd;           /* of a worker: who its clients are, read-write */
-	int listen_fd;            /* a worker's listening socket, non-blocking */
+	int listen_fds[INSTANCE_WORKERS_MAX]; /* of a worker: the sockets, non-blocking */
+	uint64_t listen_set;      /* on which of them (bit i: socket i) it accepts, to begin with */
 };
 
 /* The board. */
@@ -49,5 +50,9 @@ enum { BOARD_DISCOVERY = 0, BOARD_PROCESSES = 1 + INSTANCE_WORKERS_MAX };
 void board_set(struct board *board, uint32_t process, pid_t pid);
 pid_t board_pid(const struct board *board, uint32_t process);
 uint32_t board_restarts(const struct board *board, uint32_t process);
+
+/* How many workers there are to be, or, while there are more, still are. */
+void board_set_workers(struct board *board, uint32_t count);
+uint32_t board_workers(const struct board *board);
 
 #endif

@@ -7,7 +7,8 @@
 #include "base/fd.h"
 #include "base/num.h"
 
-static const char kick_line[] = "kick\n", broadcast_line[] = "broadcast\n";
+static const char kick_line[] = "kick\n", broadcast_line[] = "broadcast\n",
+                  listen_line[] = "listen\n";
 
 void
 orders_put_settings(struct buf *to, const struct settings *settings)
@@ -15,12 +16,24 @@ orders_put_settings(struct buf *to, const struct settings *settings)
 	settings_message_append(to, settings);
 }
 
+static void
+put_number(struct buf *to, const char *line, uint64_t number)
+{
+	buf_puts(to, line);
+	buf_put_u64(to, number);
+	buf_putc(to, '\n');
+}
+
 void
 orders_put_kick(struct buf *to, uint64_t client)
 {
-	buf_puts(to, kick_line);
-	buf_put_u64(to, client);
-	buf_putc(to, '\n');
+	put_number(to, kick_line, client);
+}
+
+void
+orders_put_listen(struct buf *to, uint64_t listen_set)
+{
+	put_number(to, listen_line, listen_set);
 }
 
 void
@@ -47,11 +60,10 @@ take_line(const char **text, size_t *length, const char *line)
 }
 
 static int
-parse_kick(const char *text, size_t length, struct order *order)
+parse_number(const char *text, size_t length, uint64_t *ret_number)
 {
-	order->kind = ORDER_KICK;
 	if (length == 0 || text[length - 1] != '\n' ||
-	    num_parse_u64(text, length - 1, &order->client) < 0)
+	    num_parse_u64(text, length - 1, ret_number) < 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -77,8 +89,14 @@ parse_broadcast(const char *text, size_t length, struct order *order)
 static int
 parse(const char *text, size_t length, struct order *order)
 {
-	if (take_line(&text, &length, kick_line))
-		return parse_kick(text, length, order);
+	if (take_line(&text, &length, kick_line)) {
+		order->kind = ORDER_KICK;
+		return parse_number(text, length, &order->client);
+	}
+	if (take_line(&text, &length, listen_line)) {
+		order->kind = ORDER_LISTEN;
+		return parse_number(text, length, &order->listen_set);
+	}
 	if (take_line(&text, &length, broadcast_line))
 		return parse_broadcast(text, length, order);
 	order->kind = ORDER_SETTINGS;

@@ -5,6 +5,7 @@
  *     settings\n…                 new settings, as conf/settings_message.h has them
  *     kick\n<number>\n            ends the stream of this client of the worker
  *     broadcast\n<type>\n[<data>] an broadcast to all who watch recorded events
+ *     listen\n<set>\n            accepts on these sockets from now on (bit i: socket i)
  */
 #ifndef SHM_ORDERS_H
 #define SHM_ORDERS_H
@@ -18,12 +19,13 @@
 
 enum { ORDER_BYTES = SETTINGS_MESSAGE_BYTES }; /* the longest message */
 
-enum order_kind { ORDER_SETTINGS, ORDER_KICK, ORDER_BROADCAST };
+enum order_kind { ORDER_SETTINGS, ORDER_KICK, ORDER_BROADCAST, ORDER_LISTEN };
 
 struct order {
 	enum order_kind kind;
 	struct settings settings; /* ORDER_SETTINGS: owned; whoever takes them sets them to zeros */
 	uint64_t client;          /* ORDER_KICK: its number, see shm/clients.h */
+	uint64_t listen_set;      /* ORDER_LISTEN */
 	struct broadcast broadcast; /* ORDER_BROADCAST: one without a problem */
 	char *message;            /* owned: what the broadcast is part of */
 };
@@ -32,6 +34,7 @@ struct order {
 void orders_put_settings(struct buf *to, const struct settings *settings);
 void orders_put_kick(struct buf *to, uint64_t client);
 void orders_put_broadcast(struct buf *to, const struct broadcast *b);
+void orders_put_listen(struct buf *to, uint64_t listen_set);
 
 /*
  * Receives one from fd. Returns 1 with an order (the caller frees it with order_fini()), 0 when

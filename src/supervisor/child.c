@@ -14,8 +14,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* 0-2, the lock, eight single descriptors of the instance, three for each worker. */
-enum { KEPT_MAX = 3 + 1 + 8 + 3 * INSTANCE_WORKERS_MAX };
+/* 0-2, the lock, seven single descriptors of the instance, four for each worker. */
+enum { KEPT_MAX = 3 + 1 + 7 + 4 * INSTANCE_WORKERS_MAX };
 
 struct kept {
 	int fds[KEPT_MAX];
@@ -53,8 +53,8 @@ close_others(const struct child_plan *plan)
 	keep(&kept, instance->discovery_bell_fd);
 	keep(&kept, instance->supervisor_fd);
 	keep(&kept, instance->clients_fd);
-	keep(&kept, instance->listen_fd);
 	for (uint32_t i = 0; i < instance->worker_count; i++) {
+		keep(&kept, instance->listen_fds[i]);
 		keep(&kept, instance->worker_bell_fds[i]);
 		keep(&kept, instance->occupancy_fds[i]);
 		keep(&kept, instance->counters_fds[i]);

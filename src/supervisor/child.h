@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_CHILD_H
 #define SUPERVISOR_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,7 +27,11 @@ struct child {
 	int fd;                      /* our end of its supervisor_fd, non-blocking; or -1 */
 	int64_t started_ms;          /* clock_now_ms() */
 	struct back_off back_off;
-	struct loop_timer timer;     /* set: waits to be started again */
+	struct loop_timer timer;     /* set: waits to be started again, or, draining, to be killed */
+	bool is_draining;            /* on its way to its end, by our wish */
+	bool accepts;                /* or will in a moment: sockets may be assigned to it */
+	uint64_t listen_set;         /* the sockets assigned to it (assignment.h) */
+	uint64_t told_set;           /* those that it knows to be its own */
 	void *owner;
 };
 

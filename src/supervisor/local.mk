@@ -1,12 +1,15 @@
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
+	src/supervisor/assignment.c src/supervisor/assignment.h \
 	src/supervisor/back_off.c src/supervisor/back_off.h \
 	src/supervisor/child.c src/supervisor/child.h \
 	src/supervisor/client_orders.c src/supervisor/client_orders.h \
 	src/supervisor/control.c src/supervisor/control.h \
 	src/supervisor/daemonize.c src/supervisor/daemonize.h \
 	src/supervisor/options.c src/supervisor/options.h \
-	src/supervisor/pool.c src/supervisor/pool.h \
+	src/supervisor/pool.c src/supervisor/pool.h src/supervisor/pool_parts.h \
+	src/supervisor/pool_replace.c \
+	src/supervisor/pool_sockets.c \
 	src/supervisor/privileges.c src/supervisor/privileges.h \
 	src/supervisor/runtime_dir.c src/supervisor/runtime_dir.h \
 	src/supervisor/segments.c src/supervisor/segments.h \

@@ -12,8 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "shm/orders.h"
-
-static void start_or_wait(void *arg);
+#include "supervisor/pool_parts.h"
 
 /* --- starting --------------------------------------------------------------------------------- */
 
@@ -30,7 +29,7 @@ find_runs_dir(struct pool *pool)
 static int
 start(struct pool *pool, struct child *child)
 {
-	struct instance instance = { .listen_fd = -1, .supervisor_fd = -1, .clients_fd = -1 };
+	struct instance instance = { .supervisor_fd = -1, .clients_fd = -1 };
 	struct child_plan plan = { .instance = &instance, .privileges = pool->parts.privileges,
 		                   .lock_fd = pool->parts.lock_fd };
 	int error = settings_copy(pool->parts.settings, &instance.settings);
@@ -38,12 +37,17 @@ start(struct pool *pool, struct child *child)
 	if (error)
 		return error;
 	segments_give(pool->parts.segments, child->process, &instance);
+	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++)
+		instance.listen_fds[i] = -1;
 	instance.runs_dir_fd = find_runs_dir(pool);
 	plan.main = pool->parts.discovery_main;
 	if (child->process > 0) {
 		plan.main = pool->parts.worker_main;
 		instance.worker_index = child->process - 1;
-		instance.listen_fd = pool->parts.sockets->fds[instance.worker_index];
+		memcpy(instance.listen_fds, pool->parts.sockets->fds,
+		       pool->parts.sockets->count * sizeof(instance.listen_fds[0]));
+		pool_set_accepts(pool, child, true);
+		instance.listen_set = child->told_set = child->listen_set;
 		/* Before the board says that there is a worker to count the clients of. */
 		error = segments_forget(pool->parts.segments, instance.worker_index);
 	}
@@ -62,19 +66,22 @@ start(struct pool *pool, struct child *child)
 static void
 start_later(struct pool *pool, struct child *child, int64_t delay_ms)
 {
-	loop_timer_set(pool->parts.loop, &child->timer, delay_ms, start_or_wait, child);
+	loop_timer_set(pool->parts.loop, &child->timer, delay_ms, pool_start_or_wait, child);
 }
 
-static void
-start_or_wait(void *arg)
+void
+pool_start_or_wait(void *arg)
 {
 	struct child *child = arg;
 	struct pool *pool = child->owner;
 	int error = start(pool, child);
 	int64_t delay_ms;
 
-	if (!error)
+	if (!error) {
+		pool_drain_next(pool);
 		return;
+	}
+	pool_set_accepts(pool, child, false);
 	delay_ms = back_off_delay_ms(&child->back_off, 0);
 	log_error("restart_failed", "process=%s error=\"%s\" restart_in_ms=%jd", child->name,
 	          strerror(-error), (intmax_t)delay_ms);
@@ -105,7 +112,8 @@ describe(int status, char *ret_text, size_t capacity)
 static void
 handle_end(struct pool *pool, struct child *child, int status)
 {
-	int64_t lived_ms = clock_now_ms() - child->started_ms, delay_ms;
+	int64_t lived_ms = clock_now_ms() - child->started_ms, delay_ms = 0;
+	bool is_expected = pool->is_stopping || child->is_draining;
 	pid_t pid = child->pid;
 	char how[96];
 
@@ -113,14 +121,23 @@ handle_end(struct pool *pool, struct child *child, int status)
 	board_set(pool->parts.segments->board_map, child->process, 0);
 	child_forget(child);
 	describe(status, how, sizeof(how));
-	if (pool->is_stopping) {
+	loop_timer_stop(pool->parts.loop, &child->timer);
+	child->is_draining = false;
+	if (is_expected) {
 		log_info("child_ended", "process=%s child_pid=%d %s", child->name, (int)pid, how);
-		return;
+	} else {
+		delay_ms = back_off_delay_ms(&child->back_off, lived_ms);
+		log_warning("child_ended",
+		            "process=%s child_pid=%d %s lived_ms=%jd restart_in_ms=%jd", child->name,
+		            (int)pid, how, (intmax_t)lived_ms, (intmax_t)delay_ms);
 	}
-	delay_ms = back_off_delay_ms(&child->back_off, lived_ms);
-	log_warning("child_ended", "process=%s child_pid=%d %s lived_ms=%jd restart_in_ms=%jd",
-	            child->name, (int)pid, how, (intmax_t)lived_ms, (intmax_t)delay_ms);
-	start_later(pool, child, delay_ms);
+	if (pool->is_stopping)
+		return;
+	if (pool_wants(pool, child))
+		start_later(pool, child, delay_ms);
+	/* One that is back in no time keeps its sockets, and so who waits at them. */
+	pool_set_accepts(pool, child, pool_wants(pool, child) && delay_ms == 0);
+	pool_drain_next(pool);
 }
 
 static void
@@ -172,8 +189,14 @@ pool_stop(struct pool *pool)
 		return;
 	}
 	pool->is_stopping = true;
-	for (uint32_t i = 0; i < pool->count; i++)
+	pool->to_drain = 0;
+	for (uint32_t i = 0; i < pool->count; i++) {
 		loop_timer_stop(pool->parts.loop, &pool->children[i].timer);
+		/* Nobody shall be refused who can wait for the next instance. */
+		if (pool->parts.sockets->outlive_us)
+			pool->children[i].accepts = false;
+	}
+	pool_assign_sockets(pool);
 	if (is_down(pool)) {
 		pool->parts.down(pool->parts.arg);
 		return;
@@ -209,7 +232,7 @@ pool_init(struct pool *pool, const struct pool_parts *parts)
 	if (find_runs_dir(pool) < 0)
 		log_warning("runs_dir", "path=\"%s\" error=\"%s\"", parts->settings->storage.runs_dir,
 		            strerror(errno));
-	for (uint32_t i = 0; !error && i < pool->count; i++)
+	for (uint32_t i = 0; !error && i < pool->count && pool_wants(pool, &pool->children[i]); i++)
 		error = start(pool, &pool->children[i]);
 	return error;
 }
@@ -223,6 +246,7 @@ pool_fini(struct pool *pool)
 		child_forget(&pool->children[i]);
 	}
 	loop_timer_stop(pool->parts.loop, &pool->deadline);
+	loop_timer_stop(pool->parts.loop, &pool->tell_timer);
 	fd_close(&pool->runs_dir_fd);
 }
 
@@ -260,7 +284,9 @@ pool_state(const struct pool *pool, uint32_t process)
 {
 	const struct child *child = &pool->children[process];
 
+	if (child->pid != 0 && !pool->is_stopping)
+		return child->is_draining ? "draining" : "running";
 	if (child->pid != 0)
-		return pool->is_stopping ? "stopping" : "running";
-	return pool->is_stopping ? "stopped" : "waiting";
+		return "stopping";
+	return pool->is_stopping || !pool_wants(pool, child) ? "stopped" : "waiting";
 }

@@ -36,18 +36,35 @@ struct pool_parts {
 struct pool {
 	struct pool_parts parts;
 	struct child children[1 + INSTANCE_WORKERS_MAX]; /* by board number */
-	uint32_t count;
+	uint32_t count; /* places: discovery's, and one for each socket */
 	int runs_dir_fd;
 	bool is_stopping;
-	struct loop_timer deadline;
+	uint64_t to_drain; /* bit n - 1: worker n is to be drained and replaced */
+	struct loop_timer deadline, tell_timer;
 };
 
-/* Starts all; from here on the loop handles SIGCHLD. 0 or -errno (pool_fini() then, too). */
+/* Starts discovery, and as many workers as server.workers says; from here on the loop handles SIGCHLD. 0 or -errno (pool_fini() then, too). */
 int pool_init(struct pool *pool, const struct pool_parts *parts);
 void pool_fini(struct pool *pool);
 
 /* Sends the present settings to every child. */
 void pool_send_settings(struct pool *pool);
+
+/*
+ * Starts workers, or drains and ends those with the highest numbers, so that there are as many as
+ * the present settings say. Those who stay keep their streams, and every socket somebody who
+ * accepts on it. There must be a socket for each.
+ */
+void pool_resize(struct pool *pool);
+
+enum { POOL_ALL_WORKERS = 0 };
+
+/*
+ * Has a worker (from 1) replaced: it accepts no more, ends its streams over server.drain_ms, and is
+ * started anew when it has ended. All: one after another, each when those before are back. 0,
+ * -ENOENT: there is no such worker; -ESHUTDOWN: all are about to end.
+ */
+int pool_drain(struct pool *pool, uint32_t worker);
 
 /* Sends a message (shm/orders.h) to a child, which is not waited for. 0 or -errno: -EAGAIN when it
  * has not taken what was sent before, -EPIPE when it is not there. */
@@ -59,7 +76,7 @@ int pool_order(struct pool *pool, uint32_t process, const struct buf *message);
  */
 void pool_stop(struct pool *pool);
 
-/* "running", "waiting" (to be started again), "stopping" or "stopped". */
+/* "running", "draining", "waiting" (to be started again), "stopping" or "stopped". */
 const char *pool_state(const struct pool *pool, uint32_t process);
 
 #endif

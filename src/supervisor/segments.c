@@ -75,10 +75,10 @@ make_all(struct segments *segments, const struct settings *settings)
 }
 
 int
-segments_make(const struct settings *settings, struct segments *ret_segments,
-              struct buf *sentence)
+segments_make(const struct settings *settings, uint32_t worker_count,
+              struct segments *ret_segments, struct buf *sentence)
 {
-	struct segments segments = { .worker_count = (uint32_t)settings->server.workers };
+	struct segments segments = { .worker_count = worker_count };
 	const struct segment_fds none = { -1, -1 };
 	int error;
 

@@ -17,7 +17,7 @@ struct segment_fds {
 };
 
 struct segments {
-	uint32_t worker_count;
+	uint32_t worker_count; /* places for workers */
 	struct segment_fds registry, buses, board;
 	struct segment_fds occupancy[INSTANCE_WORKERS_MAX], counters[INSTANCE_WORKERS_MAX];
 	struct segment_fds clients[INSTANCE_WORKERS_MAX];
@@ -26,9 +26,10 @@ struct segments {
 	struct board *board_map; /* we are its writer */
 };
 
-/* As large as the settings say: storage.max_runs, … 0, or -errno and a sentence. */
-int segments_make(const struct settings *settings, struct segments *ret_segments,
-                  struct buf *sentence);
+/* For so many workers, as large as the settings say: storage.max_runs, … 0, or -errno and a
+ * sentence. */
+int segments_make(const struct settings *settings, uint32_t worker_count,
+                  struct segments *ret_segments, struct buf *sentence);
 void segments_close(struct segments *segments);
 
 /* Puts into instance what process (board numbers: 0 is discovery, n worker n) may have. */

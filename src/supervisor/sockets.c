@@ -70,6 +70,7 @@ sockets_take(struct sockets *ret_sockets, struct buf *sentence)
 			return error;
 		sockets.fds[sockets.count] = fd;
 	}
+	sockets.outlive_us = count > 0;
 	*ret_sockets = sockets;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "shm/instance.h"
 
 struct sockets {
+	bool outlive_us; /* a service manager's: who connects as we end is for the next instance */
 	int fds[INSTANCE_WORKERS_MAX]; /* listening, non-blocking, CLOEXEC */
 	uint32_t count;
 };

@@ -34,6 +34,7 @@ void
 status_fill(const struct pool *pool, int64_t started_ms, struct control_answer *answer)
 {
 	const struct segments *segments = pool->parts.segments;
+	uint32_t worker_count = board_workers(segments->board_map);
 	const struct settings *settings = pool->parts.settings;
 	struct json_object *to = answer->object, *workers = json_object_new_array();
 
@@ -46,9 +47,11 @@ status_fill(const struct pool *pool, int64_t started_ms, struct control_answer *
 	json_object_object_add(to, CONTROL_RUNTIME_DIR,
 	                       json_object_new_string(settings->server.runtime_dir));
 	json_object_object_add(to, CONTROL_DISCOVERY, describe(pool, BOARD_DISCOVERY));
-	for (uint32_t i = 1; i < pool->count; i++)
+	for (uint32_t i = 1; i <= worker_count; i++)
 		json_object_array_add(workers, describe(pool, i));
 	json_object_object_add(to, CONTROL_WORKERS, workers);
+	json_object_object_add(to, CONTROL_SOCKETS,
+	                       json_object_new_int64(pool->parts.sockets->count));
 
 	_Static_assert(CONTROL_FD_REGISTRY == 0 && CONTROL_FD_BUSES == 1 && CONTROL_FD_BOARD == 2 &&
 	               CONTROL_FD_WORKERS == 3 && CONTROL_FD_OCCUPANCY == 0 &&
@@ -56,7 +59,7 @@ status_fill(const struct pool *pool, int64_t started_ms, struct control_answer *
 	add_fd(answer, segments->registry.readable);
 	add_fd(answer, segments->buses.readable);
 	add_fd(answer, segments->board.readable);
-	for (uint32_t i = 0; i < segments->worker_count; i++) {
+	for (uint32_t i = 0; i < worker_count; i++) {
 		add_fd(answer, segments->occupancy[i].readable);
 		add_fd(answer, segments->counters[i].readable);
 		add_fd(answer, segments->clients[i].readable);

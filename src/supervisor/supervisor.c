@@ -36,7 +36,6 @@ struct supervisor {
 	struct conf_sources sources;
 	struct settings settings; /* as of now */
 	struct privileges privileges;
-	bool has_own_sockets; /* not a service manager's */
 	int lock_fd;
 	int64_t started_ms;
 	struct loop *loop;
@@ -57,14 +56,34 @@ apply_log_level(const struct settings *settings)
 		log_set_level(level);
 }
 
-/* 0, or -errno and a sentence: then all is as before. */
+/* A worker needs a place, and the places are there from the start. */
+static bool
+clip_workers(struct settings *next, uint32_t places)
+{
+	if (next->server.workers <= places)
+		return false;
+	next->server.workers = places;
+	return true;
+}
+
+static void
+tell_waiting(struct json_object *waiting, const char *path)
+{
+	log_warning("reload_needs_restart", "key=%s", path);
+	if (waiting)
+		json_object_array_add(waiting, json_object_new_string(path));
+}
+
+/* 0, and the keys that wait for a restart are added to waiting (or NULL); or -errno and a sentence:
+ * then all is as before. */
 static int
-reload(struct supervisor *supervisor, struct buf *sentence)
+reload(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
 {
 	const struct settings_key *pinned[SETTINGS_COUNT];
 	char error_text[CONF_ERROR_BYTES];
 	struct settings next;
 	int count = 0, error = conf_load(&supervisor->sources, &next, error_text);
+	bool is_clipped;
 
 	if (error) {
 		buf_puts(sentence, error_text);
@@ -80,14 +99,18 @@ reload(struct supervisor *supervisor, struct buf *sentence)
 		log_error("reload_failed", "reason=%s", buf_string(sentence));
 		return error;
 	}
+	is_clipped = clip_workers(&next, supervisor->sockets.count);
 	settings_fini(&supervisor->settings);
 	supervisor->settings = next;
 	apply_log_level(&supervisor->settings);
 	pool_send_settings(&supervisor->pool);
+	pool_resize(&supervisor->pool);
 	log_info("reloaded", "config=\"%s\"",
 	         conf_file(&supervisor->sources) ? conf_file(&supervisor->sources) : "");
 	for (int i = 0; i < count; i++)
-		log_warning("reload_needs_restart", "key=%s", pinned[i]->path);
+		tell_waiting(waiting, pinned[i]->path);
+	if (is_clipped)
+		tell_waiting(waiting, "server.workers");
 	return 0;
 }
 
@@ -97,7 +120,7 @@ handle_hangup(void *arg, int signal_number)
 	struct buf sentence = BUF_INIT;
 
 	(void)signal_number;
-	reload(arg, &sentence);
+	reload(arg, NULL, &sentence);
 	buf_fini(&sentence);
 }
 
@@ -134,7 +157,31 @@ command_status(void *arg, struct control_answer *answer)
 static int
 command_reload(void *arg, struct control_answer *answer)
 {
-	return reload(arg, &answer->sentence);
+	struct json_object *waiting = json_object_new_array();
+
+	json_object_object_add(answer->object, CONTROL_NEED_RESTART, waiting);
+	return reload(arg, waiting, &answer->sentence);
+}
+
+static int
+command_drain(void *arg, struct control_answer *answer)
+{
+	struct supervisor *supervisor = arg;
+	struct json_object *worker;
+	int64_t number = POOL_ALL_WORKERS;
+	int error;
+
+	if (json_object_object_get_ex(answer->request, CONTROL_WORKER, &worker)) {
+		number = json_object_is_type(worker, json_type_int) ? json_object_get_int64(worker) : -1;
+		if (number < 1 || number > INSTANCE_WORKERS_MAX)
+			number = INSTANCE_WORKERS_MAX + 1;
+	}
+	error = pool_drain(&supervisor->pool, (uint32_t)number);
+	if (error == -ENOENT)
+		buf_puts(&answer->sentence, "there is no such worker");
+	else if (error)
+		buf_puts(&answer->sentence, "the instance is stopping");
+	return error;
 }
 
 static int
@@ -172,6 +219,7 @@ static const struct control_command commands[] = {
 	{ CONTROL_COMMAND_KICK, command_kick },
 	{ CONTROL_COMMAND_BROADCAST, command_broadcast },
 	{ CONTROL_COMMAND_RELOAD, command_reload },
+	{ CONTROL_COMMAND_DRAIN, command_drain },
 	{ CONTROL_COMMAND_STOP, command_stop },
 };
 
@@ -195,9 +243,9 @@ make_sockets(struct supervisor *supervisor, struct buf *sentence)
 {
 	const struct settings *settings = &supervisor->settings;
 
-	if (!supervisor->has_own_sockets)
+	if (supervisor->sockets.outlive_us)
 		return 0;
-	return sockets_make(settings->server.runtime_dir, (uint32_t)settings->server.workers,
+	return sockets_make(settings->server.runtime_dir, settings_sockets(settings),
 	                    (mode_t)strtol(settings->server.socket_mode, NULL, 8),
 	                    supervisor->privileges.socket_group, &supervisor->sockets, sentence);
 }
@@ -264,10 +312,11 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 		                         &supervisor->lock_fd, sentence);
 	if (error)
 		return error;
-	runtime_dir_clear(directory, supervisor->has_own_sockets);
-	error = segments_make(settings, &supervisor->segments, sentence);
+	runtime_dir_clear(directory, !supervisor->sockets.outlive_us);
+	error = make_sockets(supervisor, sentence);
 	if (!error)
-		error = make_sockets(supervisor, sentence);
+		error = segments_make(settings, supervisor->sockets.count, &supervisor->segments,
+		                      sentence);
 	if (!error)
 		error = loop_new(&supervisor->loop);
 	if (!error)
@@ -289,7 +338,7 @@ go_down(struct supervisor *supervisor)
 	if (supervisor->pool.count > 0)
 		pool_fini(&supervisor->pool);
 	if (supervisor->lock_fd >= 0)
-		runtime_dir_clear(directory, supervisor->has_own_sockets);
+		runtime_dir_clear(directory, !supervisor->sockets.outlive_us);
 	sockets_close(&supervisor->sockets);
 	if (supervisor->segments.worker_count > 0)
 		segments_close(&supervisor->segments);
@@ -340,8 +389,7 @@ check_surroundings(struct supervisor *supervisor, struct buf *sentence)
 		error = sockets_take(&supervisor->sockets, sentence);
 	if (error)
 		return error;
-	supervisor->has_own_sockets = supervisor->sockets.count == 0;
-	if (!supervisor->has_own_sockets && supervisor->sockets.count != workers) {
+	if (supervisor->sockets.outlive_us && supervisor->sockets.count < workers) {
 		buf_printf(sentence, "LISTEN_FDS: %u sockets for %jd workers (server.workers)",
 		           supervisor->sockets.count, (intmax_t)workers);
 		return -EINVAL;

@@ -9,6 +9,7 @@ libworker_a_SOURCES = \
 	src/worker/errand.c src/worker/errand.h \
 	src/worker/metrics.c src/worker/metrics.h \
 	src/worker/parameters.c src/worker/parameters.h \
+	src/worker/listeners.c src/worker/listeners.h \
 	src/worker/peers.c src/worker/peers.h \
 	src/worker/recorder.c src/worker/recorder.h \
 	src/worker/recorder_job.c src/worker/recorder_job.h \

@@ -87,7 +87,9 @@ peers_counters(struct peers *peers)
 uint32_t
 peers_count(const struct peers *peers)
 {
-	return peers->worker_count;
+	uint32_t count = board_workers(peers->board);
+
+	return count < peers->worker_count ? count : peers->worker_count;
 }
 
 bool

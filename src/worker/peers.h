@@ -21,6 +21,7 @@ void peers_change(struct peers *peers, uint32_t slot, int by);
 /* This worker's counters, to be changed in place. */
 struct counters_values *peers_counters(struct peers *peers);
 
+/* How many workers there are to be, or still are: those with a higher number are not alive. */
 uint32_t peers_count(const struct peers *peers);
 /* Whether a worker (from 0) is alive; this one is. */
 bool peers_lives(const struct peers *peers, uint32_t worker);

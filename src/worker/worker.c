@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +15,7 @@
 #include "base/log.h"
 #include "shm/orders.h"
 #include "worker/connection.h"
+#include "worker/listeners.h"
 #include "worker/recording_routes.h"
 #include "worker/routes.h"
 #include "worker/run_wait.h"
@@ -24,10 +24,7 @@
 
 enum {
 	HELPER_THREADS = 32,
-	ACCEPTS_A_TURN = 64,
 	SERVES_A_TURN = 256, /* then new connections and files have their turn */
-	ACCEPT_AGAIN_MS = 100,
-	ACCEPT_WARNING_MS = 10000,
 	FIGURES_MS = 1000,
 	/* After a drain is over, clients that take nothing are not waited for any longer. */
 	DRAIN_GRACE_MS = 500,
@@ -54,53 +51,6 @@ void
 worker_serve_soon(struct worker *worker)
 {
 	loop_defer(worker->loop, &worker->serve_task, serve, worker);
-}
-
-static void on_connection(void *arg, uint32_t events);
-
-static void
-warn_of_accept(struct worker *worker, int error)
-{
-	int64_t now_ms = loop_now_ms(worker->loop);
-
-	if (worker->accept_warned_ms > 0 && now_ms - worker->accept_warned_ms < ACCEPT_WARNING_MS)
-		return;
-	worker->accept_warned_ms = now_ms;
-	log_warning("accept_failed", "error=\"%s\" connections=%zu", strerror(error),
-	            worker->connection_count);
-}
-
-static void
-accept_again(void *arg)
-{
-	struct worker *worker = arg;
-
-	loop_fd_change(worker->loop, &worker->listen_watch, EPOLLIN);
-}
-
-static void
-on_connection(void *arg, uint32_t events)
-{
-	struct worker *worker = arg;
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(worker->listen_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			connection_new(worker, fd);
-			continue;
-		}
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return;
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		/* Out of descriptors or memory: those who wait in the queue go on waiting. */
-		warn_of_accept(worker, errno);
-		loop_fd_change(worker->loop, &worker->listen_watch, 0);
-		loop_timer_set(worker->loop, &worker->accept_timer, ACCEPT_AGAIN_MS, accept_again, worker);
-		return;
-	}
 }
 
 /* --- news --------------------------------------------------------------------------------------------------- */
@@ -183,7 +133,7 @@ worker_connection_closed(struct worker *worker)
 static void
 drain(struct worker *worker, const char *why)
 {
-	int64_t drain_ms = worker->settings.server.drain_ms;
+	int64_t drain_ms = worker->settings.server.drain_ms, i = 0;
 	struct connection *c;
 
 	if (worker->is_draining)
@@ -192,9 +142,13 @@ drain(struct worker *worker, const char *why)
 	worker->posts_until_ms = loop_now_ms(worker->loop) + drain_ms;
 	log_info("draining", "reason=%s connections=%zu drain_ms=%lld", why, worker->connection_count,
 	         (long long)drain_ms);
-	/* Apart, so that those who come back do not come all at once. */
-	TAILQ_FOREACH (c, &worker->connections, entry)
-		connection_drain(c, random() % (drain_ms + 1));
+	/* Evenly over the time, and each at a moment of its own in its share of it: so those who come
+	 * back do not come all at once, here or where another worker is drained. */
+	TAILQ_FOREACH (c, &worker->connections, entry) {
+		int64_t share = drain_ms * 1000 / (int64_t)worker->connection_count;
+
+		connection_drain(c, (share * i++ + random() % (share + 1)) / 1000);
+	}
 	loop_timer_set(worker->loop, &worker->drain_timer, drain_ms + DRAIN_GRACE_MS, drained, worker);
 	worker_connection_closed(worker);
 }
@@ -235,6 +189,9 @@ obey(struct worker *worker, struct order *order)
 		break;
 	case ORDER_BROADCAST:
 		announce(worker, &order->broadcast);
+		break;
+	case ORDER_LISTEN:
+		listeners_choose(worker->listeners, order->listen_set);
 		break;
 	}
 }
@@ -312,8 +269,7 @@ set_up(struct worker *worker, const struct instance *instance)
 		                    instance->worker_bell_fds[instance->worker_index], EPOLLIN, on_bell,
 		                    worker);
 	if (!error)
-		error = loop_fd_add(worker->loop, &worker->listen_watch, instance->listen_fd, EPOLLIN,
-		                    on_connection, worker);
+		error = listeners_new(worker, instance, &worker->listeners);
 	if (!error)
 		publish_figures(worker);
 	return error;
@@ -324,6 +280,7 @@ tear_down(struct worker *worker)
 {
 	struct connection *c;
 
+	listeners_free(&worker->listeners);
 	while ((c = TAILQ_FIRST(&worker->connections)) != NULL)
 		connection_free(c);
 	/* First the threads, so that none of their work is left when the files go. What one uses that
@@ -337,7 +294,6 @@ tear_down(struct worker *worker)
 	registry_close(&worker->buses);
 	registry_close(&worker->registry);
 	if (worker->loop) {
-		loop_timer_stop(worker->loop, &worker->accept_timer);
 		loop_timer_stop(worker->loop, &worker->drain_timer);
 		loop_timer_stop(worker->loop, &worker->figures_timer);
 	}

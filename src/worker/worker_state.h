@@ -11,6 +11,7 @@
 #include "worker/peers.h"
 
 struct connection;
+struct listeners;
 struct recorder;
 struct run_wait;
 struct runs_root;
@@ -41,9 +42,8 @@ struct worker {
 	TAILQ_HEAD(, run_wait) run_waits;
 	size_t run_wait_count;
 
-	struct loop_fd listen_watch, bell_watch, supervisor_watch;
-	struct loop_timer accept_timer; /* after a failure to accept */
-	int64_t accept_warned_ms;
+	struct listeners *listeners;
+	struct loop_fd bell_watch, supervisor_watch;
 	int fd_limit; /* more descriptors this process cannot have */
 	struct loop_timer drain_timer;
 	struct loop_timer figures_timer;

@@ -189,8 +189,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.daemon = subprocess.Popen(
                 self.before + WRAPPER + [RUNSTREAMD, "--foreground", "--config", self.config_path,
-                           "--runs-dir", self.runs_dir, "--runtime-dir", self.runtime_dir,
-                           "--workers", str(self.workers)],
+                           "--runs-dir", self.runs_dir, "--runtime-dir", self.runtime_dir] +
+                (["--workers", str(self.workers)] if self.workers else []),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         wait_for("the control socket answers", self.is_up, 20)
 

@@ -123,7 +123,7 @@ class Commands(harness.TestCase):
 
     def test_nginx_config_names_this_instances_sockets(self):
         upstream = self.server.ctl("nginx-config", "upstream").stdout
-        for n in (1, 2):
+        for n in (1, 2, 3, 4):  # twice the workers
             self.assertIn("%s/worker-%d.sock" % (self.server.runtime_dir, n), upstream)
         every = self.server.ctl("nginx-config", "locations").stdout
         streams = self.server.ctl("nginx-config", "locations", "--mode", "streams").stdout

@@ -115,7 +115,7 @@ class NginxCase(unittest.TestCase):
         self.config = os.path.join(self.dir, "config.yaml")
         with open(self.config, "w") as f:
             f.write("api:\n  prefix: \"%s\"\n  cors_origins: \"%s\"\n  sse:\n"
-                    "    refused_retry_s: 8\nserver:\n  runtime_dir: %s\n  workers: 2\n"
+                    "    refused_retry_s: 8\nserver:\n  runtime_dir: %s\n  workers: 2\n  sockets: 2\n"
                     % (self.prefix, self.origins, self.dir))
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNSTREAM_")}
         self.nginx, self.workers = None, []

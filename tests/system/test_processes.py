@@ -7,6 +7,8 @@ import signal
 import socket
 import stat
 import struct
+import threading
+import time
 
 import harness
 
@@ -241,6 +243,222 @@ class Ends(harness.TestCase):
                 harness.wait_for("it is noticed", lambda: server.worker_pids()[0] != pid)
             harness.wait_for("it is back", lambda: server.worker_pids()[0] and server.get(
                 "/api/v1/health").status == 200, 30)
+
+
+class Followers:
+    """Clients of a run that come back by their id, as EventSource does, until told to stop; a
+    writer appends meanwhile. In the end each must have every line once."""
+
+    def __init__(self, server, run, count):
+        self.server, self.run = server, run
+        self.numbers = [[] for _ in range(count)]
+        self.streams = [server.stream(run) for _ in range(count)]
+        self.endings = []   # when a stream ended, cleanly
+        self.refusals = 0
+        self.written = 0
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.follow, args=(i,)) for i in range(count)]
+        self.failures = []
+        for thread in self.threads:
+            thread.start()
+        self.writer = threading.Thread(target=self.write)
+        self.writer.start()
+
+    def write(self):
+        while not self.is_over.is_set():
+            self.run.out("".join("line %d\n" % n for n in
+                                 range(self.written + 1, self.written + 11)))
+            self.written += 10
+            self.is_over.wait(0.02)
+
+    def follow(self, index):
+        try:
+            last = None
+            while True:
+                stream = self.streams[index]
+                while (event := stream.next(30)) is not None:
+                    if event.name == "log":
+                        self.numbers[index].append(event.data["n"])
+                    if event.name == "gap":
+                        raise AssertionError(event)
+                    if event.name == "complete":
+                        return
+                self.endings.append((time.monotonic(), stream.clean))
+                last = stream.last_id or last
+                stream.close()
+                self.streams[index] = self.again(last)
+        except BaseException as e:  # the test's own thread says it
+            self.failures.append(repr(e))
+
+    def again(self, last):
+        until = time.monotonic() + harness.seconds(20)
+        while True:
+            try:
+                stream = self.server.stream(self.run, last_id=last)
+            except (OSError, AssertionError):  # nginx is away
+                stream = None
+            if stream and stream.status == 200:
+                return stream
+            if stream:
+                stream.close()
+                self.refusals += 1
+            if time.monotonic() > until:
+                raise AssertionError("nobody serves")
+            time.sleep(0.01)
+
+    def end(self):
+        """Ends the run and checks what each has."""
+        self.is_over.set()
+        self.writer.join()
+        self.run.finish()
+        for thread in self.threads:
+            thread.join(harness.seconds(30))
+            assert not thread.is_alive(), "it did not come to its end"
+        for stream in self.streams:
+            stream.close()
+        assert not self.failures, self.failures
+        for numbers in self.numbers:
+            assert numbers == list(range(1, self.written + 1)), (
+                len(numbers), self.written, len(set(numbers)))
+
+    def wait_for_more(self):
+        """Everybody has got a line that was not there yet."""
+        goal = self.written
+        harness.wait_for("all get lines", lambda: self.failures or all(
+            n and n[-1] > goal for n in self.numbers))
+        assert not self.failures, self.failures
+
+
+class Drain(harness.TestCase):
+    config = {"api": {"sse": {"max_clients_per_run": 100}}, "server": {"drain_ms": 1000}}
+
+    def test_a_drained_worker_is_replaced_and_no_client_loses_a_line(self):
+        pids = self.server.worker_pids()
+        followers = Followers(self.server, self.server.run(), 12)
+        followers.wait_for_more()
+        self.server.ctl("drain", "2")
+        followers.wait_for_more()
+        self.assertEqual(followers.refusals, 0)
+        self.assertTrue(all(clean for _, clean in followers.endings), followers.endings)
+        self.assertTrue(0 < len(followers.endings) < 12, "the other worker's clients stayed")
+        followers.end()
+        after = self.server.worker_pids()
+        self.assertEqual(after[0], pids[0])
+        self.assertNotIn(after[1], (0, pids[1]))
+
+    def test_streams_are_ended_one_by_one_over_the_time(self):
+        followers = Followers(self.server, self.server.run(), 40)
+        followers.wait_for_more()
+        count = self.server.status()["workers"][0]["counters"]["clients"]
+        self.assertGreater(count, 5)
+        began = time.monotonic()
+        self.server.ctl("drain", "1")
+        times = sorted(at - began for at, _ in followers.endings)
+        followers.end()
+        self.assertEqual(len(times), count)
+        # Evenly: in each quarter of the second there are some, and in none half of them.
+        for quarter in range(4):
+            share = [t for t in times if quarter / 4 <= t < (quarter + 1) / 4 + 0.1]
+            self.assertTrue(share, times)
+            self.assertLess(len(share), count * 0.7, times)
+
+    def test_all_workers_are_replaced_one_after_another_and_nobody_is_refused(self):
+        pids = self.server.worker_pids()
+        followers = Followers(self.server, self.server.run(), 10)
+        followers.wait_for_more()
+        self.server.ctl("drain")
+        followers.wait_for_more()
+        followers.end()
+        self.assertEqual(followers.refusals, 0)
+        self.assertFalse(set(pids) & set(self.server.worker_pids()))
+        self.assertTrue(all(clean for _, clean in followers.endings))
+
+    def test_what_cannot_be_drained(self):
+        for name, status, word in (("3", 1, "no such worker"), ("two", 2, "number"),
+                                   ("0", 2, "number"), ("65", 2, "number")):
+            answer = self.server.ctl("drain", name, check=False)
+            self.assertEqual(answer.returncode, status, answer.stderr)
+            self.assertIn(word, answer.stderr)
+
+    def test_the_only_worker_is_replaced_and_who_comes_meanwhile_waits(self):
+        with harness.Server(workers=1, config={"server": {"drain_ms": 300}}) as server:
+            followers = Followers(server, server.run(), 5)
+            followers.wait_for_more()
+            server.ctl("drain")
+            followers.wait_for_more()
+            followers.end()
+            self.assertEqual(followers.refusals, 0)
+
+    def test_a_worker_that_does_not_drain_is_killed_and_replaced(self):
+        pid = self.server.worker_pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        self.server.ctl("drain", "1")
+        self.assertNotIn(self.server.worker_pids()[0], (0, pid))
+        self.assertIn("child_killed", self.server.log())
+
+
+class Resize(harness.TestCase):
+    """More or fewer workers, with nginx as it was."""
+
+    @staticmethod
+    def config_of(workers, **more):
+        return {"api": {"sse": {"max_clients_per_run": 100}},
+                "server": dict({"workers": workers, "drain_ms": 300}, **more)}
+
+    def resize(self, server, workers):
+        server.write_config(self.config_of(workers))
+        server.ctl("reload")
+        harness.wait_for("%d workers" % workers, lambda: [
+            w["state"] for w in server.status()["workers"]] == ["running"] * workers)
+
+    def test_more_workers_cut_no_stream_and_take_their_share(self):
+        with harness.Server(workers=None, config=self.config_of(1, sockets=4)) as server:
+            pid = server.worker_pids()[0]
+            followers = Followers(server, server.run(), 10)
+            followers.wait_for_more()
+            self.resize(server, 4)
+            followers.wait_for_more()
+            self.assertEqual(followers.endings, [])
+            self.assertEqual(server.worker_pids()[0], pid)
+            others = [server.stream(server.run(lines=1)) for _ in range(12)]
+            for stream in others:
+                stream.wait_lines(1)
+            clients = [w["counters"]["clients"] for w in server.status()["workers"]]
+            self.assertEqual(sum(clients), 22)
+            self.assertTrue(all(clients), clients)
+            for stream in others:
+                stream.close()
+            followers.end()
+
+    def test_fewer_workers_cut_the_streams_of_those_alone_who_go(self):
+        with harness.Server(workers=None, config=self.config_of(4, sockets=4)) as server:
+            followers = Followers(server, server.run(), 16)
+            followers.wait_for_more()
+            clients = [w["counters"]["clients"] for w in server.status()["workers"]]
+            self.resize(server, 2)
+            followers.wait_for_more()
+            self.assertEqual(len(followers.endings), clients[2] + clients[3])
+            self.assertTrue(all(clean for _, clean in followers.endings))
+            self.assertEqual(followers.refusals, 0)
+            for _ in range(8):  # all four sockets are served
+                self.assertEqual(server.get("/api/v1/health").status, 200)
+            self.resize(server, 3)
+            followers.wait_for_more()
+            followers.end()
+
+    def test_more_workers_than_sockets_are_as_many_as_there_are_sockets(self):
+        with harness.Server(workers=None, config=self.config_of(1, sockets=2)) as server:
+            server.write_config(self.config_of(3, sockets=2))
+            answer = server.ctl("reload")
+            self.assertIn("server.workers: the change takes effect at a restart", answer.stderr)
+            harness.wait_for("two workers", lambda: len(server.worker_pids()) == 2)
+
+    def test_what_needs_a_restart_is_named(self):
+        with harness.Server(nginx=False) as server:
+            server.write_config({"following": {"inotify": False}})
+            answer = server.ctl("reload")
+            self.assertEqual(answer.stderr, "runstreamctl: following.inotify: the change takes "
+                                            "effect at a restart\n")
 
 
 class Reload(harness.TestCase):

@@ -1,6 +1,7 @@
 # Without the roles: what is tested here takes those it is given.
 SUPERVISOR_TEST_LIBS = libsupervisor.a $(SHM_LIBS)
 SUPERVISOR_TESTS = \
+	tests/unit/test_assignment \
 	tests/unit/test_back_off \
 	tests/unit/test_client_orders \
 	tests/unit/test_control \
@@ -11,6 +12,8 @@ SUPERVISOR_TESTS = \
 	tests/unit/test_sockets
 check_PROGRAMS += $(SUPERVISOR_TESTS)
 TESTS += $(SUPERVISOR_TESTS)
+tests_unit_test_assignment_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_assignment_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_back_off_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_back_off_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_client_orders_CFLAGS = $(UNIT_CFLAGS)

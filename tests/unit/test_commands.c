@@ -208,7 +208,7 @@ serve_instance(void)
 	         "\"runs_dir\":\"%s\",\"runtime_dir\":\"/run/runstream\","
 	         "\"discovery\":{\"pid\":11,\"restarts\":0,\"state\":\"running\"},"
 	         "\"workers\":[{\"pid\":12,\"restarts\":0,\"state\":\"running\"},"
-	         "{\"pid\":0,\"restarts\":2,\"state\":\"waiting\"}]}", root);
+	         "{\"pid\":0,\"restarts\":2,\"state\":\"waiting\"}],\"sockets\":5}", root);
 	serve("{\"command\":\"status\"}", answer, strlen(answer), sizeof(fds) / sizeof(fds[0]));
 }
 
@@ -660,8 +660,8 @@ START_TEST(misuse_is_2)
 	ck_assert_contains(err, "go together");
 	ck_assert_int_eq(ctl("exec", "--run-id", "../up", "--", "true", NULL), 2);
 	ck_assert_int_eq(ctl("nginx-config", "--mode", "most", NULL), 2);
-	ck_assert_int_eq(ctl("nginx-config", "--workers", "0", NULL), 2);
-	ck_assert_int_eq(ctl("nginx-config", "--workers", "65", NULL), 2);
+	ck_assert_int_eq(ctl("nginx-config", "--sockets", "0", NULL), 2);
+	ck_assert_int_eq(ctl("nginx-config", "--sockets", "65", NULL), 2);
 }
 END_TEST
 
@@ -687,13 +687,14 @@ END_TEST
 START_TEST(nginx_config_asks_the_instance_then_the_configuration)
 {
 	ck_assert_int_eq(ctl("nginx-config", "upstream", NULL), 0);
-	ck_assert_contains(out, "worker-3.sock");
-	ck_assert_int_eq(ctl("nginx-config", "upstream", "--workers", "1", NULL), 0);
+	ck_assert_contains(out, "worker-6.sock"); /* twice the workers */
+	ck_assert_ptr_null(strstr(out, "worker-7.sock"));
+	ck_assert_int_eq(ctl("nginx-config", "upstream", "--sockets", "1", NULL), 0);
 	ck_assert_ptr_null(strstr(out, "worker-2.sock"));
 	serve_instance();
 	ck_assert_int_eq(ctl("nginx-config", NULL), 0);
-	ck_assert_contains(out, "worker-2.sock");
-	ck_assert_ptr_null(strstr(out, "worker-3.sock"));
+	ck_assert_contains(out, "worker-5.sock");
+	ck_assert_ptr_null(strstr(out, "worker-6.sock"));
 	ck_assert_contains(out, "location ^~ \"/api/\"");
 }
 END_TEST

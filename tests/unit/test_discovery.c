@@ -107,7 +107,6 @@ set_up(void)
 	instance.settings.api.sse.discovery_interval_ms = 50;
 	instance.runs_dir_fd = -1;
 	instance.board_fd = -1;
-	instance.listen_fd = -1;
 	for (int i = 0; i < INSTANCE_WORKERS_MAX; i++)
 		instance.worker_bell_fds[i] = instance.occupancy_fds[i] =
 			instance.counters_fds[i] = -1;

@@ -25,6 +25,11 @@ START_TEST(the_board_tells_pids_restarts_and_the_number_of_workers)
 	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 101);
 	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 1);
 	ck_assert_int_eq(board_pid(reader, INSTANCE_WORKERS_MAX), 200);
+	ck_assert_uint_eq(board_workers(reader), 0);
+	board_set_workers(writer, 7);
+	ck_assert_uint_eq(board_workers(reader), 7);
+	board_set_workers(writer, UINT32_MAX); /* it is input to who reads it */
+	ck_assert_uint_eq(board_workers(reader), INSTANCE_WORKERS_MAX);
 	board_close(&writer);
 	board_close(&reader);
 	close(fd);

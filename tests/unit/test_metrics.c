@@ -25,6 +25,7 @@ set_up(void)
 	instance = (struct instance){ .worker_count = WORKERS, .worker_index = OWN };
 	instance.board_fd = board_create();
 	ck_assert_int_eq(board_open(instance.board_fd, true, &board), 0);
+	board_set_workers(board, WORKERS);
 	board_set(board, BOARD_DISCOVERY, 10);
 	board_set(board, 1, 11);
 	board_set(board, 1, 0);

@@ -10,7 +10,7 @@ static struct nginx_values
 values_of(enum nginx_mode mode)
 {
 	return (struct nginx_values){
-		.runtime_dir = "/run/runstream", .prefix = "/api", .worker_count = 3,
+		.runtime_dir = "/run/runstream", .prefix = "/api", .socket_count = 3,
 		.refused_retry_s = 30, .max_body_bytes = 1048576, .cors_origins = "", .mode = mode,
 	};
 }

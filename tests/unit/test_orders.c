@@ -52,6 +52,15 @@ START_TEST(settings_arrive)
 }
 END_TEST
 
+START_TEST(a_set_of_sockets_arrives)
+{
+	orders_put_listen(&message, UINT64_MAX - 1);
+	ck_assert_int_eq(passed_on(message.data, message.length_bytes), 1);
+	ck_assert_int_eq(order.kind, ORDER_LISTEN);
+	ck_assert_uint_eq(order.listen_set, UINT64_MAX - 1);
+}
+END_TEST
+
 START_TEST(a_kick_arrives)
 {
 	orders_put_kick(&message, UINT64_MAX);
@@ -137,6 +146,7 @@ main(void)
 	suite_add_tcase(suite, tests);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, settings_arrive);
+	tcase_add_test(tests, a_set_of_sockets_arrives);
 	tcase_add_test(tests, a_kick_arrives);
 	tcase_add_test(tests, a_broadcast_arrives_with_and_without_data);
 	tcase_add_test(tests, an_empty_socket_and_a_closed_one_are_told_apart);

@@ -18,7 +18,7 @@
 #include "shm/orders.h"
 #include "supervisor/pool.h"
 
-enum { DEADLINE_MS = 20000 };
+enum { DEADLINE_MS = 20000, PLACES = 3 };
 
 /* What a child tells, one message each, on the descriptor that stands in for its listener. */
 struct report {
@@ -27,6 +27,7 @@ struct report {
 	int64_t poll_interval_ms;
 	int descriptors;
 	uint64_t clients; /* that its counters began with */
+	uint64_t listen_set;
 };
 
 static struct loop *loop;
@@ -55,9 +56,9 @@ count_descriptors(void)
 }
 
 static void
-tell(const struct instance *instance, int64_t poll_interval_ms)
+tell(const struct instance *instance, int64_t poll_interval_ms, uint64_t listen_set)
 {
-	struct report report = { .pid = getpid(), .index = instance->worker_index,
+	struct report report = { .listen_set = listen_set, .pid = getpid(), .index = instance->worker_index,
 		                 .poll_interval_ms = poll_interval_ms,
 		                 .descriptors = count_descriptors() };
 	struct counters *counters;
@@ -67,7 +68,7 @@ tell(const struct instance *instance, int64_t poll_interval_ms)
 		counters_own(counters)->clients = 5;
 		counters_close(&counters);
 	}
-	fd_send(instance->listen_fd, &report, sizeof(report), NULL, 0);
+	fd_send(instance->listen_fds[0], &report, sizeof(report), NULL, 0);
 }
 
 static int
@@ -81,7 +82,7 @@ live(struct instance *instance, bool tells)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (tells)
-		tell(instance, instance->settings.api.sse.poll_interval_ms);
+		tell(instance, instance->settings.api.sse.poll_interval_ms, instance->listen_set);
 	for (;;) {
 		struct pollfd watched[] = { { signal_fd, POLLIN, 0 },
 			                    { instance->supervisor_fd, POLLIN, 0 } };
@@ -97,7 +98,8 @@ live(struct instance *instance, bool tells)
 		if (tells)
 			tell(instance, order.kind == ORDER_SETTINGS
 			                       ? order.settings.api.sse.poll_interval_ms
-			                       : (int64_t)order.client);
+			                       : 0,
+			     order.listen_set);
 		order_fini(&order);
 	}
 }
@@ -119,7 +121,7 @@ static int
 deaf_main(struct instance *instance)
 {
 	signal(SIGTERM, SIG_IGN);
-	tell(instance, 0);
+	tell(instance, 0, 0);
 	for (;;)
 		pause();
 	return 0;
@@ -161,10 +163,11 @@ set_up(void)
 	settings.storage.max_runs = settings.storage.max_buses = 10;
 	settings.server.max_clients_per_worker = 10;
 	buf_init(&sentence);
-	ck_assert_int_eq(segments_make(&settings, &segments, &sentence), 0);
+	ck_assert_int_eq(segments_make(&settings, PLACES, &segments, &sentence), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	reports = pair[0];
-	sockets = (struct sockets){ .fds = { pair[1] }, .count = 1 };
+	/* All are the same: who accepts on which is told, not tried. */
+	sockets = (struct sockets){ .fds = { pair[1], dup(pair[1]), dup(pair[1]) }, .count = PLACES };
 	privileges = (struct privileges){ .changes_user = false };
 	ck_assert_int_eq(loop_new(&loop), 0);
 	is_down = false;
@@ -210,10 +213,11 @@ START_TEST(children_have_their_own_descriptors_and_no_others)
 	ck_assert_int_eq(report.pid, pool.children[1].pid);
 	ck_assert_int_eq(board_pid(segments.board_map, 1), report.pid);
 	ck_assert_str_eq(pool_state(&pool, 1), "running");
-	/* 0-2, registry, buses, board, its bell and discovery's, occupancy, counters,
-	 * clients, listener, supervisor, and a signalfd of its own; the runs directory is missing. */
+	/* 0-2, registry, buses, board, its bell and discovery's, clients, supervisor, and a signalfd
+	 * of its own; and of each place the listener, occupancy, counters; the runs directory is
+	 * missing. */
 	if (pool.runs_dir_fd < 0)
-		ck_assert_int_eq(report.descriptors, 14);
+		ck_assert_int_eq(report.descriptors, 11 + 3 * PLACES);
 	stop();
 	ck_assert_int_eq(board_pid(segments.board_map, 1), 0);
 	ck_assert_str_eq(pool_state(&pool, 1), "stopped");
@@ -300,6 +304,161 @@ START_TEST(stopping_ends_the_wait_for_a_restart)
 }
 END_TEST
 
+/* Turns the loop until that many workers run and none is on its way out. */
+static void
+wait_workers(uint32_t count)
+{
+	int64_t until_ms = clock_now_ms() + DEADLINE_MS;
+
+	for (;;) {
+		uint32_t running = 0, others = 0;
+
+		for (uint32_t i = 1; i < pool.count; i++) {
+			const char *state = pool_state(&pool, i);
+
+			running += strcmp(state, "running") == 0;
+			others += strcmp(state, "draining") == 0 || strcmp(state, "waiting") == 0;
+		}
+		if (running == count && others == 0)
+			break;
+		ck_assert_int_lt(clock_now_ms(), until_ms);
+		ck_assert_int_eq(loop_turn(loop, 20), 0);
+	}
+	ck_assert_uint_eq(board_workers(segments.board_map), count);
+}
+
+static void
+resize(int64_t workers)
+{
+	settings.server.workers = workers;
+	pool_resize(&pool);
+	wait_workers((uint32_t)workers);
+}
+
+static void
+assert_sets(uint64_t first, uint64_t second, uint64_t third)
+{
+	const uint64_t expected[] = { first, second, third };
+
+	for (uint32_t i = 0; i < PLACES; i++) {
+		const struct child *child = &pool.children[1 + i];
+
+		ck_assert_uint_eq(child->listen_set, expected[i]);
+		if (child->pid != 0)
+			ck_assert_uint_eq(child->told_set, expected[i]);
+	}
+}
+
+START_TEST(more_and_fewer_workers_share_the_same_sockets)
+{
+	pid_t first;
+
+	start(telling_main);
+	ck_assert_uint_eq(next_report().listen_set, 7);
+	first = pool.children[1].pid;
+	assert_sets(7, 0, 0);
+	resize(3);
+	assert_sets(1, 2, 4);
+	resize(2);
+	assert_sets(1 | 4, 2, 0);
+	ck_assert_str_eq(pool_state(&pool, 3), "stopped");
+	resize(3);
+	assert_sets(1, 2, 4);
+	resize(1);
+	assert_sets(7, 0, 0);
+	ck_assert_int_eq(pool.children[1].pid, first);
+	stop();
+}
+END_TEST
+
+START_TEST(a_drained_worker_is_replaced_and_others_accept_meanwhile)
+{
+	pid_t first, second;
+
+	settings.server.workers = 2;
+	start(telling_main);
+	wait_workers(2);
+	first = pool.children[1].pid;
+	second = pool.children[2].pid;
+	ck_assert_int_eq(pool_drain(&pool, 2), 0);
+	ck_assert_str_eq(pool_state(&pool, 2), "draining");
+	assert_sets(7, 0, 0);
+	wait_workers(2);
+	assert_sets(1 | 4, 2, 0);
+	ck_assert_int_eq(pool.children[1].pid, first);
+	ck_assert_int_ne(pool.children[2].pid, second);
+	ck_assert_int_eq(pool_drain(&pool, 3), -ENOENT);
+	ck_assert_int_eq(pool_drain(&pool, INSTANCE_WORKERS_MAX + 1), -ENOENT);
+	stop();
+	ck_assert_int_eq(pool_drain(&pool, 1), -ESHUTDOWN);
+}
+END_TEST
+
+START_TEST(all_are_drained_one_after_another)
+{
+	pid_t pids[1 + PLACES];
+	bool are_new = false;
+
+	settings.server.workers = PLACES;
+	start(telling_main);
+	wait_workers(PLACES);
+	for (uint32_t i = 1; i <= PLACES; i++)
+		pids[i] = pool.children[i].pid;
+	ck_assert_int_eq(pool_drain(&pool, POOL_ALL_WORKERS), 0);
+	while (!are_new) {
+		int away = 0;
+
+		ck_assert_int_eq(loop_turn(loop, 1000), 0);
+		are_new = true;
+		for (uint32_t i = 1; i <= PLACES; i++) {
+			const struct child *child = &pool.children[i];
+
+			away += child->pid == 0 || child->is_draining;
+			are_new = are_new && child->pid != 0 && child->pid != pids[i];
+		}
+		ck_assert_int_le(away, 1);
+	}
+	wait_workers(PLACES);
+	assert_sets(1, 2, 4);
+	stop();
+}
+END_TEST
+
+START_TEST(a_worker_that_waits_for_its_restart_leaves_its_sockets_to_others)
+{
+	settings.server.workers = 2;
+	start(telling_main);
+	wait_workers(2);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = pool.children[2].pid;
+
+		/* At once the first time: its sockets stay its own. */
+		assert_sets(1 | 4, 2, 0);
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		while (pool.children[2].pid == pid)
+			ck_assert_int_eq(loop_turn(loop, 1000), 0);
+		if (i == 0)
+			wait_workers(2);
+	}
+	ck_assert_str_eq(pool_state(&pool, 2), "waiting");
+	assert_sets(7, 0, 0);
+	wait_workers(2);
+	assert_sets(1 | 4, 2, 0);
+	stop();
+}
+END_TEST
+
+START_TEST(sockets_that_outlive_us_are_left_to_the_next_instance)
+{
+	sockets.outlive_us = true;
+	start(deaf_main);
+	next_report();
+	pool_stop(&pool);
+	assert_sets(0, 0, 0);
+	stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -316,6 +475,11 @@ main(void)
 	tcase_add_test(tests, a_child_that_does_not_stop_is_killed_by_a_second_request);
 	tcase_add_test(tests, a_child_that_does_not_stop_is_killed_at_the_deadline);
 	tcase_add_test(tests, stopping_ends_the_wait_for_a_restart);
+	tcase_add_test(tests, more_and_fewer_workers_share_the_same_sockets);
+	tcase_add_test(tests, a_drained_worker_is_replaced_and_others_accept_meanwhile);
+	tcase_add_test(tests, all_are_drained_one_after_another);
+	tcase_add_test(tests, a_worker_that_waits_for_its_restart_leaves_its_sockets_to_others);
+	tcase_add_test(tests, sockets_that_outlive_us_are_left_to_the_next_instance);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -211,19 +211,40 @@ START_TEST(pinning_keeps_what_needs_a_restart_and_names_it)
 	ck_assert_int_eq(settings_init(&running), 0);
 	ck_assert_int_eq(settings_init(&next), 0);
 	ck_assert_int_eq(set(&next, "storage.runs_dir", "/elsewhere"), 0);
-	ck_assert_int_eq(set(&next, "server.workers", "64"), 0);
+	ck_assert_int_eq(set(&next, "server.sockets", "64"), 0);
+	ck_assert_int_eq(set(&next, "server.workers", "63"), 0);
 	ck_assert_int_eq(set(&next, "following.inotify", "false"), 0);
 	ck_assert_int_eq(set(&next, "api.sse.poll_interval_ms", "77"), 0);
 	ck_assert_int_eq(settings_pin(&next, &running, pinned), 3);
 	ck_assert_str_eq(pinned[0]->path, "storage.runs_dir");
 	ck_assert_str_eq(pinned[1]->path, "following.inotify");
-	ck_assert_str_eq(pinned[2]->path, "server.workers");
+	ck_assert_str_eq(pinned[2]->path, "server.sockets");
 	ck_assert_str_eq(next.storage.runs_dir, running.storage.runs_dir);
 	ck_assert(next.following.inotify);
-	ck_assert_int_eq(next.server.workers, running.server.workers);
+	ck_assert_int_eq(next.server.sockets, running.server.sockets);
+	ck_assert_int_eq(next.server.workers, 63);
 	ck_assert_int_eq(next.api.sse.poll_interval_ms, 77);
 	settings_fini(&running);
 	settings_fini(&next);
+}
+END_TEST
+
+START_TEST(there_is_a_socket_for_each_worker_and_room_for_more)
+{
+	static const struct {
+		int64_t workers, sockets;
+		uint32_t expected;
+	} cases[] = { { 1, 0, 2 }, { 8, 0, 16 }, { 33, 0, 64 }, { 64, 0, 64 },
+		      { 4, 4, 4 }, { 4, 3, 4 },  { 4, 9, 9 } };
+	struct settings settings;
+
+	ck_assert_int_eq(settings_init(&settings), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		settings.server.workers = cases[i].workers;
+		settings.server.sockets = cases[i].sockets;
+		ck_assert_uint_eq(settings_sockets(&settings), cases[i].expected);
+	}
+	settings_fini(&settings);
 }
 END_TEST
 
@@ -248,6 +269,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tests, there_is_a_socket_for_each_worker_and_room_for_more);
 	tcase_add_test(tests, every_default_is_a_value_that_its_key_takes);
 	tcase_add_test(tests, keys_are_unique_and_each_has_a_member_and_a_sentence);
 	tcase_add_test(tests, defaults_are_those_of_the_contract);

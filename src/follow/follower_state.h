@@ -100,6 +100,8 @@ void follower_apply(struct follower *f, struct look *look);
 void look_begin(struct follower *f);
 /* Looks at the end of this turn, so that many hints make one look. */
 void look_soon(struct follower *f);
+/* The settings were changed: the next look comes within the new interval. */
+void look_reschedule(struct follower *f);
 
 /* One more reference to the directory, made if need be, or NULL without memory. */
 struct directory *followers_get_directory(struct followers *set, const char *path);

@@ -114,6 +114,15 @@ followers_look_anew(struct followers *followers)
 		look_soon(f);
 }
 
+void
+followers_settings_changed(struct followers *followers)
+{
+	struct follower *f, *next;
+
+	HASH_ITER (hh, followers->by_path, f, next)
+		look_reschedule(f);
+}
+
 struct followers_figures
 followers_figures(const struct followers *followers)
 {

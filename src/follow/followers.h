@@ -25,6 +25,8 @@ void followers_free(struct followers **followers);
 struct followers_figures followers_figures(const struct followers *followers);
 /* The runs directory is another one than before, or may be: all is looked at, and watched, anew. */
 void followers_look_anew(struct followers *followers);
+/* The settings were changed in place: who waits for its next look waits for the new interval. */
+void followers_settings_changed(struct followers *followers);
 bool followers_have_inotify(const struct followers *followers);
 
 /*

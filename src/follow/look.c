@@ -25,8 +25,8 @@ needs_watch(const struct follower *f)
 	       loop_now_ms(f->set->loop) >= f->directory->ask_again_ms;
 }
 
-static void
-schedule(struct follower *f)
+static int64_t
+interval_ms(const struct follower *f)
 {
 	const struct settings *s = f->set->settings;
 	/* Where inotify sees all there is to see, a look now and then; elsewhere each interval.
@@ -35,9 +35,25 @@ schedule(struct follower *f)
 	bool hinted = is_watched(f) && !f->is_elsewhere && !f->coming && !f->has_failed &&
 	              follower_current(f)->file_system != FILE_SYSTEM_REMOTE;
 
-	loop_timer_set(f->set->loop, &f->look_timer,
-	               hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms,
-	               look_timed, f);
+	return hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms;
+}
+
+static void
+schedule(struct follower *f)
+{
+	loop_timer_set(f->set->loop, &f->look_timer, interval_ms(f), look_timed, f);
+}
+
+void
+look_reschedule(struct follower *f)
+{
+	int64_t most_ms = interval_ms(f);
+
+	/* Anywhere in the interval: thousands of files are not to be looked at all at once, now and
+	 * ever after. */
+	if (loop_timer_is_set(&f->look_timer) &&
+	    f->look_timer.due_ms - loop_now_ms(f->set->loop) > most_ms)
+		loop_timer_set(f->set->loop, &f->look_timer, random() % (most_ms + 1), look_timed, f);
 }
 
 /* There is nothing to be read at the path; other errors say nothing about it. */

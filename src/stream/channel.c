@@ -61,6 +61,13 @@ channel_wake_at(struct channel *c, int64_t due_ms)
 }
 
 void
+channel_settings_changed(struct channel *c)
+{
+	if (loop_timer_is_set(&c->due_timer))
+		channel_wake_at(c, loop_now_ms(c->hub->loop));
+}
+
+void
 channel_park(struct channel *c, struct stream *stream)
 {
 	audience_join(&c->audience, stream);

@@ -96,6 +96,8 @@ const char *channel_file_name(const struct channel *channel, enum cursor_file fi
 
 /* Has those who wait woken at a time on the monotonic clock, at the latest. */
 void channel_wake_at(struct channel *channel, int64_t due_ms);
+/* The settings were changed in place: who waits for a time asks again when it is. */
+void channel_settings_changed(struct channel *channel);
 
 /*
  * Whether the run has ended, and its files have not changed for terminal_linger_ms, as seen by a

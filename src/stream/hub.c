@@ -90,7 +90,12 @@ hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg)
 void
 hub_settings_changed(struct hub *hub)
 {
+	struct channel *c, *next;
+
 	hub->cache.most_bytes = (size_t)hub->settings->following.cache_bytes;
+	followers_settings_changed(hub->followers);
+	HASH_ITER (hh, hub->channels, c, next)
+		channel_settings_changed(c);
 }
 
 /* --- channels ------------------------------------------------------------------------------------------ */

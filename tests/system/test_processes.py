@@ -462,6 +462,114 @@ class Resize(harness.TestCase):
 
 
 class Reload(harness.TestCase):
+    def reload_while_open(self, before, after, query="", prepare=None, workers=1):
+        """A server with a stream open under these settings, reloaded with those."""
+        server = self.enterContext(harness.Server(config=before, workers=workers))
+        run = server.run(lines=1)
+        stream = server.stream(run, query)
+        self.addCleanup(stream.close)
+        stream.wait_lines(1)
+        if prepare:
+            prepare(run)
+        server.write_config(after)
+        server.ctl("reload")
+        return server, run, stream
+
+    @staticmethod
+    def sse(**keys):
+        return {"api": {"sse": keys}}
+
+    def test_heartbeat_interval_holds_for_open_streams(self):
+        _, _, stream = self.reload_while_open(self.sse(heartbeat_interval_s=3600),
+                                              self.sse(heartbeat_interval_s=1))
+        stream.wait("heartbeat")
+
+    def test_partial_flush_holds_for_open_streams(self):
+        _, _, stream = self.reload_while_open(
+            self.sse(partial_flush_ms=3600000), self.sse(partial_flush_ms=10),
+            prepare=lambda run: run.out("name? "))
+        self.assertEqual(stream.wait("log", line="name? ").data["partial"], True)
+
+    def test_terminal_linger_holds_for_open_streams(self):
+        def finish(run):
+            run.finish()
+            harness.wait_for("the end is known", lambda: run.server.get(
+                "/api/v1/runs/" + run.id).json()["status"] == "completed")
+        _, _, stream = self.reload_while_open(self.sse(terminal_linger_ms=3600000),
+                                              self.sse(terminal_linger_ms=10), prepare=finish)
+        stream.read_until_complete()
+
+    def test_poll_interval_holds_for_open_streams(self):
+        polling = {"following": {"inotify": False}}
+        _, _, stream = self.reload_while_open(
+            dict(self.sse(poll_interval_ms=60000), **polling),
+            dict(self.sse(poll_interval_ms=20), **polling),
+            prepare=lambda run: run.out("line 2\n"))
+        stream.wait_lines(2)
+
+    def test_max_line_bytes_holds_for_open_streams(self):
+        _, run, stream = self.reload_while_open(self.sse(max_line_bytes=65536),
+                                                self.sse(max_line_bytes=1024))
+        run.out("x" * 1500 + "\n")
+        self.assertEqual([stream.wait("log").data.get("partial") for _ in range(2)],
+                         [True, None])
+
+    def test_client_timeout_holds_for_open_streams(self):
+        server, run, _ = self.reload_while_open(
+            self.sse(client_timeout_s=86400), self.sse(client_timeout_s=86400))
+        stuck = harness.Request(server.port, "/api/v1/runs/%s/stream" % run.id,
+                                window_bytes=4096)
+        self.addCleanup(stuck.close)
+        # More than all that lies between the worker and it: buffers of kernel and nginx.
+        for _ in range(16):
+            run.out("".join("%01023d\n" % n for n in range(1024)))
+        server.write_config(self.sse(client_timeout_s=1))
+        server.ctl("reload")
+        harness.wait_for("it is ended", lambda: server.counters()["clients_timed_out"] == 1)
+
+    def test_request_timeout_holds_for_open_requests(self):
+        server, _, _ = self.reload_while_open({}, {})
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(server.runtime_dir, "worker-1.sock"))
+            s.sendall(begin_request()[:9])
+            server.write_config({"server": {"request_timeout_ms": 100}})
+            began = time.monotonic()
+            server.ctl("reload")
+            s.settimeout(harness.seconds(10))
+            self.assertEqual(s.recv(100), b"")
+            self.assertLess(time.monotonic() - began, harness.seconds(4))
+
+    def test_max_clients_per_worker_refuses_new_ones_and_keeps_the_old(self):
+        server, run, stream = self.reload_while_open({}, {"server": {
+            "max_clients_per_worker": 1}})
+
+        def refused():
+            with server.stream(run) as another:
+                return another.next().name == "refused"
+        harness.wait_for("the new limit holds", refused)
+        run.out("line 2\n")
+        stream.wait_lines(2)
+
+    def test_discovery_interval_holds_at_once(self):
+        polling = {"following": {"inotify": False}}
+        server, _, _ = self.reload_while_open(
+            dict(self.sse(discovery_interval_ms=3600000), **polling), {})
+        server.run("late", lines=1)
+        # Nobody asks for it, which would have it looked for.
+        before = len(server.get("/api/v1/runs").json()["runs"])
+        self.assertLess(before, 2)
+        server.write_config(dict(self.sse(discovery_interval_ms=20), **polling))
+        server.ctl("reload")
+        harness.wait_for("it is found", lambda: len(
+            server.get("/api/v1/runs").json()["runs"]) == 2)
+
+    def test_a_bad_file_is_told_in_the_log_as_well(self):
+        with harness.Server(nginx=False, workers=1) as server:
+            server.write_config("api:\n  sse:\n    poll_interval_ms: soon\n")
+            server.daemon.send_signal(signal.SIGHUP)
+            harness.wait_for("it is logged", lambda: "reload_failed" in server.log())
+            self.assertRegex(server.log(), r"reload_failed .*config\.yaml:3:23")
+
     def test_reload_cuts_no_stream_and_takes_the_new_settings(self):
         with harness.Server() as server:
             run = server.run(lines=1)

@@ -311,6 +311,8 @@ start(struct discovery *d)
 		                    EPOLLIN, on_supervisor, d);
 	if (!error)
 		loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+	if (!error)
+		pulse_begin(&d->pulse, d->loop, d->instance->supervisor_fd);
 	return error;
 }
 
@@ -321,6 +323,7 @@ finish(struct discovery *d)
 
 	if (d->loop)
 		watch_stop(d);
+	pulse_end(&d->pulse);
 	if (d->root)
 		folders_stop(d);
 	duplicate = d->duplicates;

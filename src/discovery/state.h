@@ -27,6 +27,7 @@
 #include "base/loop.h"
 #include "model/run_id.h"
 #include "shm/instance.h"
+#include "shm/pulse.h"
 #include "shm/registry_writer.h"
 
 enum {
@@ -146,6 +147,7 @@ struct discovery {
 
 	struct loop_fd bell_watch, supervisor_watch;
 	struct loop_timer look_timer;
+	struct pulse pulse;
 	bool bell_rung;          /* since the last look began */
 	int64_t look_began_ms, look_ended_ms; /* monotonic; of the last one */
 	uint64_t changes_rung, bus_changes_rung; /* registry_changes_now() when workers were told */

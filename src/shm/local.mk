@@ -6,6 +6,7 @@ libshm_a_SOURCES = \
 	src/shm/counters.c src/shm/counters.h \
 	src/shm/instance.c src/shm/instance.h \
 	src/shm/orders.c src/shm/orders.h \
+	src/shm/pulse.c src/shm/pulse.h \
 	src/shm/occupancy.c src/shm/occupancy.h \
 	src/shm/registry.c src/shm/registry.h \
 	src/shm/registry_bus.c src/shm/registry_bus.h \

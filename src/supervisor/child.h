@@ -32,6 +32,11 @@ struct child {
 	bool accepts;                /* or will in a moment: sockets may be assigned to it */
 	uint64_t listen_set;         /* the sockets assigned to it (assignment.h) */
 	uint64_t told_set;           /* those that it knows to be its own */
+	struct loop_fd pulse_watch;  /* this and the next three are health's (health.h) */
+	bool is_watched;
+	bool is_up;                  /* has been heard of */
+	int64_t pulse_ms;            /* when last; or when it was started */
+	bool was_aborted;            /* by the watchdog */
 	void *owner;
 };
 

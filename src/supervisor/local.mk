@@ -6,6 +6,8 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/client_orders.c src/supervisor/client_orders.h \
 	src/supervisor/control.c src/supervisor/control.h \
 	src/supervisor/daemonize.c src/supervisor/daemonize.h \
+	src/supervisor/health.c src/supervisor/health.h \
+	src/supervisor/notify.c src/supervisor/notify.h \
 	src/supervisor/options.c src/supervisor/options.h \
 	src/supervisor/pool.c src/supervisor/pool.h src/supervisor/pool_parts.h \
 	src/supervisor/pool_replace.c \
@@ -15,7 +17,8 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/segments.c src/supervisor/segments.h \
 	src/supervisor/sockets.c src/supervisor/sockets.h \
 	src/supervisor/status.c src/supervisor/status.h \
-	src/supervisor/supervisor.c src/supervisor/supervisor.h
+	src/supervisor/supervisor.c src/supervisor/supervisor.h \
+	src/supervisor/watchdog.c src/supervisor/watchdog.h
 
 sbin_PROGRAMS += runstreamd
 runstreamd_SOURCES = src/runstreamd.c

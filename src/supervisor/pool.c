@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "shm/orders.h"
+#include "supervisor/health.h"
 #include "supervisor/pool_parts.h"
 
 /* --- starting --------------------------------------------------------------------------------- */
@@ -56,6 +57,10 @@ start(struct pool *pool, struct child *child)
 	settings_fini(&instance.settings);
 	if (error)
 		return error;
+	child->was_aborted = false;
+	error = health_watch(pool, child);
+	if (error)
+		log_warning("child_unheard", "process=%s error=\"%s\"", child->name, strerror(-error));
 	board_set(pool->parts.segments->board_map, child->process, child->pid);
 	log_info("child_started", "process=%s child_pid=%d", child->name, (int)child->pid);
 	return 0;
@@ -119,6 +124,7 @@ handle_end(struct pool *pool, struct child *child, int status)
 
 	/* First of all: the clients that it counted are gone. */
 	board_set(pool->parts.segments->board_map, child->process, 0);
+	health_unwatch(pool, child);
 	child_forget(child);
 	describe(status, how, sizeof(how));
 	loop_timer_stop(pool->parts.loop, &child->timer);
@@ -243,6 +249,7 @@ pool_fini(struct pool *pool)
 	/* Those who still live see the end of their supervisor_fd, and end as well. */
 	for (uint32_t i = 0; i < pool->count; i++) {
 		loop_timer_stop(pool->parts.loop, &pool->children[i].timer);
+		health_unwatch(pool, &pool->children[i]);
 		child_forget(&pool->children[i]);
 	}
 	loop_timer_stop(pool->parts.loop, &pool->deadline);

@@ -19,6 +19,7 @@
 enum { POOL_KILL_AFTER_MS = 5000 }; /* more than drain_ms, for a child to end */
 
 typedef void pool_down_fn(void *arg);
+typedef void pool_child_up_fn(void *arg);
 
 /* All borrowed, for as long as the pool lives. */
 struct pool_parts {
@@ -30,6 +31,7 @@ struct pool_parts {
 	int lock_fd;
 	child_main_fn *discovery_main, *worker_main;
 	pool_down_fn *down; /* called once when all have ended after pool_stop() */
+	pool_child_up_fn *child_up; /* a child was heard of for the first time; or NULL */
 	void *arg;
 };
 

@@ -186,11 +186,12 @@ runtime_dir_write_pid(const char *path, struct buf *sentence)
 }
 
 void
-runtime_dir_clear(const char *path, bool with_worker_sockets)
+runtime_dir_clear(const char *path, bool with_control_socket, bool with_worker_sockets)
 {
 	char name[PATH_MAX];
 
-	unlink(join(path, CONTROL_SOCKET_NAME, name));
+	if (with_control_socket)
+		unlink(join(path, CONTROL_SOCKET_NAME, name));
 	unlink(join(path, RUNTIME_DIR_PID_FILE, name));
 	unlink(join(path, RUNTIME_DIR_PID_FILE ".new", name));
 	for (int i = 1; with_worker_sockets && i <= INSTANCE_WORKERS_MAX; i++) {

@@ -32,11 +32,11 @@ int runtime_dir_lock(const char *path, int64_t patience_ms, int *ret_fd, struct 
 int runtime_dir_write_pid(const char *path, struct buf *sentence);
 
 /*
- * Removes what an instance makes, what a killed one left as well as what we made: the control
- * socket, the pid file, and, unless they are a service manager's, the workers' sockets. The lock
+ * Removes what an instance makes, what a killed one left as well as what we made: the pid file,
+ * and, unless they are a service manager's, the control socket and the workers' sockets. The lock
  * must be held.
  */
-void runtime_dir_clear(const char *path, bool with_worker_sockets);
+void runtime_dir_clear(const char *path, bool with_control_socket, bool with_worker_sockets);
 
 /* Gives the lock back, and removes its file. */
 void runtime_dir_unlock(const char *path, int *fd);

@@ -18,6 +18,8 @@ enum {
 	FIRST_PASSED_FD = 3, /* SD_LISTEN_FDS_START */
 };
 
+#define CONTROL_NAME "control"
+
 /* --- sockets that were handed over ------------------------------------------------------------ */
 
 static bool
@@ -28,16 +30,18 @@ variable_is(const char *name, uint64_t *ret_value)
 	return text && num_parse_u64(text, strlen(text), ret_value) == 0;
 }
 
+/* Makes one of them ours. 0, or -errno and a sentence. */
 static int
-take(int fd, struct buf *sentence)
+take(int fd, int expected_type, struct buf *sentence)
 {
 	int listens = 0, type = 0;
 	socklen_t length = sizeof(int);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || !listens ||
-	    type != SOCK_STREAM) {
-		buf_printf(sentence, "descriptor %d (LISTEN_FDS): not a listening stream socket", fd);
+	    type != expected_type) {
+		buf_printf(sentence, "descriptor %d (LISTEN_FDS): not a listening %s socket", fd,
+		           expected_type == SOCK_STREAM ? "stream" : "sequential packet");
 		return -EINVAL;
 	}
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -45,34 +49,77 @@ take(int fd, struct buf *sentence)
 	return fd_set_nonblocking(fd);
 }
 
-int
-sockets_take(struct sockets *ret_sockets, struct buf *sentence)
+/* Whether the first of the names, which are separated by colons, is this one; goes on to the next. */
+static bool
+name_is(const char **names, const char *name)
+{
+	size_t length = strcspn(*names, ":");
+	bool is = length == strlen(name) && strncmp(*names, name, length) == 0;
+
+	*names += length;
+	if (**names == ':')
+		(*names)++;
+	return is;
+}
+
+static int
+complain_of_number(struct buf *sentence)
+{
+	buf_printf(sentence, "LISTEN_FDS: more than %d sockets", INSTANCE_WORKERS_MAX);
+	return -EINVAL;
+}
+
+/* With the names of the sockets, as the variable has them. */
+static int
+take_all(uint64_t count, const char *names, struct sockets *ret_sockets, int *ret_control_fd,
+         struct buf *sentence)
 {
 	struct sockets sockets = { .count = 0 };
-	uint64_t pid = 0, count = 0;
-	bool are_ours = variable_is("LISTEN_PID", &pid) && pid == (uint64_t)getpid() &&
-	                variable_is("LISTEN_FDS", &count);
+	int control_fd = -1;
 
+	if (count > INSTANCE_WORKERS_MAX + 1)
+		return complain_of_number(sentence);
+	for (uint64_t i = 0; i < count; i++) {
+		int fd = FIRST_PASSED_FD + (int)i, error;
+		bool is_control = name_is(&names, CONTROL_NAME);
+
+		if (is_control && control_fd >= 0) {
+			buf_puts(sentence, "LISTEN_FDNAMES: more than one \"" CONTROL_NAME "\"");
+			return -EINVAL;
+		}
+		error = take(fd, is_control ? SOCK_SEQPACKET : SOCK_STREAM, sentence);
+		if (error)
+			return error;
+		if (is_control) {
+			control_fd = fd;
+			continue;
+		}
+		if (sockets.count == INSTANCE_WORKERS_MAX)
+			return complain_of_number(sentence);
+		sockets.fds[sockets.count++] = fd;
+	}
+	sockets.outlive_us = sockets.count > 0;
+	*ret_sockets = sockets;
+	*ret_control_fd = control_fd;
+	return 0;
+}
+
+int
+sockets_take(struct sockets *ret_sockets, int *ret_control_fd, struct buf *sentence)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	uint64_t pid = 0, count = 0;
+	int error;
+
+	if (!variable_is("LISTEN_PID", &pid) || pid != (uint64_t)getpid() ||
+	    !variable_is("LISTEN_FDS", &count))
+		count = 0;
+	error = take_all(count, names ? names : "", ret_sockets, ret_control_fd, sentence);
 	/* Not for those whom we start. */
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	if (!are_ours)
-		count = 0;
-	if (count > INSTANCE_WORKERS_MAX) {
-		buf_printf(sentence, "LISTEN_FDS: more than %d sockets", INSTANCE_WORKERS_MAX);
-		return -EINVAL;
-	}
-	for (; sockets.count < count; sockets.count++) {
-		int fd = FIRST_PASSED_FD + (int)sockets.count, error = take(fd, sentence);
-
-		if (error)
-			return error;
-		sockets.fds[sockets.count] = fd;
-	}
-	sockets.outlive_us = count > 0;
-	*ret_sockets = sockets;
-	return 0;
+	return error;
 }
 
 /* --- sockets of our own ----------------------------------------------------------------------- */

@@ -19,11 +19,12 @@ struct sockets {
 };
 
 /*
- * Takes what the service manager handed over (LISTEN_PID, LISTEN_FDS: sd_listen_fds(3)), and
- * removes the variables: the nth socket is worker n's. *ret_sockets has a count of 0 when there
- * is none. 0, or -errno and a sentence.
+ * Takes what the service manager handed over (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES:
+ * sd_listen_fds(3)), and removes the variables. One that is named "control" is the control
+ * socket; of the others the nth is worker n's. *ret_sockets has a count of 0, and
+ * *ret_control_fd is -1, when there is none. 0, or -errno and a sentence.
  */
-int sockets_take(struct sockets *ret_sockets, struct buf *sentence);
+int sockets_take(struct sockets *ret_sockets, int *ret_control_fd, struct buf *sentence);
 
 /*
  * Makes worker-1.sock to worker-<count>.sock in directory, with mode, and group unless it is

@@ -21,6 +21,8 @@
 #include "supervisor/client_orders.h"
 #include "supervisor/control.h"
 #include "supervisor/daemonize.h"
+#include "supervisor/health.h"
+#include "supervisor/notify.h"
 #include "supervisor/options.h"
 #include "supervisor/pool.h"
 #include "supervisor/privileges.h"
@@ -28,6 +30,7 @@
 #include "supervisor/segments.h"
 #include "supervisor/sockets.h"
 #include "supervisor/status.h"
+#include "supervisor/watchdog.h"
 #include "worker/worker.h"
 
 enum { EXIT_MISUSED = 2 };
@@ -37,13 +40,41 @@ struct supervisor {
 	struct settings settings; /* as of now */
 	struct privileges privileges;
 	int lock_fd;
+	int control_fd; /* a service manager's, or -1 */
 	int64_t started_ms;
 	struct loop *loop;
 	struct sockets sockets;
 	struct segments segments;
 	struct pool pool;
 	struct control *control;
+	struct notify notify;
+	struct watchdog watchdog;
+	bool is_up; /* all children have been heard of */
 };
+
+/* --- what a service manager is told --------------------------------------------------------------- */
+
+static void
+tell_state(const struct supervisor *supervisor)
+{
+	notify_send(&supervisor->notify, "READY=1\nSTATUS=Streaming with %jd workers from %s.",
+	            (intmax_t)supervisor->settings.server.workers,
+	            supervisor->settings.storage.runs_dir);
+}
+
+/* The workers listen, and discovery has begun to look. */
+static void
+handle_child_up(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	if (supervisor->is_up || supervisor->pool.is_stopping ||
+	    !health_all_are_up(&supervisor->pool))
+		return;
+	supervisor->is_up = true;
+	log_info("up", "after_ms=%jd", (intmax_t)(clock_now_ms() - supervisor->started_ms));
+	tell_state(supervisor);
+}
 
 /* --- reload ----------------------------------------------------------------------------------- */
 
@@ -77,7 +108,7 @@ tell_waiting(struct json_object *waiting, const char *path)
 /* 0, and the keys that wait for a restart are added to waiting (or NULL); or -errno and a sentence:
  * then all is as before. */
 static int
-reload(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
+take_new_settings(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
 {
 	const struct settings_key *pinned[SETTINGS_COUNT];
 	char error_text[CONF_ERROR_BYTES];
@@ -114,6 +145,22 @@ reload(struct supervisor *supervisor, struct json_object *waiting, struct buf *s
 	return 0;
 }
 
+static int
+reload(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
+{
+	int error;
+
+	notify_reloading(&supervisor->notify);
+	error = take_new_settings(supervisor, waiting, sentence);
+	/* READY also then: it is as ready as before. */
+	if (error)
+		notify_send(&supervisor->notify, "READY=1\nSTATUS=Not reloaded: %s",
+		            buf_string(sentence));
+	else
+		tell_state(supervisor);
+	return error;
+}
+
 static void
 handle_hangup(void *arg, int signal_number)
 {
@@ -126,13 +173,24 @@ handle_hangup(void *arg, int signal_number)
 
 /* --- stopping --------------------------------------------------------------------------------- */
 
+/* A second time is not waited any longer. */
+static void
+stop(struct supervisor *supervisor)
+{
+	int64_t most_ms = supervisor->settings.server.drain_ms + 2 * POOL_KILL_AFTER_MS;
+
+	if (!supervisor->pool.is_stopping)
+		notify_send(&supervisor->notify,
+		            "STOPPING=1\nEXTEND_TIMEOUT_USEC=%jd\nSTATUS=Ending streams.",
+		            (intmax_t)most_ms * 1000);
+	pool_stop(&supervisor->pool);
+}
+
 static void
 handle_stop(void *arg, int signal_number)
 {
-	struct supervisor *supervisor = arg;
-
 	log_info("stopping", "signal=%d", signal_number);
-	pool_stop(&supervisor->pool);
+	stop(arg);
 }
 
 static void
@@ -194,7 +252,7 @@ command_stop(void *arg, struct control_answer *answer)
 	if (supervisor->pool.is_stopping)
 		return 0;
 	log_info("stopping", "command=" CONTROL_COMMAND_STOP);
-	pool_stop(&supervisor->pool);
+	stop(supervisor);
 	return 0;
 }
 
@@ -254,11 +312,13 @@ static int
 serve_control(struct supervisor *supervisor, struct buf *sentence)
 {
 	char path[SETTINGS_TEXT_BYTES + sizeof("/" CONTROL_SOCKET_NAME)];
-	int error, fd;
+	int error, fd = supervisor->control_fd;
 
-	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET_NAME,
-	         supervisor->settings.server.runtime_dir);
-	fd = sockets_listen(path, SOCK_SEQPACKET, 0600, (gid_t)-1, sentence);
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET_NAME,
+		         supervisor->settings.server.runtime_dir);
+		fd = sockets_listen(path, SOCK_SEQPACKET, 0600, (gid_t)-1, sentence);
+	}
 	if (fd < 0)
 		return fd;
 	error = control_new(supervisor->loop, fd, commands, sizeof(commands) / sizeof(commands[0]),
@@ -281,6 +341,7 @@ start_pool(struct supervisor *supervisor)
 		.discovery_main = discovery_main,
 		.worker_main = worker_main,
 		.down = handle_down,
+		.child_up = handle_child_up,
 		.arg = supervisor,
 	};
 
@@ -312,7 +373,8 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 		                         &supervisor->lock_fd, sentence);
 	if (error)
 		return error;
-	runtime_dir_clear(directory, !supervisor->sockets.outlive_us);
+	runtime_dir_clear(directory, supervisor->control_fd < 0,
+	                  !supervisor->sockets.outlive_us);
 	error = make_sockets(supervisor, sentence);
 	if (!error)
 		error = segments_make(settings, supervisor->sockets.count, &supervisor->segments,
@@ -326,6 +388,8 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 	if (!error)
 		error = start_pool(supervisor);
 	if (!error)
+		watchdog_begin(&supervisor->watchdog, &supervisor->notify, &supervisor->pool);
+	if (!error)
 		error = runtime_dir_write_pid(directory, sentence);
 	return error;
 }
@@ -335,10 +399,12 @@ go_down(struct supervisor *supervisor)
 {
 	const char *directory = supervisor->settings.server.runtime_dir;
 
+	watchdog_end(&supervisor->watchdog);
 	if (supervisor->pool.count > 0)
 		pool_fini(&supervisor->pool);
 	if (supervisor->lock_fd >= 0)
-		runtime_dir_clear(directory, !supervisor->sockets.outlive_us);
+		runtime_dir_clear(directory, supervisor->control_fd < 0,
+		                  !supervisor->sockets.outlive_us);
 	sockets_close(&supervisor->sockets);
 	if (supervisor->segments.worker_count > 0)
 		segments_close(&supervisor->segments);
@@ -356,7 +422,10 @@ serve(struct supervisor *supervisor, int ready_fd)
 
 	supervisor->started_ms = clock_now_ms();
 	raise_file_limit();
-	error = come_up(supervisor, &sentence);
+	/* Who started us expects to hear: without that it would end us in a while. */
+	error = notify_open(&supervisor->notify, &sentence);
+	if (!error)
+		error = come_up(supervisor, &sentence);
 	if (!error) {
 		log_info("ready", "version=%s runtime_dir=\"%s\" runs_dir=\"%s\" workers=%jd",
 		         PACKAGE_VERSION, supervisor->settings.server.runtime_dir,
@@ -368,7 +437,11 @@ serve(struct supervisor *supervisor, int ready_fd)
 	if (error)
 		fprintf(stderr, "runstreamd: %s\n",
 		        sentence.length_bytes > 0 ? buf_string(&sentence) : strerror(-error));
+	if (error)
+		notify_send(&supervisor->notify, "STATUS=Failed: %s\nERRNO=%d",
+		            sentence.length_bytes > 0 ? buf_string(&sentence) : strerror(-error), -error);
 	go_down(supervisor);
+	notify_close(&supervisor->notify);
 	if (!error)
 		log_info("stopped", "uptime_ms=%jd",
 		         (intmax_t)(clock_now_ms() - supervisor->started_ms));
@@ -386,7 +459,7 @@ check_surroundings(struct supervisor *supervisor, struct buf *sentence)
 	int error = privileges_find(&supervisor->settings, &supervisor->privileges, sentence);
 
 	if (!error)
-		error = sockets_take(&supervisor->sockets, sentence);
+		error = sockets_take(&supervisor->sockets, &supervisor->control_fd, sentence);
 	if (error)
 		return error;
 	if (supervisor->sockets.outlive_us && supervisor->sockets.count < workers) {
@@ -428,7 +501,8 @@ run(struct supervisor *supervisor, const struct options *options)
 int
 supervisor_main(int argc, char **argv)
 {
-	struct supervisor supervisor = { .lock_fd = -1 };
+	struct supervisor supervisor = { .lock_fd = -1, .control_fd = -1,
+		                         .notify = { .fd = -1 } };
 	char error_text[CONF_ERROR_BYTES];
 	struct options options;
 	char *directory;

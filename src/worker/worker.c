@@ -272,6 +272,8 @@ set_up(struct worker *worker, const struct instance *instance)
 		error = listeners_new(worker, instance, &worker->listeners);
 	if (!error)
 		publish_figures(worker);
+	if (!error)
+		pulse_begin(&worker->pulse, worker->loop, instance->supervisor_fd);
 	return error;
 }
 
@@ -296,6 +298,7 @@ tear_down(struct worker *worker)
 	if (worker->loop) {
 		loop_timer_stop(worker->loop, &worker->drain_timer);
 		loop_timer_stop(worker->loop, &worker->figures_timer);
+		pulse_end(&worker->pulse);
 	}
 	loop_free(&worker->loop);
 	settings_fini(&worker->settings);

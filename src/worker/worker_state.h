@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/offload.h"
 #include "conf/settings.h"
+#include "shm/pulse.h"
 #include "shm/registry.h"
 #include "stream/hub.h"
 #include "worker/client_table.h"
@@ -47,6 +48,7 @@ struct worker {
 	int fd_limit; /* more descriptors this process cannot have */
 	struct loop_timer drain_timer;
 	struct loop_timer figures_timer;
+	struct pulse pulse;
 	bool is_draining;
 	int64_t posts_until_ms; /* posts are taken, while it drains: they are brief */
 };

@@ -95,7 +95,8 @@ class Layers(unittest.TestCase):
 
 class Text(unittest.TestCase):
     TEXT = ("src/**/*.[ch]", "tests/**/*.[ch]", "tests/**/*.py", "tests/**/*.sh", "tests/**/*.js",
-            "tests/**/*.mjs", "**/*.mk", "*.md", "man/*", "nginx/*", "etc/*", "configure.ac",
+            "tests/**/*.mjs", "**/*.mk", "*.md", "man/*", "nginx/*", "etc/*", "systemd/*",
+            "configure.ac",
             "Makefile.am", "quickstart", ".ci/run", "tests/browser/*.json")
 
     def files(self):

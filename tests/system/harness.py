@@ -187,12 +187,15 @@ class Server:
         if not os.access(RUNSTREAMD, os.X_OK):
             raise AssertionError("not built: " + RUNSTREAMD)
         with open(self.log_path, "ab") as log:
-            self.daemon = subprocess.Popen(
+            self.daemon = self.popen(
                 self.before + WRAPPER + [RUNSTREAMD, "--foreground", "--config", self.config_path,
                            "--runs-dir", self.runs_dir, "--runtime-dir", self.runtime_dir] +
                 (["--workers", str(self.workers)] if self.workers else []),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         wait_for("the control socket answers", self.is_up, 20)
+
+    def popen(self, command, **options):
+        return subprocess.Popen(command, **options)
 
     def is_up(self):
         if self.daemon.poll() is not None:

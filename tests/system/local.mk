@@ -6,6 +6,7 @@ SYSTEM_TESTS = \
 	tests/system/test_clients_admin.py \
 	tests/system/test_commands.py \
 	tests/system/test_cycles.py \
+	tests/system/test_deploy_systemd.py \
 	tests/system/test_discovery.py \
 	tests/system/test_errors.py \
 	tests/system/test_events.py \

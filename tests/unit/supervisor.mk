@@ -5,6 +5,7 @@ SUPERVISOR_TESTS = \
 	tests/unit/test_back_off \
 	tests/unit/test_client_orders \
 	tests/unit/test_control \
+	tests/unit/test_notify \
 	tests/unit/test_options \
 	tests/unit/test_pool \
 	tests/unit/test_privileges \
@@ -20,6 +21,8 @@ tests_unit_test_client_orders_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_orders_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_control_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_control_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_notify_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_notify_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_options_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_options_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_pool_CFLAGS = $(UNIT_CFLAGS)

@@ -170,10 +170,14 @@ START_TEST(the_pid_file_is_replaced_and_cleared_with_the_rest)
 	fclose(stream);
 	ck_assert_int_eq(atoi(text), getpid());
 
-	runtime_dir_clear(path, false);
-	ck_assert(!exists(RUNTIME_DIR_PID_FILE) && !exists("control.sock"));
+	runtime_dir_clear(path, false, false);
+	ck_assert(!exists(RUNTIME_DIR_PID_FILE));
+	ck_assert(exists("control.sock"));
 	ck_assert(exists("worker-1.sock"));
-	runtime_dir_clear(path, true);
+	runtime_dir_clear(path, true, false);
+	ck_assert(!exists("control.sock"));
+	ck_assert(exists("worker-1.sock"));
+	runtime_dir_clear(path, true, true);
 	ck_assert(!exists("worker-1.sock") && !exists("worker-64.sock"));
 	ck_assert(exists("worker-65.sock"));
 }

@@ -13,6 +13,7 @@
 #include "supervisor/sockets.h"
 
 static char directory[64];
+static int control_fd;
 static struct buf sentence;
 
 static void
@@ -139,7 +140,7 @@ START_TEST(sockets_that_were_handed_over_are_taken)
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(dup2(20 + i, 3 + i), 3 + i);
 	hand_over("2", getpid());
-	ck_assert_int_eq(sockets_take(&sockets, &sentence), 0);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), 0);
 	ck_assert_uint_eq(sockets.count, 2);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(sockets.fds[i], 3 + i);
@@ -152,15 +153,52 @@ START_TEST(sockets_that_were_handed_over_are_taken)
 }
 END_TEST
 
+START_TEST(the_one_that_is_named_control_is_the_control_socket)
+{
+	struct sockets made = { .count = 0 }, sockets = { .count = 0 };
+	char path[128];
+	int fds[3];
+
+	snprintf(path, sizeof(path), "%s/control.sock", directory);
+	ck_assert_int_eq(sockets_make(directory, 2, 0600, (gid_t)-1, &made, &sentence), 0);
+	fds[0] = made.fds[0];
+	fds[1] = sockets_listen(path, SOCK_SEQPACKET, 0600, (gid_t)-1, &sentence);
+	fds[2] = made.fds[1];
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_ge(dup2(fds[i], 20 + i), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(dup2(20 + i, 3 + i), 3 + i);
+	hand_over("3", getpid());
+	setenv("LISTEN_FDNAMES", "runstreamd.socket:control", 1);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), 0);
+	ck_assert_int_eq(control_fd, 4);
+	ck_assert_uint_eq(sockets.count, 2);
+	ck_assert_int_eq(sockets.fds[0], 3);
+	ck_assert_int_eq(sockets.fds[1], 5);
+
+	hand_over("3", getpid());
+	setenv("LISTEN_FDNAMES", "a:b:control", 1);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), -EINVAL);
+	ck_assert_str_eq(buf_string(&sentence),
+	                 "descriptor 4 (LISTEN_FDS): not a listening stream socket");
+	buf_clear(&sentence);
+	hand_over("3", getpid());
+	setenv("LISTEN_FDNAMES", "a:control:control", 1);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), -EINVAL);
+	ck_assert_str_eq(buf_string(&sentence), "LISTEN_FDNAMES: more than one \"control\"");
+}
+END_TEST
+
 START_TEST(sockets_of_somebody_else_are_left_alone)
 {
 	struct sockets sockets = { .count = 7 };
 
 	hand_over("2", getpid() + 1);
-	ck_assert_int_eq(sockets_take(&sockets, &sentence), 0);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), 0);
 	ck_assert_uint_eq(sockets.count, 0);
+	ck_assert_int_eq(control_fd, -1);
 	hand_over("two", getpid());
-	ck_assert_int_eq(sockets_take(&sockets, &sentence), 0);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), 0);
 	ck_assert_uint_eq(sockets.count, 0);
 }
 END_TEST
@@ -173,12 +211,12 @@ START_TEST(what_is_not_a_listening_socket_is_refused)
 	ck_assert_int_ge(null, 0);
 	ck_assert_int_eq(dup2(null, 3), 3);
 	hand_over("1", getpid());
-	ck_assert_int_eq(sockets_take(&sockets, &sentence), -EINVAL);
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), -EINVAL);
 	ck_assert_str_eq(buf_string(&sentence),
 	                 "descriptor 3 (LISTEN_FDS): not a listening stream socket");
 	buf_clear(&sentence);
-	hand_over("65", getpid());
-	ck_assert_int_eq(sockets_take(&sockets, &sentence), -EINVAL);
+	hand_over("66", getpid());
+	ck_assert_int_eq(sockets_take(&sockets, &control_fd, &sentence), -EINVAL);
 	ck_assert_str_eq(buf_string(&sentence), "LISTEN_FDS: more than 64 sockets");
 }
 END_TEST
@@ -196,6 +234,7 @@ main(void)
 	tcase_add_test(tests, a_stale_socket_is_replaced);
 	tcase_add_test(tests, a_socket_that_cannot_be_made_is_named);
 	tcase_add_test(tests, sockets_that_were_handed_over_are_taken);
+	tcase_add_test(tests, the_one_that_is_named_control_is_the_control_socket);
 	tcase_add_test(tests, sockets_of_somebody_else_are_left_alone);
 	tcase_add_test(tests, what_is_not_a_listening_socket_is_refused);
 	suite_add_tcase(suite, tests);

@@ -18,4 +18,5 @@ include tests/bench/local.mk
 include tests/lint/local.mk
 include tests/fault/local.mk
 include tests/system/local.mk
+include tests/soak/local.mk
 include tests/browser/local.mk

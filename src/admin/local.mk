@@ -22,6 +22,7 @@ libadmin_a_SOURCES = \
 	src/admin/run_folder.c src/admin/run_folder.h \
 	src/admin/runs.c \
 	src/admin/status.c \
+	src/admin/status_counters.c src/admin/status_counters.h \
 	src/admin/stop.c \
 	src/admin/tail.c \
 	src/admin/view.c src/admin/view.h

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "admin/status_counters.h"
 #include "admin/view.h"
 #include "shm/control.h"
 
@@ -21,65 +22,6 @@ number_of(struct json_object *object, const char *key)
 	struct json_object *value;
 
 	return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
-}
-
-/* --- counters --------------------------------------------------------------------------------- */
-
-/* What a dead worker counted does not count: its streams are gone. */
-static void
-read_counters(const struct view *view, uint32_t worker, struct counters_values *ret_values)
-{
-	memset(ret_values, 0, sizeof(*ret_values));
-	if (view_worker_lives(view, worker))
-		counters_read(view->workers[worker].counters, ret_values);
-}
-
-/* Text: one row a counter, one column a worker, and the sum. */
-static void
-put_counter_table(struct output *output, const struct view *view)
-{
-	struct counters_values values[INSTANCE_WORKERS_MAX];
-
-	for (uint32_t i = 0; i < view->worker_count; i++)
-		read_counters(view, i, &values[i]);
-	output_rows_begin(output, "counters");
-	for (size_t counter = 0; counter < COUNTERS_COUNT; counter++) {
-		uint64_t sum = 0;
-
-		for (uint32_t i = 0; i < view->worker_count; i++)
-			sum += counters_value(&values[i], counter);
-		output_row_begin(output);
-		output_string(output, "counter", counters_list[counter].name);
-		output_string(output, "kind", counters_list[counter].kind);
-		output_count(output, "sum", sum);
-		for (uint32_t i = 0; i < view->worker_count; i++) {
-			char key[32];
-
-			snprintf(key, sizeof(key), "worker_%u", i + 1);
-			output_count(output, key, counters_value(&values[i], counter));
-		}
-		output_row_end(output);
-	}
-	output_rows_end(output);
-}
-
-/* JSON: an object of numbers, by name, over the workers from first to end - 1. */
-static void
-put_counter_object(struct output *output, const struct view *view, uint32_t first, uint32_t end)
-{
-	uint64_t sums[COUNTERS_COUNT] = { 0 };
-
-	for (uint32_t i = first; i < end; i++) {
-		struct counters_values values;
-
-		read_counters(view, i, &values);
-		for (size_t counter = 0; counter < COUNTERS_COUNT; counter++)
-			sums[counter] += counters_value(&values, counter);
-	}
-	output_object_begin(output, "counters");
-	for (size_t counter = 0; counter < COUNTERS_COUNT; counter++)
-		output_count(output, counters_list[counter].name, sums[counter]);
-	output_object_end(output);
 }
 
 /* --- processes -------------------------------------------------------------------------------- */
@@ -119,11 +61,11 @@ put_processes(struct output *output, const struct view *view)
 		for (uint32_t i = 0; i < count; i++) {
 			output_row_begin(output);
 			put_process(output, json_object_array_get_idx(workers, i));
-			put_counter_object(output, view, i, i < view->worker_count ? i + 1 : i);
+			status_counters_put_worker(output, view, i);
 			output_row_end(output);
 		}
 		output_rows_end(output);
-		put_counter_object(output, view, 0, view->worker_count);
+		status_counters_put_all(output, view);
 		return;
 	}
 	output_rows_begin(output, "processes");
@@ -233,7 +175,7 @@ status_run(struct call *call)
 		put_runs(output, view->registry);
 		put_buses(output, view->buses);
 		if (!output_is_json(output))
-			put_counter_table(output, view);
+			status_counters_put_tables(output, view);
 		status = call_output_end(&output);
 	} else {
 		status = COMMAND_FAILED;

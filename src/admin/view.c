@@ -48,6 +48,12 @@ view_new(const char *runtime_dir, struct view **ret_view)
 	if (r == 0)
 		r = board_open(view->answer.fds[CONTROL_FD_BOARD], false, &view->board);
 	if (r == 0)
+		r = counters_open(view->answer.fds[CONTROL_FD_DISCOVERY_COUNTERS], false,
+		                  &view->discovery_counters);
+	if (r == 0)
+		r = counters_open(view->answer.fds[CONTROL_FD_SUPERVISOR_COUNTERS], false,
+		                  &view->supervisor_counters);
+	if (r == 0)
 		r = map_workers(view);
 	if (r < 0) {
 		view_free(&view);
@@ -73,6 +79,8 @@ view_free(struct view **view)
 		counters_close(&v->workers[i].counters);
 		clients_close(&v->workers[i].clients);
 	}
+	counters_close(&v->supervisor_counters);
+	counters_close(&v->discovery_counters);
 	board_close(&v->board);
 	registry_close(&v->buses);
 	registry_close(&v->registry);

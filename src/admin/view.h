@@ -16,6 +16,7 @@ struct view {
 	struct client_answer answer; /* of "status"; its descriptors are mapped */
 	struct registry *registry, *buses;
 	struct board *board;
+	struct counters *discovery_counters, *supervisor_counters;
 	uint32_t worker_count;
 	struct {
 		struct occupancy *occupancy;

@@ -16,6 +16,8 @@ struct loop {
 	int epoll_fd;
 	bool stopping;
 	int64_t now_ms;
+	loop_turn_fn *measure; /* or NULL */
+	void *measure_arg;
 
 	/* The batch being dispatched, so that a removed watch is struck out of it. */
 	struct epoll_event batch[LOOP_BATCH];
@@ -74,6 +76,13 @@ int64_t
 loop_now_ms(const struct loop *loop)
 {
 	return loop->now_ms;
+}
+
+void
+loop_measure(struct loop *loop, loop_turn_fn *fn, void *arg)
+{
+	loop->measure = fn;
+	loop->measure_arg = arg;
 }
 
 void
@@ -356,9 +365,12 @@ loop_turn(struct loop *loop, int timeout_ms)
 {
 	int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait_ms(loop, timeout_ms));
 
+	int64_t began_ns;
+
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	loop->now_ms = clock_now_ms();
+	began_ns = clock_now_ns();
+	loop->now_ms = began_ns / 1000000;
 	loop->batch_length = n > 0 ? n : 0;
 	for (loop->batch_at = 0; loop->batch_at < loop->batch_length;) {
 		struct epoll_event *event = &loop->batch[loop->batch_at++];
@@ -370,6 +382,8 @@ loop_turn(struct loop *loop, int timeout_ms)
 	loop->batch_length = loop->batch_at = 0;
 	run_timers(loop);
 	run_tasks(loop);
+	if (loop->measure)
+		loop->measure(loop->measure_arg, clock_now_ns() - began_ns);
 	return 0;
 }
 

@@ -30,6 +30,10 @@ void loop_stop(struct loop *loop);
 /* One turn; waits at most timeout_ms for it (-1: without end). For tests and small tools. */
 int loop_turn(struct loop *loop, int timeout_ms);
 
+/* Has fn called at the end of each turn, with the time that it took, but for what it waited. */
+typedef void loop_turn_fn(void *arg, int64_t took_ns);
+void loop_measure(struct loop *loop, loop_turn_fn *fn, void *arg);
+
 /* CLOCK_MONOTONIC as of the start of this turn. */
 int64_t loop_now_ms(const struct loop *loop);
 

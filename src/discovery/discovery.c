@@ -22,6 +22,36 @@ enum {
 	SLOTS_A_BELL = 64, /* that are asked for, looked at in one turn */
 };
 
+/* --- what is told of it ------------------------------------------------------------------------- */
+
+static void
+publish_runs(struct discovery *d)
+{
+	const uint64_t *buses = registry_writer_live(d->bus_writer);
+
+	memcpy(d->counters->runs, registry_writer_live(d->writer), sizeof(d->counters->runs));
+	d->counters->buses = 0;
+	for (size_t i = 0; i < COUNTERS_STATUSES; i++)
+		d->counters->buses += buses[i];
+}
+
+static void
+publish_look(struct discovery *d, int64_t began_ns)
+{
+	counters_observe(&d->counters->look_us, (clock_now_ns() - began_ns) / 1000);
+	d->counters->last_look_timestamp_ms = (uint64_t)clock_wall_ms();
+	d->counters->runs_dir_missing = d->root_fd < 0;
+	publish_runs(d);
+}
+
+static void
+measure_turn(void *arg, int64_t took_ns)
+{
+	struct discovery *d = arg;
+
+	counters_observe(&d->counters->loop_turn_us, took_ns / 1000);
+}
+
 /* --- the root ----------------------------------------------------------------------------------- */
 
 static int
@@ -119,7 +149,7 @@ static void
 look(struct discovery *d)
 {
 	bool forced = d->bell_rung;
-	int64_t began_ms = clock_now_ms();
+	int64_t began_ns = clock_now_ns(), began_ms = began_ns / 1000000;
 
 	d->bell_rung = false;
 	registry_writer_look_begin(d->writer);
@@ -137,6 +167,8 @@ look(struct discovery *d)
 		}
 		d->is_settled = true;
 	}
+	/* Before it is finished: who has waited for it sees these figures as well. */
+	publish_look(d, began_ns);
 	registry_writer_look_finish(d->writer);
 	d->look_count++;
 	d->look_began_ms = began_ms;
@@ -194,6 +226,7 @@ on_bell(void *arg, uint32_t events)
 		else if (slots[i] < registry_count(d->registry) && d->root_fd >= 0)
 			runs_refresh(d, slots[i], false);
 	}
+	publish_runs(d);
 	bells_ring(d, bells_are_due(d)); /* whoever asked waits for it */
 }
 
@@ -205,6 +238,7 @@ on_inotify(void *arg, uint32_t events)
 	(void)events;
 	if (d->root_fd >= 0)
 		hints_read(d);
+	publish_runs(d);
 	bells_ring(d, bells_are_due(d));
 }
 
@@ -286,8 +320,13 @@ start(struct discovery *d)
 		error = loop_signal_add(d->loop, signals[i], on_signal, d);
 	if (!error)
 		error = registry_writer_open(d->instance->registry_fd, &d->writer);
+	if (!error)
+		error = counters_open(d->instance->discovery_counters_fd, true, &d->counters_map);
 	if (error)
 		return error;
+	d->counters = counters_own(d->counters_map);
+	memset(d->counters, 0, sizeof(*d->counters));
+	loop_measure(d->loop, measure_turn, d);
 	d->registry = registry_writer_view(d->writer);
 	d->runs = calloc(registry_capacity(d->registry), sizeof(*d->runs));
 	if (!d->runs)
@@ -297,6 +336,7 @@ start(struct discovery *d)
 		error = folders_start(d);
 	if (error)
 		return error;
+	publish_runs(d);
 	watch_start(d);
 	if (d->inotify_fd >= 0)
 		error = loop_fd_add(d->loop, &d->inotify_watch, d->inotify_fd, EPOLLIN, on_inotify,
@@ -337,6 +377,7 @@ finish(struct discovery *d)
 	free(d->runs);
 	buses_stop(d);
 	registry_writer_close(&d->writer);
+	counters_close(&d->counters_map);
 	loop_free(&d->loop);
 }
 

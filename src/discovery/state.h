@@ -26,6 +26,7 @@
 
 #include "base/loop.h"
 #include "model/run_id.h"
+#include "shm/counters.h"
 #include "shm/instance.h"
 #include "shm/pulse.h"
 #include "shm/registry_writer.h"
@@ -111,6 +112,8 @@ struct duplicate {
 struct discovery {
 	struct instance *instance;
 	struct loop *loop;
+	struct counters *counters_map;
+	struct counters_values *counters; /* of ours, in it */
 	struct registry_writer *writer;
 	const struct registry *registry;
 

@@ -20,6 +20,8 @@ struct instance {
 	int registry_fd;          /* read-write in discovery, read-only elsewhere */
 	int buses_fd;             /* the registry of message buses, likewise */
 	int board_fd;             /* read-only in children */
+	int discovery_counters_fd; /* read-write in discovery, read-only elsewhere */
+	int supervisor_counters_fd; /* read-only in children */
 	int discovery_bell_fd;    /* bell.h: discovery's end, or the workers' */
 	uint32_t worker_count;    /* places for workers, each with a socket; not all need be taken */
 	int worker_bell_fds[INSTANCE_WORKERS_MAX]; /* eventfds: discovery rings them at changes */

@@ -62,6 +62,18 @@ registry_index_remove(struct registry_writer *writer, const char *run_id, uint32
 	}
 }
 
+void
+registry_index_count(struct registry_writer *writer, const struct registry_run *run, int by)
+{
+	size_t status = counters_find_word(&counters_set_statuses, run->status,
+	                                   COUNTERS_STATUS_OTHER);
+
+	if (run->is_deleted)
+		writer->deleted += (uint32_t)by;
+	else
+		writer->live[status] += (uint64_t)(int64_t)by;
+}
+
 int
 registry_index_rebuild(struct registry_writer *writer, uint64_t live)
 {
@@ -85,12 +97,13 @@ registry_index_rebuild(struct registry_writer *writer, uint64_t live)
 		__atomic_store_n(&index.buckets[i], REGISTRY_BUCKET_EMPTY, __ATOMIC_RELAXED);
 	writer->index_live = writer->index_removed = 0;
 	writer->deleted = 0;
+	memset(writer->live, 0, sizeof(writer->live));
 	for (uint32_t slot = 0; slot < count; slot++) {
 		struct registry_run run;
 
 		if (registry_at(registry, slot, &run) == 0) {
 			put(writer, &index, run.run_id, slot);
-			writer->deleted += run.is_deleted;
+			registry_index_count(writer, &run, +1);
 		}
 	}
 	word = ((word >> 8) + 1) << 8 | area << 7 | log2;

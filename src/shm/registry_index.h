@@ -6,6 +6,7 @@
 #ifndef SHM_REGISTRY_INDEX_H
 #define SHM_REGISTRY_INDEX_H
 
+#include "shm/counters.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,14 @@ struct registry_writer {
 	uint64_t index_live;    /* buckets in use */
 	uint64_t index_removed; /* buckets that were */
 	uint32_t deleted;       /* runs marked as deleted */
+	uint64_t live[COUNTERS_STATUSES]; /* the others, by status */
 	/* Slots of deleted runs to use again, found when no fresh slot was left. */
 	uint32_t *reusable;
 	size_t reusable_count, reusable_capacity;
 };
+
+/* One more, or less, of what the run is. */
+void registry_index_count(struct registry_writer *writer, const struct registry_run *run, int by);
 
 /* Has room for one more id. 0, or -errno of reserving memory. */
 int registry_index_make_room(struct registry_writer *writer);
@@ -30,7 +35,7 @@ int registry_index_make_room(struct registry_writer *writer);
 void registry_index_add(struct registry_writer *writer, const char *run_id, uint32_t slot);
 void registry_index_remove(struct registry_writer *writer, const char *run_id, uint32_t slot);
 
-/* Builds it anew from the slots, with room for one more than live; counts the deleted runs, too.
+/* Builds it anew from the slots, with room for one more than live; counts the runs, too.
  * 0, or -errno of reserving memory: the old one is valid then. */
 int registry_index_rebuild(struct registry_writer *writer, uint64_t live);
 

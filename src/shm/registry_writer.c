@@ -318,6 +318,12 @@ registry_writer_view(const struct registry_writer *writer)
 	return &writer->registry;
 }
 
+const uint64_t *
+registry_writer_live(const struct registry_writer *writer)
+{
+	return writer->live;
+}
+
 /* --- putting ------------------------------------------------------------------------------------ */
 
 static int
@@ -396,10 +402,10 @@ add(struct registry_writer *writer, const struct registry_run *run, uint32_t *re
 		if (error)
 			return error;
 		registry_index_remove(writer, was.run_id, slot);
-		writer->deleted--;
+		registry_index_count(writer, &was, -1);
 	}
 	registry_index_add(writer, run->run_id, slot);
-	writer->deleted += run->is_deleted;
+	registry_index_count(writer, run, +1);
 	*ret_slot = slot;
 	return 0;
 }
@@ -424,8 +430,8 @@ registry_writer_put(struct registry_writer *writer, const struct registry_run *r
 		if (changed)
 			error = write_slot(writer, slot, &was, run);
 		if (!error && changed) {
-			writer->deleted += run->is_deleted;
-			writer->deleted -= was.is_deleted;
+			registry_index_count(writer, run, +1);
+			registry_index_count(writer, &was, -1);
 		}
 	}
 	if (error)

@@ -28,6 +28,9 @@ void registry_writer_close(struct registry_writer **writer);
 /* To read with; lives as long as the writer. */
 const struct registry *registry_writer_view(const struct registry_writer *writer);
 
+/* How many runs are not deleted, for each of counters_set_statuses. Borrowed; it goes with changes. */
+const uint64_t *registry_writer_live(const struct registry_writer *writer);
+
 /*
  * Makes the run with run->run_id be as in *run, whose slot, version and went_on_at are ignored: adds it,
  * or changes what differs. *ret_changed tells whether anything did; both outputs may be NULL.

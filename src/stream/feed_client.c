@@ -113,7 +113,7 @@ give_lost(struct feed_client *client, const struct journal_entry *entry, struct 
 
 	feed_format_prefix(client->feed, entry->number, prefix);
 	id.length = strlen(prefix);
-	channel->hub->gaps++;
+	hub_count_gap(channel->hub, gap.reason);
 	event_put_gap(&text, &id, &run, &gap);
 	pass_entry(client);
 	return give(&text, ret_block);
@@ -220,7 +220,7 @@ give_gap(struct feed_client *client, const char *reason, struct block **ret_bloc
 	struct event_gap gap = { .reason = reason };
 	struct buf text = BUF_INIT;
 
-	client->feed->hub->gaps++;
+	hub_count_gap(client->feed->hub, reason);
 	event_put_gap(&text, NULL, &many, &gap);
 	return give(&text, ret_block);
 }

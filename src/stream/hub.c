@@ -88,6 +88,12 @@ hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg)
 }
 
 void
+hub_count_gap(struct hub *hub, const char *reason)
+{
+	hub->gaps[counters_find_word(&counters_set_gap_reasons, reason, COUNTERS_GAP_OTHER)]++;
+}
+
+void
 hub_settings_changed(struct hub *hub)
 {
 	struct channel *c, *next;

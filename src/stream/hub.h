@@ -10,6 +10,7 @@
 #include "base/offload.h"
 #include "conf/settings.h"
 #include "follow/followers.h"
+#include "shm/counters.h"
 #include "shm/registry.h"
 #include "stream/block.h"
 #include "stream/renderer.h"
@@ -52,7 +53,8 @@ struct hub {
 	uint64_t runs_not_followed;  /* for which there was no room */
 	hub_count_fn *count;         /* or NULL */
 	void *count_arg;
-	uint64_t blocks_rendered, gaps;
+	uint64_t blocks_rendered;
+	uint64_t gaps[COUNTERS_GAP_REASONS]; /* made, by reason; not holes, which the renderer counts */
 	uint64_t registry_cursor, buses_cursor; /* in the feeds of changes */
 
 	/* What stands for a file that a stream does not ask for. */
@@ -69,6 +71,9 @@ void hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg);
 
 /* All subscribers must be gone. */
 void hub_free(struct hub **hub);
+
+/* A gap event was made. */
+void hub_count_gap(struct hub *hub, const char *reason);
 
 /* The settings were changed in place. */
 void hub_settings_changed(struct hub *hub);

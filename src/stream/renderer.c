@@ -19,7 +19,7 @@ enum {
 struct renderer {
 	struct buf bytes; /* of the file */
 	struct buf text;  /* of the block */
-	uint64_t malformed;
+	struct renderer_figures figures;
 };
 
 int
@@ -33,10 +33,10 @@ renderer_new(struct renderer **ret_renderer)
 	return 0;
 }
 
-uint64_t
-renderer_malformed(const struct renderer *renderer)
+struct renderer_figures
+renderer_figures(const struct renderer *renderer)
 {
-	return renderer->malformed;
+	return renderer->figures;
 }
 
 void
@@ -294,7 +294,8 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	buf_clear(&renderer->bytes);
 	buf_clear(&renderer->text);
 	error = render(&pass);
-	renderer->malformed += pass.malformed;
+	renderer->figures.malformed += pass.malformed;
+	renderer->figures.holes += !error && pass.is_hole;
 	if (error)
 		return error;
 	if (pass.offset == place->offset && pass.events == 0 && pass.is_open == place->is_open)

@@ -15,8 +15,11 @@ struct renderer;
 
 int renderer_new(struct renderer **ret_renderer);
 void renderer_free(struct renderer **renderer);
-/* Entries (of events, of messages) that were passed over, as they are malformed. */
-uint64_t renderer_malformed(const struct renderer *renderer);
+struct renderer_figures {
+	uint64_t malformed; /* entries (of events, of messages) that were passed over, as they are */
+	uint64_t holes;     /* gaps that were made for them */
+};
+struct renderer_figures renderer_figures(const struct renderer *renderer);
 
 /* What the log events of one run's file have in common, rendered once. */
 struct renderer_template {

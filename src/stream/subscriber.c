@@ -160,7 +160,7 @@ give_gap(struct subscriber *s, const struct event_gap *gap, struct block **ret_b
 	struct event_id id;
 	struct buf text = BUF_INIT;
 
-	s->channel->hub->gaps++;
+	hub_count_gap(s->channel->hub, gap->reason);
 	event_put_gap(&text, own_id(s, false, id_text, &id), &run, gap);
 	return give(s, &text, ret_block);
 }
@@ -294,7 +294,7 @@ give_first_gaps(struct subscriber *s, enum stream_answer *ret_answer, struct blo
 			gap.stream = NULL;
 			left = 0;
 		}
-		s->channel->hub->gaps++;
+		hub_count_gap(s->channel->hub, gap.reason);
 		event_put_gap(&text, left == 0 ? id : NULL, &run, &gap);
 	}
 	for (int i = 0; i < CURSOR_FILES; i++)

@@ -14,8 +14,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* 0-2, the lock, seven single descriptors of the instance, four for each worker. */
-enum { KEPT_MAX = 3 + 1 + 7 + 4 * INSTANCE_WORKERS_MAX };
+/* 0-2, the lock, nine single descriptors of the instance, four for each worker. */
+enum { KEPT_MAX = 3 + 1 + 9 + 4 * INSTANCE_WORKERS_MAX };
 
 struct kept {
 	int fds[KEPT_MAX];
@@ -50,6 +50,8 @@ close_others(const struct child_plan *plan)
 	keep(&kept, instance->registry_fd);
 	keep(&kept, instance->buses_fd);
 	keep(&kept, instance->board_fd);
+	keep(&kept, instance->discovery_counters_fd);
+	keep(&kept, instance->supervisor_counters_fd);
 	keep(&kept, instance->discovery_bell_fd);
 	keep(&kept, instance->supervisor_fd);
 	keep(&kept, instance->clients_fd);

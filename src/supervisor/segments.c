@@ -61,6 +61,13 @@ make_all(struct segments *segments, const struct settings *settings)
 	if (!error)
 		error = board_open(segments->board.writable, true, &segments->board_map);
 	if (!error)
+		error = keep(counters_create(), &segments->discovery_counters);
+	if (!error)
+		error = keep(counters_create(), &segments->supervisor_counters);
+	if (!error)
+		error = counters_open(segments->supervisor_counters.writable, true,
+		                      &segments->own_counters);
+	if (!error)
 		error = bell_create(&segments->discovery_bell, &segments->discovery_ringer);
 	for (uint32_t i = 0; !error && i < segments->worker_count; i++) {
 		error = keep(occupancy_create(max_runs), &segments->occupancy[i]);
@@ -83,6 +90,7 @@ segments_make(const struct settings *settings, uint32_t worker_count,
 	int error;
 
 	segments.registry = segments.buses = segments.board = none;
+	segments.discovery_counters = segments.supervisor_counters = none;
 	segments.discovery_bell = segments.discovery_ringer = -1;
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
 		segments.occupancy[i] = segments.counters[i] = segments.clients[i] = none;
@@ -109,9 +117,12 @@ void
 segments_close(struct segments *segments)
 {
 	board_close(&segments->board_map);
+	counters_close(&segments->own_counters);
 	drop(&segments->registry);
 	drop(&segments->buses);
 	drop(&segments->board);
+	drop(&segments->discovery_counters);
+	drop(&segments->supervisor_counters);
 	fd_close(&segments->discovery_bell);
 	fd_close(&segments->discovery_ringer);
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++) {
@@ -129,6 +140,9 @@ segments_give(const struct segments *segments, uint32_t process, struct instance
 		process == 0 ? segments->registry.writable : segments->registry.readable;
 	instance->buses_fd = process == 0 ? segments->buses.writable : segments->buses.readable;
 	instance->board_fd = segments->board.readable;
+	instance->discovery_counters_fd = process == 0 ? segments->discovery_counters.writable
+	                                               : segments->discovery_counters.readable;
+	instance->supervisor_counters_fd = segments->supervisor_counters.readable;
 	instance->discovery_bell_fd =
 		process == 0 ? segments->discovery_bell : segments->discovery_ringer;
 	instance->worker_count = segments->worker_count;
@@ -152,7 +166,6 @@ segments_forget(const struct segments *segments, uint32_t worker)
 {
 	struct occupancy *occupancy;
 	struct counters *counters;
-	struct counters_values *values;
 	struct clients *clients;
 	int error = occupancy_open(segments->occupancy[worker].writable, true, &occupancy);
 
@@ -168,11 +181,7 @@ segments_forget(const struct segments *segments, uint32_t worker)
 	error = counters_open(segments->counters[worker].writable, true, &counters);
 	if (error)
 		return error;
-	values = counters_own(counters);
-#define FORGET_gauge(name) values->name = 0;
-#define FORGET_counter(name)
-#define FORGET(name, kind, help) FORGET_##kind(name)
-	COUNTERS(FORGET)
+	counters_forget_gauges(counters_own(counters));
 	counters_close(&counters);
 	return 0;
 }

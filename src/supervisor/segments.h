@@ -19,11 +19,13 @@ struct segment_fds {
 struct segments {
 	uint32_t worker_count; /* places for workers */
 	struct segment_fds registry, buses, board;
+	struct segment_fds discovery_counters, supervisor_counters;
 	struct segment_fds occupancy[INSTANCE_WORKERS_MAX], counters[INSTANCE_WORKERS_MAX];
 	struct segment_fds clients[INSTANCE_WORKERS_MAX];
 	int discovery_bell, discovery_ringer; /* the ends of bell.h */
 	int worker_bells[INSTANCE_WORKERS_MAX];
 	struct board *board_map; /* we are its writer */
+	struct counters *own_counters; /* the supervisor's */
 };
 
 /* For so many workers, as large as the settings say: storage.max_runs, … 0, or -errno and a

@@ -54,11 +54,14 @@ status_fill(const struct pool *pool, int64_t started_ms, struct control_answer *
 	                       json_object_new_int64(pool->parts.sockets->count));
 
 	_Static_assert(CONTROL_FD_REGISTRY == 0 && CONTROL_FD_BUSES == 1 && CONTROL_FD_BOARD == 2 &&
-	               CONTROL_FD_WORKERS == 3 && CONTROL_FD_OCCUPANCY == 0 &&
+	               CONTROL_FD_DISCOVERY_COUNTERS == 3 && CONTROL_FD_SUPERVISOR_COUNTERS == 4 &&
+	               CONTROL_FD_WORKERS == 5 && CONTROL_FD_OCCUPANCY == 0 &&
 	               CONTROL_FD_COUNTERS == 1 && CONTROL_FD_CLIENTS == 2, "the order below");
 	add_fd(answer, segments->registry.readable);
 	add_fd(answer, segments->buses.readable);
 	add_fd(answer, segments->board.readable);
+	add_fd(answer, segments->discovery_counters.readable);
+	add_fd(answer, segments->supervisor_counters.readable);
 	for (uint32_t i = 0; i < worker_count; i++) {
 		add_fd(answer, segments->occupancy[i].readable);
 		add_fd(answer, segments->counters[i].readable);

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "discovery/discovery.h"
 #include "shm/control.h"
+#include "shm/counters.h"
 #include "supervisor/client_orders.h"
 #include "supervisor/control.h"
 #include "supervisor/daemonize.h"
@@ -111,6 +112,7 @@ static int
 take_new_settings(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
 {
 	const struct settings_key *pinned[SETTINGS_COUNT];
+	struct counters_values *counters = counters_own(supervisor->segments.own_counters);
 	char error_text[CONF_ERROR_BYTES];
 	struct settings next;
 	int count = 0, error = conf_load(&supervisor->sources, &next, error_text);
@@ -126,6 +128,8 @@ take_new_settings(struct supervisor *supervisor, struct json_object *waiting, st
 			buf_puts(sentence, strerror(-error));
 		}
 	}
+	counters->reloads[error ? COUNTERS_RESULT_FAILED : COUNTERS_RESULT_OK]++;
+	counters->last_reload_ok = !error;
 	if (error) {
 		log_error("reload_failed", "reason=%s", buf_string(sentence));
 		return error;
@@ -348,6 +352,24 @@ start_pool(struct supervisor *supervisor)
 	return pool_init(&supervisor->pool, &parts);
 }
 
+static void
+measure_turn(void *arg, int64_t took_ns)
+{
+	struct counters_values *counters = arg;
+
+	counters_observe(&counters->loop_turn_us, took_ns / 1000);
+}
+
+/* The configuration that it came up with was good. */
+static void
+begin_counting(struct supervisor *supervisor)
+{
+	struct counters_values *counters = counters_own(supervisor->segments.own_counters);
+
+	counters->last_reload_ok = 1;
+	loop_measure(supervisor->loop, measure_turn, counters);
+}
+
 static int
 handle_signals(struct supervisor *supervisor)
 {
@@ -381,8 +403,10 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 		                      sentence);
 	if (!error)
 		error = loop_new(&supervisor->loop);
-	if (!error)
+	if (!error) {
+		begin_counting(supervisor);
 		error = handle_signals(supervisor);
+	}
 	if (!error)
 		error = serve_control(supervisor, sentence);
 	if (!error)

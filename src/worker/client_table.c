@@ -21,6 +21,7 @@ struct client_table {
 	struct connection **by_slot; /* a place for each of capacity; touched as far as used */
 	uint32_t capacity;
 	uint32_t next; /* slot, of the look that is under way */
+	uint64_t slowest_bytes, slowest_lines; /* of this look, so far */
 	struct loop_task task;
 };
 
@@ -73,26 +74,45 @@ void
 client_table_add(struct connection *c, const struct client_subject *subject)
 {
 	struct client_table *table = c->worker->clients;
+	struct counters_values *counters = peers_counters(c->worker->peers);
 	struct clients_client client = { .since_ms = clock_wall_ms() };
 
-	put_text(client.kind, sizeof(client.kind), subject->kind);
+	c->row.is_stream = true;
+	c->row.kind = (uint8_t)subject->kind;
+	counters->clients[subject->kind]++;
+	counters->streams_begun[subject->kind]++;
+	put_text(client.kind, sizeof(client.kind), counters_set_stream_kinds.words[subject->kind]);
 	put_text(client.address, sizeof(client.address), request_variable(c->request, "REMOTE_ADDR"));
 	put_text(client.run_id, sizeof(client.run_id), subject->run_id);
 	put_text(client.project_id, sizeof(client.project_id), subject->project_id);
 	put_text(client.task_id, sizeof(client.task_id), subject->task_id);
 	if (clients_add(table->clients, &client, &c->row.slot, &c->row.number) < 0) {
 		/* Streams are more important than a list of them. */
-		peers_counters(c->worker->peers)->clients_unlisted++;
+		counters->clients_unlisted++;
 		return;
 	}
 	table->by_slot[c->row.slot] = c;
 }
 
 void
+client_table_note_end(struct connection *c, enum counters_endings how)
+{
+	if (c->row.is_stream && c->row.how == 0)
+		c->row.how = (uint8_t)(how + 1);
+}
+
+void
 client_table_remove(struct connection *c)
 {
 	struct client_table *table = c->worker->clients;
+	struct counters_values *counters = peers_counters(c->worker->peers);
 
+	if (!c->row.is_stream)
+		return;
+	client_table_note_end(c, COUNTERS_ENDED_CLIENT_GONE);
+	counters->clients[c->row.kind]--;
+	counters->streams_ended[c->row.how - 1]++;
+	c->row.is_stream = false;
 	if (c->row.number == 0)
 		return;
 	clients_remove(table->clients, c->row.slot);
@@ -108,11 +128,12 @@ client_table_kick(struct client_table *table, uint64_t number)
 
 		if (!c || c->row.number != number)
 			continue;
+		client_table_note_end(c, COUNTERS_ENDED_KICKED);
 		/* One that takes nothing would not take its end either. */
 		if (c->is_blocked &&
 		    loop_now_ms(table->worker->loop) - c->sent_ms >= STUCK_MS)
 			connection_free(c);
-		else
+		else if (!c->is_ending)
 			connection_end_stream(c);
 		return true;
 	}
@@ -120,6 +141,13 @@ client_table_kick(struct client_table *table, uint64_t number)
 }
 
 /* --- how far ---------------------------------------------------------------------------------------- */
+
+static void
+note_slowest(uint64_t *slowest, uint64_t behind)
+{
+	if (behind != CLIENTS_UNKNOWN && behind > *slowest)
+		*slowest = behind;
+}
 
 static void
 publish(struct client_table *table, const struct connection *c, int64_t wall_ms)
@@ -140,6 +168,8 @@ publish(struct client_table *table, const struct connection *c, int64_t wall_ms)
 			figures.lines_behind = progress.lines_behind;
 	}
 	clients_update(table->clients, c->row.slot, &figures);
+	note_slowest(&table->slowest_bytes, figures.bytes_behind);
+	note_slowest(&table->slowest_lines, figures.lines_behind);
 }
 
 static void
@@ -159,8 +189,14 @@ refresh_some(void *arg)
 		publish(table, c, wall_ms);
 		is_late = clock_now_ns() >= until_ns;
 	}
-	if (table->next < count)
+	if (table->next < count) {
 		loop_defer(table->worker->loop, &table->task, refresh_some, table);
+	} else {
+		struct counters_values *counters = peers_counters(table->worker->peers);
+
+		counters->slowest_client_bytes = table->slowest_bytes;
+		counters->slowest_client_lines = table->slowest_lines;
+	}
 }
 
 void
@@ -170,5 +206,6 @@ client_table_refresh(struct client_table *table)
 	if (table->task.queued)
 		return;
 	table->next = 0;
+	table->slowest_bytes = table->slowest_lines = 0;
 	refresh_some(table);
 }

@@ -1,6 +1,6 @@
 /*
  * This worker's clients, as shm/clients.h lists them for runstreamctl: each stream from the
- * request on to its end. What was sent to a client is counted where it is sent; how far behind it
+ * request on until its connection is closed. What was sent to a client is counted where it is sent; how far behind it
  * is, is looked at once a second, a bounded number of clients in each turn of the loop.
  */
 #ifndef WORKER_CLIENT_TABLE_H
@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "shm/counters.h"
 
 struct client_table;
 struct connection;
@@ -17,12 +19,15 @@ struct worker;
 struct client_row {
 	uint64_t number; /* 0: not listed */
 	uint32_t slot;
+	bool is_stream;     /* it is counted, listed or not */
+	uint8_t kind;       /* enum counters_stream_kinds */
+	uint8_t how;        /* enum counters_endings + 1: how it ended; 0: it has not */
 	uint64_t bytes_sent, events_sent; /* of the connection: whoever sends adds */
 };
 
 /* What a client streams; texts are borrowed, and "" (or NULL) where they do not apply. */
 struct client_subject {
-	const char *kind; /* a short word: "log", "all", "task", "file", "events", "messages" */
+	enum counters_stream_kinds kind;
 	const char *run_id, *project_id, *task_id;
 };
 
@@ -34,6 +39,9 @@ void client_table_free(struct client_table **table);
 /* Lists a connection, whose request is still there. Where there is no place for it, it is not
  * listed, and counted instead. */
 void client_table_add(struct connection *c, const struct client_subject *subject);
+/* Says how its stream ended: what is said first holds, COUNTERS_ENDED_CLIENT_GONE if nothing was.
+ * Takes a connection that is no stream. */
+void client_table_note_end(struct connection *c, enum counters_endings how);
 /* Takes one that is not listed. */
 void client_table_remove(struct connection *c);
 

@@ -241,7 +241,6 @@ withdraw(struct connection *c)
 	if (c->pending)
 		c->pending->drop(c->pending);
 	c->pending = NULL;
-	client_table_remove(c);
 	if (c->body)
 		body_fini(c->body);
 	free(c->body);
@@ -254,6 +253,7 @@ connection_free(struct connection *c)
 	struct worker *worker = c->worker;
 	int fd = c->watch.fd;
 
+	client_table_remove(c);
 	send_queue_fini(&c->queue);
 	withdraw(c);
 	request_free(&c->request);
@@ -328,6 +328,7 @@ on_time(void *arg)
 			c->ends_ms = 0;
 			/* One that is at its end may have sent half of it already. */
 			if (!c->is_ending) {
+				client_table_note_end(c, COUNTERS_ENDED_DRAINED);
 				connection_end_stream(c);
 				return;
 			}
@@ -336,7 +337,7 @@ on_time(void *arg)
 			connection_free(c);
 			return;
 		} else if (c->is_blocked || c->is_ending || !c->is_opened) {
-			peers_counters(c->worker->peers)->clients_timed_out++;
+			client_table_note_end(c, COUNTERS_ENDED_TIMEOUT);
 			connection_free(c);
 			return;
 		} else {
@@ -400,6 +401,7 @@ connection_answer(struct connection *c, struct block *block)
 		connection_free(c);
 		return;
 	}
+	client_table_note_end(c, COUNTERS_ENDED_REFUSED); /* it was to be a stream */
 	withdraw(c);
 	request_free(&c->request);
 	c->is_opened = true;
@@ -452,10 +454,12 @@ wake(void *arg)
 static void
 go_on(struct connection *c, int error)
 {
-	if (error)
+	if (error) {
+		client_table_note_end(c, COUNTERS_ENDED_FAILED);
 		connection_end_stream(c);
-	else
+	} else {
 		connection_ready(c);
+	}
 }
 
 void
@@ -469,6 +473,20 @@ void
 connection_subscribe_to_many(struct connection *c, const struct feed_request *request)
 {
 	go_on(c, subscription_new_of_many(c->worker->hub, request, wake, c, &c->subscription));
+}
+
+/* It is over by itself. */
+static enum counters_endings
+how_it_ended(const struct connection *c)
+{
+	struct registry_run run;
+
+	if (!c->is_opened)
+		return COUNTERS_ENDED_FAILED;
+	if (c->subscription->slot != SUBSCRIPTION_MANY &&
+	    registry_at(c->worker->registry, c->subscription->slot, &run) == 0 && run.is_deleted)
+		return COUNTERS_ENDED_GONE;
+	return COUNTERS_ENDED_COMPLETE;
 }
 
 /* Asks the subscription until enough is queued. */
@@ -501,6 +519,7 @@ fill(struct connection *c)
 		case STREAM_WAIT:
 			return true;
 		case STREAM_NOTHING_MORE:
+			client_table_note_end(c, COUNTERS_ENDED_NOTHING_MORE);
 			if (c->is_opened) {
 				/* It waited for the run in a stream that began with 200: its next
 				 * try gets the 204. */
@@ -515,6 +534,7 @@ fill(struct connection *c)
 			connection_end_stream(c);
 			return true;
 		case STREAM_END:
+			client_table_note_end(c, how_it_ended(c));
 			if (!c->is_opened)
 				return false; /* it could not even begin */
 			connection_end_stream(c);
@@ -535,6 +555,7 @@ connection_serve(struct connection *c)
 		int64_t n;
 
 		if (!fill(c)) {
+			client_table_note_end(c, COUNTERS_ENDED_FAILED);
 			connection_free(c);
 			return;
 		}

@@ -14,12 +14,11 @@
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /*
- * Appends all of them: each counter (shm/counters.h) as runstream_<name>, and _total where it only
- * grows, one sample for each worker that is alive; then the processes, the registries of runs and
- * of buses, the version. What a dead worker counted is gone with it: the next one begins at zero,
- * which Prometheus knows how to take.
+ * Appends all of them, as shm/counters_list.h names them: each with a sample for each worker that is
+ * alive, or of discovery, or the supervisor, as it is theirs to count. What a dead worker counted
+ * is gone with it: the next one begins at zero, which Prometheus knows how to take. 0 or -ENOMEM.
  */
-void metrics_put(struct buf *to, const struct peers *peers, const struct registry *runs,
+int metrics_put(struct buf *to, const struct peers *peers, const struct registry *runs,
                  const struct registry *buses);
 
 /* Appends text as a help line or (is_label) the value of a label has it: backslashes and line

@@ -10,6 +10,7 @@ struct peers {
 	struct board *board;
 	struct occupancy *occupancies[INSTANCE_WORKERS_MAX];
 	struct counters *counters[INSTANCE_WORKERS_MAX];
+	struct counters *discovery_counters, *supervisor_counters;
 };
 
 int
@@ -23,6 +24,12 @@ peers_new(const struct instance *instance, struct peers **ret_peers)
 	peers->own = instance->worker_index;
 	peers->worker_count = instance->worker_count;
 	error = board_open(instance->board_fd, false, &peers->board);
+	if (!error)
+		error = counters_open(instance->discovery_counters_fd, false,
+		                      &peers->discovery_counters);
+	if (!error)
+		error = counters_open(instance->supervisor_counters_fd, false,
+		                      &peers->supervisor_counters);
 	for (uint32_t i = 0; i < peers->worker_count && !error; i++) {
 		error = occupancy_open(instance->occupancy_fds[i], i == peers->own,
 		                       &peers->occupancies[i]);
@@ -49,6 +56,8 @@ peers_free(struct peers **peers)
 		occupancy_close(&(*peers)->occupancies[i]);
 		counters_close(&(*peers)->counters[i]);
 	}
+	counters_close(&(*peers)->supervisor_counters);
+	counters_close(&(*peers)->discovery_counters);
 	board_close(&(*peers)->board);
 	free(*peers);
 	*peers = NULL;
@@ -75,7 +84,6 @@ void
 peers_change(struct peers *peers, uint32_t slot, int by)
 {
 	occupancy_change(peers->occupancies[peers->own], slot, by);
-	peers_counters(peers)->clients = occupancy_total(peers->occupancies[peers->own]);
 }
 
 struct counters_values *
@@ -102,6 +110,18 @@ void
 peers_read_counters(const struct peers *peers, uint32_t worker, struct counters_values *ret_values)
 {
 	counters_read(peers->counters[worker], ret_values);
+}
+
+void
+peers_read_discovery(const struct peers *peers, struct counters_values *ret_values)
+{
+	counters_read(peers->discovery_counters, ret_values);
+}
+
+void
+peers_read_supervisor(const struct peers *peers, struct counters_values *ret_values)
+{
+	counters_read(peers->supervisor_counters, ret_values);
 }
 
 const struct board *

@@ -28,6 +28,8 @@ bool peers_lives(const struct peers *peers, uint32_t worker);
 /* A copy of a worker's counters; those of a dead one are of its past. */
 void peers_read_counters(const struct peers *peers, uint32_t worker,
                          struct counters_values *ret_values);
+void peers_read_discovery(const struct peers *peers, struct counters_values *ret_values);
+void peers_read_supervisor(const struct peers *peers, struct counters_values *ret_values);
 /* Borrows it: which processes are alive, and how often they were restarted. */
 const struct board *peers_board(const struct peers *peers);
 

@@ -74,7 +74,11 @@ answer_metrics(struct connection *c)
 {
 	struct buf text = BUF_INIT;
 
-	metrics_put(&text, c->worker->peers, c->worker->registry, c->worker->buses);
+	if (metrics_put(&text, c->worker->peers, c->worker->registry, c->worker->buses) < 0) {
+		buf_fini(&text);
+		connection_free(c);
+		return;
+	}
 	connection_answer(c, answer_text(&c->style, METRICS_TYPE, &text));
 }
 
@@ -142,18 +146,23 @@ find_route(const struct connection *c)
 	return NULL;
 }
 
-static bool
-is_full(const struct connection *c)
+/* Why a stream is refused, or COUNTERS_REFUSALS if it is not. */
+static enum counters_refusals
+find_refusal(const struct connection *c)
 {
 	const struct worker *worker = c->worker;
 
+	if (worker->is_draining)
+		return COUNTERS_REFUSED_DRAINING;
 	/* The number of a new descriptor is the lowest that is free. The other half of them is left
 	 * to the files of those who are in: a client without its file would wait without end. */
 	if (c->watch.fd >= worker->fd_limit / 2)
-		return true;
+		return COUNTERS_REFUSED_DESCRIPTORS;
 	/* Those who wait for a run (?wait_s=) hold as much as those who have one. */
-	return peers_own_clients(worker->peers) + (uint64_t)worker->run_wait_count >=
-	       (uint64_t)worker->settings.server.max_clients_per_worker;
+	if (peers_own_clients(worker->peers) + (uint64_t)worker->run_wait_count >=
+	    (uint64_t)worker->settings.server.max_clients_per_worker)
+		return COUNTERS_REFUSED_WORKER_FULL;
+	return COUNTERS_REFUSALS;
 }
 
 static const char *
@@ -194,6 +203,7 @@ routes_dispatch(struct connection *c)
 {
 	const char *method = request_variable(c->request, "REQUEST_METHOD");
 	const struct route *route;
+	enum counters_refusals refusal;
 
 	if (!take_style(c, method))
 		return;
@@ -218,9 +228,9 @@ routes_dispatch(struct connection *c)
 			route->post(c);
 	} else if ((strcmp(method, "GET") != 0 && !c->style.is_head) || !route->answer) {
 		connection_answer(c, answer_method_not_allowed(&c->style, methods_of(route)));
-	} else if (route->is_stream && (c->worker->is_draining || is_full(c))) {
+	} else if (route->is_stream && (refusal = find_refusal(c)) != COUNTERS_REFUSALS) {
 		/* Always 503, whoever asks: the web server goes on to the next worker with it. */
-		peers_counters(c->worker->peers)->clients_refused++;
+		peers_counters(c->worker->peers)->clients_refused[refusal]++;
 		refuse(c);
 	} else {
 		route->answer(c);

@@ -82,7 +82,7 @@ run_answer_stream(struct connection *c, const struct channel_request *request,
 	}
 	if (peers_clients_of_run(worker->peers, request->run->slot) >=
 	    (uint64_t)worker->settings.api.sse.max_clients_per_run) {
-		peers_counters(worker->peers)->clients_refused++;
+		peers_counters(worker->peers)->clients_refused[COUNTERS_REFUSED_RUN_FULL]++;
 		run_answer_error(c, ANSWER_TOO_MANY_CLIENTS, "the run has as many clients as it may have");
 		return;
 	}

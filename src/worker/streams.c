@@ -43,7 +43,7 @@ streams_log_of_run(struct connection *c)
 	    !stream_parameters_wait(c, &query.wait_ms) ||
 	    !stream_parameters_start(c, query.kind, &query.start))
 		return;
-	list_client(c, &(struct client_subject){ .kind = "log", .run_id = query.run_id });
+	list_client(c, &(struct client_subject){ .kind = COUNTERS_STREAM_LOG, .run_id = query.run_id });
 	run_wait_begin(c, &query);
 }
 
@@ -55,7 +55,7 @@ streams_events_of_run(struct connection *c)
 	if (!take_name(c, RUN_SEGMENT, query.run_id) || !stream_parameters_wait(c, &query.wait_ms) ||
 	    !stream_parameters_start(c, query.kind, &query.start))
 		return;
-	list_client(c, &(struct client_subject){ .kind = "events", .run_id = query.run_id });
+	list_client(c, &(struct client_subject){ .kind = COUNTERS_STREAM_EVENTS, .run_id = query.run_id });
 	run_wait_begin(c, &query);
 }
 
@@ -85,7 +85,7 @@ streams_file_of_run(struct connection *c)
 	    !stream_parameters_wait(c, &query.wait_ms) ||
 	    !stream_parameters_start(c, query.kind, &query.start))
 		return;
-	list_client(c, &(struct client_subject){ .kind = "file", .run_id = query.run_id,
+	list_client(c, &(struct client_subject){ .kind = COUNTERS_STREAM_FILE, .run_id = query.run_id,
 	                                         .project_id = query.project_id,
 	                                         .task_id = query.task_id });
 	run_wait_begin(c, &query);
@@ -94,7 +94,7 @@ streams_file_of_run(struct connection *c)
 /* --- of many ---------------------------------------------------------------------------------------------- */
 
 static void
-begin_of_many(struct connection *c, struct feed_request *request, const char *word)
+begin_of_many(struct connection *c, struct feed_request *request, enum counters_stream_kinds kind)
 {
 	if (!stream_parameters_of_many(c, request))
 		return;
@@ -102,7 +102,7 @@ begin_of_many(struct connection *c, struct feed_request *request, const char *wo
 		connection_answer(c, answer_stream(&c->style, 0));
 		return;
 	}
-	list_client(c, &(struct client_subject){ .kind = word, .project_id = request->project_id,
+	list_client(c, &(struct client_subject){ .kind = kind, .project_id = request->project_id,
 	                                         .task_id = request->task_id });
 	if (connection_open_stream(c, false))
 		connection_subscribe_to_many(c, request);
@@ -114,7 +114,7 @@ streams_logs_of_all(struct connection *c)
 	struct feed_request request = { .kind = &stream_kind_log_of_many };
 
 	if (stream_parameters_files(c, &request.files))
-		begin_of_many(c, &request, "all");
+		begin_of_many(c, &request, COUNTERS_STREAM_ALL);
 }
 
 void
@@ -126,7 +126,7 @@ streams_logs_of_task(struct connection *c)
 
 	if (take_name(c, PROJECT_SEGMENT, project) && take_name(c, TASK_SEGMENT, task) &&
 	    stream_parameters_files(c, &request.files))
-		begin_of_many(c, &request, "task");
+		begin_of_many(c, &request, COUNTERS_STREAM_TASK);
 }
 
 void
@@ -134,7 +134,7 @@ streams_events_of_all(struct connection *c)
 {
 	struct feed_request request = { .kind = &stream_kind_events_of_many, .files = CHANNEL_FIRST };
 
-	begin_of_many(c, &request, "events");
+	begin_of_many(c, &request, COUNTERS_STREAM_EVENTS);
 }
 
 /* --- of message buses --------------------------------------------------------------------------------------- */
@@ -146,7 +146,7 @@ begin_bus(struct connection *c, const char *project, const char *task)
 
 	if (!stream_parameters_start(c, &stream_kind_messages, &start))
 		return;
-	list_client(c, &(struct client_subject){ .kind = "messages", .project_id = project,
+	list_client(c, &(struct client_subject){ .kind = COUNTERS_STREAM_MESSAGES, .project_id = project,
 	                                         .task_id = task });
 	bus_answer(c, project, task, &start);
 }
@@ -187,7 +187,7 @@ streams_messages(struct connection *c)
 	else if (has_project)
 		begin_bus(c, project, task);
 	else
-		begin_of_many(c, &request, "messages");
+		begin_of_many(c, &request, COUNTERS_STREAM_MESSAGES);
 }
 
 void

@@ -84,16 +84,27 @@ publish_figures(void *arg)
 	struct worker *worker = arg;
 	struct counters_values *counters = peers_counters(worker->peers);
 	struct followers_figures figures = followers_figures(worker->hub->followers);
+	struct renderer_figures rendered = renderer_figures(worker->hub->renderer);
 
 	counters->followers = figures.followers;
 	counters->files_open = figures.files_open;
 	counters->channels = worker->hub->channel_count;
 	counters->blocks_rendered = worker->hub->blocks_rendered;
 	counters->cache_bytes = worker->hub->cache.bytes;
-	counters->gaps = worker->hub->gaps;
-	counters->entries_malformed = renderer_malformed(worker->hub->renderer);
+	memcpy(counters->gaps, worker->hub->gaps, sizeof(counters->gaps));
+	counters->gaps[COUNTERS_GAP_HOLE] += rendered.holes;
+	counters->entries_malformed = rendered.malformed;
+	counters->clients_limit = (uint64_t)worker->settings.server.max_clients_per_worker;
 	client_table_refresh(worker->clients);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
+}
+
+static void
+measure_turn(void *arg, int64_t took_ns)
+{
+	struct counters_values *counters = arg;
+
+	counters_observe(&counters->loop_turn_us, took_ns / 1000);
 }
 
 static void
@@ -247,6 +258,8 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = peers_new(instance, &worker->peers);
 	if (!error)
+		loop_measure(worker->loop, measure_turn, peers_counters(worker->peers));
+	if (!error)
 		error = client_table_new(worker, instance->clients_fd, &worker->clients);
 	if (!error)
 		error = runs_root_new(worker->loop, worker->offload, &worker->settings,
@@ -283,8 +296,10 @@ tear_down(struct worker *worker)
 	struct connection *c;
 
 	listeners_free(&worker->listeners);
-	while ((c = TAILQ_FIRST(&worker->connections)) != NULL)
+	while ((c = TAILQ_FIRST(&worker->connections)) != NULL) {
+		client_table_note_end(c, COUNTERS_ENDED_DRAINED);
 		connection_free(c);
+	}
 	/* First the threads, so that none of their work is left when the files go. What one uses that
 	 * hangs is left to the end of the process. */
 	if (offload_free(&worker->offload) > 0 || recorder_free(&worker->recorder) > 0)

@@ -1,5 +1,6 @@
 # Checks of the tree itself.
 include tests/lint/conf.mk
+include tests/lint/shm.mk
 TESTS += tests/lint/test_tree.py
 EXTRA_DIST += tests/lint/test_tree.py tests/lint/cppcheck.h .clang-tidy
 

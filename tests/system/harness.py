@@ -335,7 +335,12 @@ class Server:
         return self.ctl_json("status")
 
     def counters(self):
-        """The counters, summed over the workers."""
+        """The counters, summed over the processes and over the words of a set."""
+        return {name: sum(value.values()) if isinstance(value, dict) and "mean_us" not in value
+                else value for name, value in self.counters_by_word().items()}
+
+    def counters_by_word(self):
+        """The same, a set of counters as {word: number}."""
         return self.status()["counters"]
 
     def worker_pids(self):

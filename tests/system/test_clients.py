@@ -190,7 +190,7 @@ class Stuck(harness.TestCase):
         self.addCleanup(stuck_client(self.server, run).close)
         run.out(("x" * 1000 + "\n") * 10000)
         harness.wait_for("it is ended", lambda: (
-            self.server.counters()["clients_timed_out"] >= 1), 15)
+            self.server.counters_by_word()["streams_ended"]["timeout"] >= 1), 15)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class LeftOver(harness.TestCase):
             stream.close()
 
     def test_timed_out(self):
-        before = self.server.counters()["clients_timed_out"]
+        before = self.server.counters_by_word()["streams_ended"]["timeout"]
         for run in self.runs:
             run.out(("x" * 1000 + "\n") * 20000)
         logs = [path for path in self.paths() if path.endswith(("from=start", "name=stdout")) and
@@ -114,7 +114,7 @@ class LeftOver(harness.TestCase):
         for path in logs:
             self.open(path, window_bytes=4096)
         harness.wait_for("all have timed out", lambda: (
-            self.server.counters()["clients_timed_out"] - before >= len(logs)), 30)
+            self.server.counters_by_word()["streams_ended"]["timeout"] - before >= len(logs)), 30)
         self.assert_nothing_is_left()
 
     def test_kicked(self):

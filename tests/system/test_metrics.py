@@ -12,11 +12,35 @@ import harness
 from test_peers import STDIN, Peer, head, record
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-SAMPLE = re.compile(r'(%s)(?:\{([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\[\\"n])*)"\})? (\d+)' % NAME)
+LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\[\\"n])*)"'
+SAMPLE = re.compile(r"(%s)(?:\{(%s(?:,%s)*)\})? (\d+(?:\.\d+)?)" % (NAME, LABEL, LABEL))
+
+
+def key_of(labels):
+    """The values of the labels, in order: of one alone its value, None without any."""
+    values = tuple(value for _, value in re.findall(LABEL, labels or ""))
+    return values[0] if len(values) == 1 else values or None
+
+
+def check_histogram(name, samples):
+    """Of each set of labels: the buckets add up to the count, which is the last one's."""
+    buckets = {}
+    for (suffix, *values), number in samples.items():
+        if suffix == "_bucket":
+            buckets.setdefault(tuple(values[:-1]), []).append((values[-1], number))
+    assert buckets, name
+    for values, found in buckets.items():
+        bounds = [float(bound) for bound, _ in found]
+        assert bounds == sorted(bounds) and bounds[-1] == float("inf"), found
+        numbers = [number for _, number in found]
+        assert numbers == sorted(numbers), found
+        assert samples[("_count", *values)] == numbers[-1], found
+        assert ("_sum", *values) in samples, name
 
 
 def parsed(text):
-    """{name: {label's value, or None: number}} of the exposition format, strictly read."""
+    """{name: {labels' values (key_of()): number}} of the exposition format, strictly read; those of
+    a histogram with the suffix before them."""
     metrics, kinds, current = {}, {}, None
     assert text.endswith("\n")
     lines = text[:-1].split("\n")
@@ -26,7 +50,7 @@ def parsed(text):
         if told:
             current = told.group(1)
             assert current not in metrics, "told twice: " + current
-            kind = re.fullmatch(r"# TYPE %s (counter|gauge)" % current, lines.pop(0))
+            kind = re.fullmatch(r"# TYPE %s (counter|gauge|histogram)" % current, lines.pop(0))
             assert kind, current
             kinds[current] = kind.group(1)
             assert current.endswith("_total") == (kind.group(1) == "counter"), current
@@ -34,13 +58,27 @@ def parsed(text):
             continue
         sample = SAMPLE.fullmatch(line)
         assert sample, "not a sample: " + line
-        name, _, value, number = sample.groups()
-        assert name == current, "not in one piece: " + line
-        assert value not in metrics[name], "twice: " + line
-        metrics[name][value] = int(number)
+        name, labels, number = sample.group(1), sample.group(2), sample.groups()[-1]
+        key = key_of(labels)
+        if kinds[current] == "histogram":
+            suffix = name.removeprefix(current)
+            assert suffix in ("_bucket", "_sum", "_count"), line
+            key = (suffix, *(key if isinstance(key, tuple) else (key,) if key else ()))
+        else:
+            assert name == current, "not in one piece: " + line
+        assert key not in metrics[current], "twice: " + line
+        metrics[current][key] = float(number) if "." in number else int(number)
     for name, samples in metrics.items():
         assert name.startswith("runstream_") and samples, name
+        if kinds[name] == "histogram":
+            check_histogram(name, samples)
     return metrics
+
+
+def summed(samples, *labels):
+    """Of those samples whose labels' values include these."""
+    return sum(number for key, number in samples.items()
+               if set(labels) <= set(key if isinstance(key, tuple) else (key,)))
 
 
 class TestCase(harness.TestCase):
@@ -80,22 +118,77 @@ class Metrics(TestCase):
         for path in ("//metrics", "/metric%73", "/api/metrics", "/api/v1/metrics"):
             self.assertEqual(self.server.get(path).status, 404, path)
 
-    def test_each_counter_of_the_status_is_there_for_each_worker(self):
+    def test_each_figure_of_the_status_is_there(self):
         metrics = self.metrics()
-        for name in self.server.counters():
-            samples = metrics.get("runstream_" + name) or metrics["runstream_%s_total" % name]
-            self.assertEqual(set(samples), {"1", "2"}, name)
+        told = {name.removeprefix("runstream_").removesuffix("_total").removesuffix("_seconds")
+                for name in metrics}
+        counted = {re.sub("_[um]s$", "", name) for name in self.server.counters_by_word()}
+        self.assertEqual(told - counted, {"up", "restarts", "runs_capacity", "buses_capacity",
+                                          "build_info"})
+        self.assertEqual(counted - told, set())
 
-    def test_the_others_are_those_of_the_page(self):
+    def test_processes_and_version_are_told(self):
         metrics = self.metrics()
-        counters = self.server.counters()
-        others = {name for name in metrics
-                  if name.removeprefix("runstream_").removesuffix("_total") not in counters}
-        with open(os.path.join(harness.SOURCE, "man", "runstream-http.7")) as f:
-            self.assertEqual(others, set(re.findall(r"\brunstream_[a-z_]+", f.read())))
-        self.assertEqual(metrics["runstream_up"], {"discovery": 1, "worker-1": 1, "worker-2": 1})
+        self.assertEqual(metrics["runstream_up"],
+                         {"discovery": 1, ("worker", "1"): 1, ("worker", "2"): 1})
         version = self.server.get("/api/v1/version").json()["version"]
         self.assertEqual(metrics["runstream_build_info"], {version: 1})
+
+    def test_runs_are_told_by_status_and_looks_go_on(self):
+        before = self.metrics()
+        self.server.run(status="queued")
+        self.server.run(status="strange")
+        harness.wait_for("they are known", lambda: all(
+            self.metrics()["runstream_runs"][status] == before["runstream_runs"][status] + 1
+            for status in ("queued", "other")))
+        for name, key in (("last_look_timestamp_seconds", None), ("look_seconds", ("_count",))):
+            harness.wait_for(name, lambda name=name, key=key: self.metrics()[
+                "runstream_" + name][key] > before["runstream_" + name][key])
+
+    def test_every_process_tells_how_long_the_turns_of_its_loop_are(self):
+        turns = self.metrics()["runstream_loop_turn_seconds"]
+        for labels in (("worker", "1"), ("worker", "2"), ("discovery",), ("supervisor",)):
+            self.assertGreater(turns[("_count", *labels)], 0, labels)
+
+    def test_streams_are_told_by_kind_and_by_how_they_end(self):
+        before = self.metrics()
+        run = self.server.run(lines=1)
+        run.finish()
+        with self.server.stream(run) as stream:
+            stream.read_until_complete()
+        with self.server.open("/api/v1/runs/stream/all"):
+            harness.wait_for("it is counted", lambda: summed(
+                self.metrics()["runstream_clients"], "all") == 1)
+        self.assertEqual(self.server.get("/api/v1/runs/nobody/stream").status, 404)
+
+        def grown(name, word):
+            return summed(self.metrics()[name], word) - summed(before[name], word)
+        for how in ("complete", "client_gone", "refused"):
+            harness.wait_for(how, lambda how=how: grown("runstream_streams_ended_total", how) >= 1)
+        self.assertEqual(grown("runstream_streams_begun_total", "log"), 2)
+        self.assertEqual(grown("runstream_streams_begun_total", "all"), 1)
+        self.assertEqual(grown("runstream_streams_begun_total", "file"), 0)
+
+    def test_gaps_are_told_by_reason(self):
+        run = self.server.run(lines=3)
+        before = self.metrics()["runstream_gaps_total"]
+        with self.server.stream(run, last_id="what?") as stream:
+            stream.wait_lines(3)
+        harness.wait_for("it is counted", lambda: summed(
+            self.metrics()["runstream_gaps_total"], "cursor_invalid") ==
+            summed(before, "cursor_invalid") + 1)
+
+    def test_who_is_refused_is_told_by_reason(self):
+        run = self.server.run(lines=1)
+        before = self.metrics()["runstream_clients_refused_total"]
+        streams = [self.server.stream(run) for _ in range(10)]
+        for stream in streams:
+            stream.wait_lines(1)
+        self.assertEqual(self.server.get("/api/v1/runs/%s/stream" % run.id).status, 429)
+        self.assertEqual(summed(self.metrics()["runstream_clients_refused_total"], "run_full"),
+                         summed(before, "run_full") + 1)
+        for stream in streams:
+            stream.close()
 
     def test_lines_of_a_stream_show_in_the_sum(self):
         sent = "runstream_lines_sent_total"
@@ -107,7 +200,7 @@ class Metrics(TestCase):
         for worker in (1, 2):
             after = self.asked_of(worker)
             self.assertEqual(sum(after[sent].values()) - sum(before[sent].values()), 20)
-            self.assertEqual(after["runstream_runs"][None], before["runstream_runs"][None] + 1)
+            self.assertEqual(summed(after["runstream_runs"]), summed(before["runstream_runs"]) + 1)
         harness.wait_for("the client is gone", lambda: not any(
             self.metrics()["runstream_clients"].values()))
 
@@ -136,18 +229,24 @@ class Killed(TestCase):
             kills += 1
             harness.wait_for("it is noticed", lambda: self.server.worker_pids()[0] != pid)
             metrics = self.asked_of(2)
-            if metrics["runstream_up"]["worker-1"] == 0:
+            if metrics["runstream_up"][("worker", "1")] == 0:
                 break
             self.assertLess(kills, 10)
         for name, samples in metrics.items():
-            self.assertNotIn("1", samples, name)
-        self.assertEqual(metrics["runstream_up"], {"discovery": 1, "worker-1": 0, "worker-2": 1})
+            for key in samples:
+                labels = key if isinstance(key, tuple) else (key,)
+                if labels[0] == "_bucket":
+                    labels = labels[:-1]
+                if name not in ("runstream_up", "runstream_restarts_total"):
+                    self.assertNotIn("1", labels, name)
+        self.assertEqual(metrics["runstream_up"],
+                         {"discovery": 1, ("worker", "1"): 0, ("worker", "2"): 1})
         harness.wait_for("it is back", lambda: self.server.worker_pids()[0], 30)
         self.asked_of(1)  # which it answers when it has begun
         metrics = self.asked_of(2)
         self.assertLess(metrics[requests]["1"], 50)
         self.assertEqual(metrics["runstream_restarts_total"],
-                         {"discovery": 0, "worker-1": kills, "worker-2": 0})
+                         {"discovery": 0, ("worker", "1"): kills, ("worker", "2"): 0})
 
 
 class Prefix(unittest.TestCase):

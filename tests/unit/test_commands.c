@@ -167,6 +167,17 @@ make_instance(void)
 	board_set(board, 2, 0);
 	board_close(&board);
 
+	for (int i = CONTROL_FD_DISCOVERY_COUNTERS; i <= CONTROL_FD_SUPERVISOR_COUNTERS; i++) {
+		struct counters *counters;
+
+		fds[i] = counters_create();
+		ck_assert_int_eq(counters_open(fds[i], true, &counters), 0);
+		counters_observe(&counters_own(counters)->loop_turn_us, 90);
+		counters_observe(&counters_own(counters)->look_us, i * 300);
+		counters_own(counters)->runs[COUNTERS_STATUS_RUNNING] = 1;
+		counters_close(&counters);
+	}
+
 	for (int i = 0; i < 2; i++) {
 		int *own = &fds[CONTROL_FD_WORKERS + CONTROL_WORKER_FDS * i];
 		struct occupancy *occupancy;
@@ -181,6 +192,8 @@ make_instance(void)
 		ck_assert_int_eq(counters_open(own[CONTROL_FD_COUNTERS], true, &counters), 0);
 		counters_own(counters)->requests = 40 + (uint64_t)i;
 		counters_own(counters)->bytes_sent = 123456789;
+		counters_own(counters)->clients[COUNTERS_STREAM_TASK] = 3;
+		counters_own(counters)->slowest_client_bytes = 5;
 		counters_close(&counters);
 		own[CONTROL_FD_CLIENTS] = make_clients(i);
 	}

@@ -20,6 +20,7 @@
 #include "conf/settings_message.h"
 #include "discovery/discovery.h"
 #include "shm/bell.h"
+#include "shm/counters.h"
 #include "shm/registry.h"
 #include "shm/registry_bus.h"
 #include "shm/registry_writer.h"
@@ -30,6 +31,7 @@ static char base[64], root[80];
 static struct instance instance;
 static int ringer;
 static struct registry *registry, *buses;
+static struct counters *counters;
 static int supervisor_fd;
 static pid_t child;
 
@@ -107,6 +109,8 @@ set_up(void)
 	instance.settings.api.sse.discovery_interval_ms = 50;
 	instance.runs_dir_fd = -1;
 	instance.board_fd = -1;
+	instance.discovery_counters_fd = counters_create();
+	ck_assert_int_eq(counters_open(instance.discovery_counters_fd, false, &counters), 0);
 	for (int i = 0; i < INSTANCE_WORKERS_MAX; i++)
 		instance.worker_bell_fds[i] = instance.occupancy_fds[i] =
 			instance.counters_fds[i] = -1;
@@ -124,6 +128,8 @@ tear_down(void)
 {
 	registry_close(&registry);
 	registry_close(&buses);
+	counters_close(&counters);
+	close(instance.discovery_counters_fd);
 	settings_fini(&instance.settings);
 	close(instance.registry_fd);
 	close(instance.buses_fd);
@@ -284,6 +290,56 @@ watch_runs_appear_and_change(void)
 	wait_run("r2", has_status, "running");
 	stop();
 }
+
+/* What discovery counts, after one more look. */
+static struct counters_values
+counted(void)
+{
+	struct counters_values values;
+
+	look(1);
+	counters_read(counters, &values);
+	return values;
+}
+
+START_TEST(runs_are_counted_by_status_also_by_the_next_discovery)
+{
+	struct counters_values values;
+	uint64_t looks = 0;
+
+	shell("mkdir -p runs/p; echo > runs/p/PROJECT-MESSAGE-BUS.md");
+	write_info("a", "status: running\\n");
+	write_info("b", "status: running\\n");
+	write_info("c", "status: baking\\n");
+	write_info("d", "status: failed\\nexit_code: 1\\n");
+	start();
+	values = counted();
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_RUNNING], 2);
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_OTHER], 1);
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_FAILED], 1);
+	ck_assert_uint_eq(values.buses, 1);
+	ck_assert_uint_eq(values.runs_dir_missing, 0);
+	ck_assert_int_lt(clock_wall_ms() - (int64_t)values.last_look_timestamp_ms, DEADLINE_MS);
+	for (size_t i = 0; i < COUNTERS_BUCKETS; i++)
+		looks += values.look_us.buckets[i];
+	ck_assert_uint_ge(looks, 1);
+	kill_discovery();
+	write_info("b", "status: completed\\nexit_code: 0\\n");
+	shell("rm -r runs/c");
+	start();
+	values = counted();
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_RUNNING], 1);
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_OTHER], 0);
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_COMPLETED], 1);
+	ck_assert_uint_eq(values.buses, 1);
+	shell("mv runs elsewhere");
+	values = counted();
+	ck_assert_uint_eq(values.runs_dir_missing, 1);
+	ck_assert_uint_eq(values.runs[COUNTERS_STATUS_RUNNING], 1);
+	shell("mv elsewhere runs");
+	stop();
+}
+END_TEST
 
 START_TEST(runs_that_appear_and_change_are_followed_by_polling)
 {
@@ -892,6 +948,7 @@ main(void)
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	suite_add_tcase(suite, tests);
 	tcase_add_test(tests, runs_of_both_layouts_that_were_there_are_found);
+	tcase_add_test(tests, runs_are_counted_by_status_also_by_the_next_discovery);
 	tcase_add_test(tests, runs_that_appear_and_change_are_followed_by_polling);
 	tcase_add_test(tests, inotify_tells_of_runs_long_before_the_next_look);
 	tcase_add_loop_test(tests, a_deleted_run_is_marked_and_one_that_comes_back_lives_again, 0, 2);

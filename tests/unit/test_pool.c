@@ -64,8 +64,8 @@ tell(const struct instance *instance, int64_t poll_interval_ms, uint64_t listen_
 	struct counters *counters;
 
 	if (counters_open(instance->counters_fds[instance->worker_index], true, &counters) == 0) {
-		report.clients = counters_own(counters)->clients;
-		counters_own(counters)->clients = 5;
+		report.clients = counters_own(counters)->clients[COUNTERS_STREAM_LOG];
+		counters_own(counters)->clients[COUNTERS_STREAM_LOG] = 5;
 		counters_close(&counters);
 	}
 	fd_send(instance->listen_fds[0], &report, sizeof(report), NULL, 0);
@@ -213,11 +213,11 @@ START_TEST(children_have_their_own_descriptors_and_no_others)
 	ck_assert_int_eq(report.pid, pool.children[1].pid);
 	ck_assert_int_eq(board_pid(segments.board_map, 1), report.pid);
 	ck_assert_str_eq(pool_state(&pool, 1), "running");
-	/* 0-2, registry, buses, board, its bell and discovery's, clients, supervisor, and a signalfd
-	 * of its own; and of each place the listener, occupancy, counters; the runs directory is
+	/* 0-2, registry, buses, board, its bell and discovery's, clients, supervisor, two counters, and
+	 * a signalfd of its own; and of each place the listener, occupancy, counters; the runs directory is
 	 * missing. */
 	if (pool.runs_dir_fd < 0)
-		ck_assert_int_eq(report.descriptors, 11 + 3 * PLACES);
+		ck_assert_int_eq(report.descriptors, 13 + 3 * PLACES);
 	stop();
 	ck_assert_int_eq(board_pid(segments.board_map, 1), 0);
 	ck_assert_str_eq(pool_state(&pool, 1), "stopped");

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shm/counters.h"
 #include "shm/registry.h"
 #include "shm/registry_layout.h"
 #include "shm/registry_writer.h"
@@ -254,6 +255,36 @@ START_TEST(a_deleted_run_is_still_found_and_can_come_back)
 	ck_assert_int_eq(registry_find(pair.reader, "run-1", &found), 0);
 	ck_assert(!found.is_deleted);
 	ck_assert_int_eq(registry_writer_mark_deleted(pair.writer, 5), -ENOENT);
+	close_pair(&pair);
+}
+END_TEST
+
+START_TEST(runs_that_are_not_deleted_are_counted_by_status)
+{
+	struct pair pair = open_pair(3);
+	const uint64_t *live = registry_writer_live(pair.writer);
+	uint32_t slot = put(&pair, "run-1", "running");
+
+	put(&pair, "run-2", "queued");
+	put(&pair, "run-3", "running");
+	ck_assert_uint_eq(live[COUNTERS_STATUS_RUNNING], 2);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_QUEUED], 1);
+	put(&pair, "run-2", "some word");
+	put(&pair, "run-2", "some word");
+	ck_assert_uint_eq(live[COUNTERS_STATUS_QUEUED], 0);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_OTHER], 1);
+	ck_assert_int_eq(registry_writer_mark_deleted(pair.writer, slot), 0);
+	ck_assert_int_eq(registry_writer_mark_deleted(pair.writer, slot), 0);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_RUNNING], 1);
+	put(&pair, "run-4", "failed"); /* in its slot */
+	ck_assert_uint_eq(live[COUNTERS_STATUS_RUNNING], 1);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_FAILED], 1);
+	registry_writer_close(&pair.writer);
+	ck_assert_int_eq(registry_writer_open(pair.fd, &pair.writer), 0);
+	live = registry_writer_live(pair.writer);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_RUNNING], 1);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_OTHER], 1);
+	ck_assert_uint_eq(live[COUNTERS_STATUS_FAILED], 1);
 	close_pair(&pair);
 }
 END_TEST
@@ -617,6 +648,7 @@ main(void)
 	tcase_add_test(tests, texts_that_change_for_ever_take_a_bounded_room);
 	tcase_add_test(tests, thousands_of_runs_are_found_while_the_index_grows);
 	tcase_add_test(tests, a_deleted_run_is_still_found_and_can_come_back);
+	tcase_add_test(tests, runs_that_are_not_deleted_are_counted_by_status);
 	tcase_add_test(tests, slots_of_deleted_runs_are_used_again_when_no_other_is_left);
 	tcase_add_test(tests, the_change_feed_names_what_changed_in_order);
 	tcase_add_test(tests, a_reader_that_falls_too_far_behind_is_told);

@@ -1,0 +1,4 @@
+#!/bin/sh
+# The list of figures and runstream-metrics(7) say the same. Run by `make check`.
+top=${srcdir:-.}
+exec tests/lint/check_counters "$top/man/runstream-metrics.7"

@@ -1,8 +1,10 @@
 #include "worker/connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -23,6 +25,10 @@ enum {
 	BODY_READS = 16,
 	/* Slices of a file in which there was nothing to send. */
 	PASSES_A_TURN = 16,
+	/* One for whom there was no room for so long is slow. */
+	SLOW_MS = 1000,
+	/* Looks at one that may take nothing, in each client_timeout_s. */
+	LOOKS_A_TIMEOUT = 4,
 };
 
 static void set_timer(struct connection *c);
@@ -197,6 +203,8 @@ on_events(void *arg, uint32_t events)
 	if (events & EPOLLOUT) {
 		if (c->is_blocked) {
 			c->is_blocked = false;
+			c->queue.is_for_slow =
+				loop_now_ms(c->worker->loop) - c->sent_ms >= SLOW_MS;
 			connection_ready(c);
 		} else {
 			/* Disarmed only once it fires for nothing: a busy stream keeps it. */
@@ -303,6 +311,26 @@ send_heartbeat(struct connection *c)
 	connection_ready(c);
 }
 
+/* What the web server has not taken off the socket. The kernel tells of room only when most of it
+ * was taken, which may be long after one that takes little began to. */
+static int
+unread_bytes(const struct connection *c)
+{
+	int bytes = 0;
+
+	return ioctl(c->watch.fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+static void
+note_progress(struct connection *c)
+{
+	int bytes = unread_bytes(c);
+
+	if (bytes < c->unread_bytes)
+		c->sent_ms = loop_now_ms(c->worker->loop);
+	c->unread_bytes = bytes;
+}
+
 static int64_t
 due_ms(const struct connection *c)
 {
@@ -323,6 +351,8 @@ on_time(void *arg)
 	struct connection *c = arg;
 	int64_t now_ms = loop_now_ms(c->worker->loop);
 
+	if (c->is_blocked)
+		note_progress(c);
 	if (now_ms >= due_ms(c)) {
 		if (c->ends_ms > 0 && now_ms >= c->ends_ms) {
 			c->ends_ms = 0;
@@ -350,19 +380,18 @@ on_time(void *arg)
 
 /*
  * Sending does not touch the timer: when it fires, it looks whether it is really time. Nor does
- * being blocked, which may make it due sooner: so it looks once in each client_timeout_s at least.
+ * being blocked, which may make it due sooner: so it looks several times in each client_timeout_s.
  */
 static void
 set_timer(struct connection *c)
 {
 	int64_t now_ms = loop_now_ms(c->worker->loop), delay_ms;
-	int64_t timeout_ms = settings_of(c)->api.sse.client_timeout_s * 1000;
+	int64_t most_ms = settings_of(c)->api.sse.client_timeout_s * 1000 / LOOKS_A_TIMEOUT;
 
 	if (c->sent_ms == 0)
 		c->sent_ms = now_ms;
 	delay_ms = due_ms(c) - now_ms;
-	loop_timer_set(c->worker->loop, &c->timer, delay_ms < timeout_ms ? delay_ms : timeout_ms,
-	               on_time, c);
+	loop_timer_set(c->worker->loop, &c->timer, delay_ms < most_ms ? delay_ms : most_ms, on_time, c);
 }
 
 void
@@ -580,6 +609,7 @@ connection_serve(struct connection *c)
 		total += n;
 		if (c->queue.is_full) {
 			c->is_blocked = true;
+			c->unread_bytes = unread_bytes(c);
 			/* Edge-triggered: told once when there is room, not at each turn until served. */
 			if (loop_fd_change(c->worker->loop, &c->watch,
 			                   EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET) < 0)

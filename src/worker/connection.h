@@ -49,6 +49,7 @@ struct connection {
 	bool is_ending;    /* nothing follows what is queued */
 	bool has_body;     /* it is to come whole before the end: see connection_serve() */
 	int64_t sent_ms;   /* when bytes were last taken, or the stream began */
+	int unread_bytes;  /* while blocked: what its peer had not taken at the last look */
 	int64_t ends_ms;   /* when a drain ends it; 0: not draining */
 };
 

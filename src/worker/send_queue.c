@@ -75,6 +75,7 @@ static void
 make_plan(const struct send_queue *q, struct plan *plan)
 {
 	size_t record_left = q->record_left, header_left = q->header_left;
+	size_t most = q->is_for_slow ? SEND_QUEUE_PIECE_BYTES : SIZE_MAX;
 
 	plan->count = 0;
 	plan->bytes = 0;
@@ -83,7 +84,9 @@ make_plan(const struct send_queue *q, struct plan *plan)
 		const struct block *block = q->blocks[i];
 		size_t at = i == 0 ? q->sent_bytes : 0;
 
-		while (at < block->length_bytes && plan->count + 3 < PIECES) {
+		while (at < block->length_bytes && plan->count + 3 < PIECES && plan->bytes < most) {
+			size_t piece;
+
 			if (record_left == 0) {
 				size_t left = block->length_bytes - at;
 
@@ -92,9 +95,10 @@ make_plan(const struct send_queue *q, struct plan *plan)
 				                   (uint16_t)record_left, 0);
 				add_piece(plan, plan->headers[plan->count], FCGI_HEADER_LEN);
 			}
-			add_piece(plan, block->text + at, record_left);
-			at += record_left;
-			record_left = 0;
+			piece = record_left < most ? record_left : most;
+			add_piece(plan, block->text + at, piece);
+			at += piece;
+			record_left -= piece;
 		}
 		if (at < block->length_bytes)
 			return;

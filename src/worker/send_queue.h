@@ -16,6 +16,9 @@
 enum {
 	SEND_QUEUE_BLOCKS = 8,
 	SEND_QUEUE_ENOUGH_BYTES = 64 * 1024, /* no more is asked for while so much is queued */
+	/* The kernel counts what a peer took in pieces as they were sent: of one that takes little,
+	 * large ones would say for minutes that it takes nothing. */
+	SEND_QUEUE_PIECE_BYTES = 16 * 1024,
 };
 
 /* Zero-initialised, but for request_id. */
@@ -29,6 +32,7 @@ struct send_queue {
 	uint16_t record_left;        /* of the record begun: bytes of its content not sent */
 	uint32_t sent_bytes;         /* of the first block */
 	uint32_t queued_bytes;       /* of all blocks, not sent */
+	bool is_for_slow;            /* hand over in small pieces, see SEND_QUEUE_PIECE_BYTES */
 	uint8_t header[FCGI_HEADER_LEN];
 };
 

@@ -3,6 +3,7 @@
 
 import os
 import socket
+import time
 
 import harness
 
@@ -169,6 +170,29 @@ class Slow(harness.TestCase):
         if harness.MEMORY_TELLS:
             self.assertLess(harness.resident_kib(pid) - before_kib, 12 * 1024)
         self.assertEqual(self.server.counters()["clients"], 5)
+
+    def test_each_that_never_reads_takes_a_bounded_part_of_memory(self):
+        """Each at a place of its own, so that nothing is shared."""
+        pid = self.server.worker_pids()[0]
+        count, runs = 60, []
+        for n in range(count):
+            run = self.server.run()
+            run.out(("%d " % n + "x" * 500 + "\n") * 4000)  # much more than is on its way
+            runs.append(run)
+        before_kib = harness.resident_kib(pid)
+        for run in runs:
+            self.addCleanup(stuck_client(self.server, run).close)
+
+        def all_are_stuck():
+            sent = self.server.counters()["bytes_sent"]
+            time.sleep(0.2)
+            return (self.server.counters()["clients"] == count and
+                    self.server.counters()["bytes_sent"] == sent)
+        harness.wait_for("nothing moves", all_are_stuck)
+        grown_kib = (harness.resident_kib(pid) - before_kib) / count
+        print("# %.1f KiB a stuck client" % grown_kib)
+        if harness.MEMORY_TELLS:
+            self.assertLess(grown_kib, 192)
 
     def test_one_that_reads_late_gets_every_line(self):
         run = self.server.run()

@@ -3,9 +3,11 @@
 
 import os
 import random
+import re
 import signal
 import socket
 import struct
+import time
 
 import harness
 
@@ -57,10 +59,10 @@ class Peer:
     def __exit__(self, *_):
         self.socket.close()
 
-    def more(self):
+    def more(self, most_bytes=65536):
         """Receives; False at the end."""
         try:
-            data = self.socket.recv(65536)
+            data = self.socket.recv(most_bytes)
         except ConnectionResetError:
             data = b""
         self.raw += data
@@ -229,6 +231,42 @@ class Waiting(harness.TestCase):
             with Peer(self.server, head("/api/v1/runs/waited/stream", "HEAD")) as peer:
                 return not peer.all().startswith(b"Status: 503")
         harness.wait_for("places are free", admitted)
+
+
+class Slow(harness.TestCase):
+    """A web server that takes little, since its client does."""
+
+    workers = 1
+    config = {"api": {"sse": {"client_timeout_s": 1}}}
+
+    def taking(self, run, piece_bytes, seconds, every_s):
+        """One that takes so much, so often, for so long; then all the rest."""
+        with Peer(self.server, head("/api/v1/runs/%s/stream" % run.id)) as peer:
+            peer.until(b"event: log")
+            until = time.monotonic() + harness.seconds(seconds)
+            while time.monotonic() < until:
+                peer.socket.recv(piece_bytes, socket.MSG_PEEK)  # it is still there
+                peer.more(piece_bytes)
+                time.sleep(every_s)
+            return peer.all()
+
+    def test_one_that_takes_little_is_not_ended_and_gets_every_line(self):
+        run = self.server.run(lines=20000)
+        run.finish()
+        # Less than half of the socket's buffer in a timeout.
+        text = self.taking(run, 16384, 4, 0.4)
+        lines = re.findall(rb'"line":"line (\d+)"', text)
+        self.assertEqual(lines, [b"%d" % n for n in range(1, 20001)])
+        self.assertIn(b"event: complete", text)
+
+    def test_one_that_takes_nothing_is_ended_and_what_it_has_is_a_part(self):
+        run = self.server.run(lines=20000)
+        before = self.server.counters()["clients_timed_out"]
+        with Peer(self.server, head("/api/v1/runs/%s/stream" % run.id)) as peer:
+            peer.until(b"event: log")
+            harness.wait_for("it is ended", lambda: (
+                self.server.counters()["clients_timed_out"] == before + 1))
+            self.assertNotIn(b"line 20000", peer.all())
 
 
 class Drain(harness.TestCase):

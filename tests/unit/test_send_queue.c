@@ -115,6 +115,7 @@ START_TEST(blocks_of_any_length_arrive_whole_through_a_narrow_socket)
 
 		received_length = 0;
 		events = 0;
+		queue.is_for_slow = !queue.is_for_slow;
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 			send_queue_add(&queue, block_of(lengths[i], (char)('a' + i)));
 			sum += lengths[i];
@@ -144,6 +145,19 @@ START_TEST(a_full_socket_is_said_and_nothing_is_lost)
 }
 END_TEST
 
+START_TEST(to_a_slow_peer_goes_a_small_piece_at_a_time)
+{
+	int64_t n;
+
+	queue.is_for_slow = true;
+	send_queue_add(&queue, block_of(60000, 'x'));
+	n = send_queue_send(&queue, ends[0], &events);
+	ck_assert_int_gt(n, SEND_QUEUE_PIECE_BYTES / 2);
+	ck_assert_int_le(n, SEND_QUEUE_PIECE_BYTES + FCGI_HEADER_LEN);
+	ck_assert(!queue.is_full);
+}
+END_TEST
+
 START_TEST(a_peer_that_is_gone_is_said)
 {
 	fd_close(&ends[1]);
@@ -162,6 +176,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, to_a_slow_peer_goes_a_small_piece_at_a_time);
 	tcase_add_test(tc, blocks_of_any_length_arrive_whole_through_a_narrow_socket);
 	tcase_add_test(tc, a_full_socket_is_said_and_nothing_is_lost);
 	tcase_add_test(tc, a_peer_that_is_gone_is_said);

@@ -120,7 +120,7 @@ class TestCase(harness.TestCase):
     def kill_who_serves(self):
         index = harness.wait_for("somebody serves it", lambda: [
             i for i, w in enumerate(self.server.status()["workers"])
-            if w["counters"]["clients"]])[0]
+            if sum(w["counters"]["clients"].values())])[0]
         os.kill(self.server.worker_pids()[index], signal.SIGKILL)
 
 

@@ -343,6 +343,11 @@ class Server:
         """The same, a set of counters as {word: number}."""
         return self.status()["counters"]
 
+    def clients_of_workers(self):
+        """How many clients each worker has."""
+        return [sum(worker["counters"]["clients"].values())
+                for worker in self.status()["workers"]]
+
     def worker_pids(self):
         return [worker["pid"] for worker in self.status()["workers"]]
 

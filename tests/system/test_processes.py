@@ -349,7 +349,7 @@ class Drain(harness.TestCase):
     def test_streams_are_ended_one_by_one_over_the_time(self):
         followers = Followers(self.server, self.server.run(), 40)
         followers.wait_for_more()
-        count = self.server.status()["workers"][0]["counters"]["clients"]
+        count = self.server.clients_of_workers()[0]
         self.assertGreater(count, 5)
         began = time.monotonic()
         self.server.ctl("drain", "1")
@@ -423,7 +423,7 @@ class Resize(harness.TestCase):
             others = [server.stream(server.run(lines=1)) for _ in range(12)]
             for stream in others:
                 stream.wait_lines(1)
-            clients = [w["counters"]["clients"] for w in server.status()["workers"]]
+            clients = server.clients_of_workers()
             self.assertEqual(sum(clients), 22)
             self.assertTrue(all(clients), clients)
             for stream in others:
@@ -434,7 +434,7 @@ class Resize(harness.TestCase):
         with harness.Server(workers=None, config=self.config_of(4, sockets=4)) as server:
             followers = Followers(server, server.run(), 16)
             followers.wait_for_more()
-            clients = [w["counters"]["clients"] for w in server.status()["workers"]]
+            clients = server.clients_of_workers()
             self.resize(server, 2)
             followers.wait_for_more()
             self.assertEqual(len(followers.endings), clients[2] + clients[3])

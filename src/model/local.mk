@@ -24,6 +24,7 @@ libmodel_a_SOURCES = \
 	src/model/run_id.c src/model/run_id.h \
 	src/model/run_request.c src/model/run_request.h \
 	src/model/run_state.c src/model/run_state.h \
+	src/model/sse_reader.c src/model/sse_reader.h \
 	src/model/target.c src/model/target.h \
 	src/model/utf8.c src/model/utf8.h \
 	src/model/word_list.c src/model/word_list.h \

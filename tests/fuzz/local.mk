@@ -23,5 +23,5 @@ endif
 
 include tests/fuzz/conf.mk
 include tests/fuzz/model.mk
-EXTRA_DIST += tests/fuzz/cursor.dict tests/fuzz/event_line.dict tests/fuzz/event_request.dict tests/fuzz/fastcgi.dict tests/fuzz/json_text.dict tests/fuzz/message.dict tests/fuzz/target.dict
+EXTRA_DIST += tests/fuzz/cursor.dict tests/fuzz/event_line.dict tests/fuzz/event_request.dict tests/fuzz/fastcgi.dict tests/fuzz/json_text.dict tests/fuzz/message.dict tests/fuzz/sse_reader.dict tests/fuzz/target.dict
 include tests/fuzz/run_info.mk

@@ -39,3 +39,9 @@ tests_fuzz_fuzz_event_request_SOURCES = tests/fuzz/fuzz_event_request.c $(FUZZ_M
 tests_fuzz_fuzz_event_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_event_request_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_event_request
+
+check_PROGRAMS += tests/fuzz/fuzz_sse_reader
+tests_fuzz_fuzz_sse_reader_SOURCES = tests/fuzz/fuzz_sse_reader.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_sse_reader_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_sse_reader_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_sse_reader

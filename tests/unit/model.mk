@@ -93,3 +93,8 @@ check_PROGRAMS += tests/unit/test_broadcast
 TESTS += tests/unit/test_broadcast
 tests_unit_test_broadcast_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_broadcast_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_sse_reader
+TESTS += tests/unit/test_sse_reader
+tests_unit_test_sse_reader_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sse_reader_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -12,6 +12,7 @@ WORKER_LIBS = libworker.a $(STREAM_LIBS)
 ADMIN_LIBS = libadmin.a $(STREAM_LIBS)
 SUPERVISOR_LIBS = libsupervisor.a libdiscovery.a libworker.a $(STREAM_LIBS)
 EXTERNAL_LIBS = $(JSON_C_LIBS) $(YAML_LIBS) $(XXHASH_LIBS)
+ADMIN_EXTERNAL_LIBS = $(EXTERNAL_LIBS) $(LIBCURL_LIBS)
 
 include src/base/local.mk
 include src/model/local.mk

@@ -12,10 +12,10 @@
 #include "store/recording.h"
 
 const struct command_option broadcast_options[] = {
-	{ "run", "ID", "record the event for this run, and so send it" },
-	{ "all", NULL, "send it to all who watch recorded events, unrecorded" },
-	{ "type", "T", "the event's type: deploy, unit.started, …" },
-	{ "data", "JSON", "an object, whose members become the event's, or any other value" },
+	{ "run", "ID", "record the event for this run, and so send it", 0 },
+	{ "all", NULL, "send it, unrecorded, to all who watch events", 0 },
+	{ "type", "T", "the event's type: deploy, unit.started, …", 0 },
+	{ "data", "JSON", "its members, if it is an object, or its data", 0 },
 	{ 0 },
 };
 

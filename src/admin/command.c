@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/nearest.h"
@@ -17,32 +18,11 @@
 
 #define PROGRAM "runstreamctl"
 
+/* What getopt_long(3) returns for an option: none of these is a letter. */
 enum {
-	OPTION_RUNTIME_DIR = 256,
-	OPTION_RUNS_DIR,
-	OPTION_JSON,
-	OPTION_VERSION,
-	OPTION_OWN, /* + the index in the command's options */
+	OPTION_GLOBAL = 256, /* + the index in command_globals */
+	OPTION_OWN = 512,    /* + the index in the command's options */
 };
-
-/* Understood before and after the command's name, so that `runs --json` does what it says. */
-static const struct option global_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR },
-	{ "runs-dir", required_argument, NULL, OPTION_RUNS_DIR },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-};
-enum { GLOBAL_COUNT = sizeof(global_options) / sizeof(global_options[0]) };
-
-static const char global_help[] =
-	"  -c, --config FILE      configuration file (default: " CONF_DEFAULT_FILE ")\n"
-	"      --runtime-dir DIR  runtime directory of the instance\n"
-	"      --runs-dir DIR     where runs lie (default: the instance's, else the configuration's)\n"
-	"      --json             answer in JSON\n"
-	"  -h, --help             show this, or the help of a command\n"
-	"      --version          show the version\n";
 
 /* --- messages --------------------------------------------------------------------------------- */
 
@@ -86,54 +66,6 @@ command_warn(const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
-}
-
-/* --- help ------------------------------------------------------------------------------------- */
-
-static void
-help_options(FILE *to, int indent, const struct command_option *options)
-{
-	for (const struct command_option *o = options; o && o->name; o++) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "--%s%s%s", o->name, o->argument ? " " : "",
-		         o->argument ? o->argument : "");
-		fprintf(to, "%*s%-*s %s\n", indent, "", 24 - indent, text, o->help);
-	}
-}
-
-/* Of runstreamctl (command NULL) or of one command. */
-static void
-show_help(FILE *to, const struct command *command)
-{
-	if (command) {
-		fprintf(to, "Usage: " PROGRAM " [OPTION...] %s%s%s%s\n%s\n\n", command->name,
-		        command->options ? " [OPTION...]" : "", *command->arguments ? " " : "",
-		        command->arguments, command->help);
-		if (command->options) {
-			help_options(to, 6, command->options);
-			fputc('\n', to);
-		}
-		if (command->notes)
-			fprintf(to, "%s\n\n", command->notes);
-		fprintf(to, "Options of every command:\n%s", global_help);
-		return;
-	}
-	fprintf(to, "Usage: " PROGRAM " [OPTION...] COMMAND [ARGUMENT...]\n"
-	            "Look at and steer a runstream instance, and run commands as runs.\n\n");
-	for (size_t i = 0; i < command_count(); i++) {
-		char synopsis[64];
-
-		snprintf(synopsis, sizeof(synopsis), "%s%s%s", commands[i].name,
-		         *commands[i].arguments ? " " : "", commands[i].arguments);
-		if (strlen(synopsis) > 22)
-			fprintf(to, "  %s\n  %-22s %s\n", synopsis, "", commands[i].help);
-		else
-			fprintf(to, "  %-22s %s\n", synopsis, commands[i].help);
-		help_options(to, 4, commands[i].options);
-	}
-	fprintf(to, "\n%s\nExit status: 0 done, 1 failed, 2 misused. See " PROGRAM "(1).\n",
-	        global_help);
 }
 
 /* --- what commands share ------------------------------------------------------------------------ */
@@ -229,73 +161,123 @@ misused_option(const struct call *call, const char *sentence)
 	return command_misused("%s; see \"" PROGRAM " %s --help\"", sentence, call->command->name);
 }
 
-/*
- * Takes options: with letters beginning with '+', up to the first word that is none. Returns -1
- * to go on from optind, or an exit status.
- */
-static int
-take_options(struct call *call, const char *letters, int argc, char **argv)
+/* Adds what getopt_long(3) is to know of options: returns how many they are. */
+static size_t
+add_options(const struct command_option *from, int first, struct option *to, struct buf *letters)
 {
-	struct option options[GLOBAL_COUNT + COMMAND_OPTIONS_MAX + 1] = { 0 };
-	const struct command_option *own = call->command ? call->command->options : NULL;
-	char sentence[OPTION_MISTAKE_BYTES];
-	int option;
+	size_t count = 0;
 
-	memcpy(options, global_options, sizeof(global_options));
-	for (size_t i = 0; own && own[i].name; i++) {
-		must(i < COMMAND_OPTIONS_MAX);
-		options[GLOBAL_COUNT + i] = (struct option){
-			.name = own[i].name,
-			.has_arg = own[i].argument ? required_argument : no_argument,
-			.val = OPTION_OWN + (int)i,
+	for (; from && from[count].name; count++) {
+		to[count] = (struct option){
+			.name = from[count].name,
+			.has_arg = from[count].argument ? required_argument : no_argument,
+			.val = first + (int)count,
 		};
+		if (from[count].letter)
+			buf_printf(letters, "%c%s", from[count].letter, from[count].argument ? ":" : "");
 	}
-	opterr = 0;
-	optind = 0; /* GNU: begin anew, and believe "letters" anew */
-	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			call->config_path = optarg;
-			break;
-		case OPTION_RUNTIME_DIR:
-			call->runtime_dir = optarg;
-			break;
-		case OPTION_RUNS_DIR:
-			call->runs_dir = optarg;
-			break;
-		case OPTION_JSON:
-			call->is_json = true;
-			break;
-		case 'h':
-			show_help(stdout, call->command);
-			return COMMAND_DONE;
-		case OPTION_VERSION:
-			printf(PROGRAM " (" PACKAGE_NAME ") " PACKAGE_VERSION "\n");
-			return COMMAND_DONE;
-		case ':':
-		case '?':
-			option_mistake(option, argv, options, sentence);
-			return misused_option(call, sentence);
-		default:
-			must(option >= OPTION_OWN && option < OPTION_OWN + COMMAND_OPTIONS_MAX);
-			call->options[option - OPTION_OWN] = optarg ? optarg : "";
-		}
+	return count;
+}
+
+static int
+index_of_letter(const struct command_option *options, int letter)
+{
+	for (int i = 0; options && options[i].name; i++)
+		if (options[i].letter == letter)
+			return i;
+	return -1;
+}
+
+/* Returns -1 to go on, or an exit status. */
+static int
+take_global(struct call *call, int index)
+{
+	switch ((enum command_global)index) {
+	case COMMAND_CONFIG:
+		call->config_path = optarg;
+		break;
+	case COMMAND_RUNTIME_DIR:
+		call->runtime_dir = optarg;
+		break;
+	case COMMAND_RUNS_DIR:
+		call->runs_dir = optarg;
+		break;
+	case COMMAND_JSON:
+		call->is_json = true;
+		break;
+	case COMMAND_HELP:
+		command_help(stdout, call->command);
+		return COMMAND_DONE;
+	case COMMAND_VERSION:
+		printf(PROGRAM " (" PACKAGE_NAME ") " PACKAGE_VERSION "\n");
+		return COMMAND_DONE;
+	case COMMAND_GLOBALS:
+		break;
 	}
 	return -1;
+}
+
+static int
+take_option(struct call *call, int option)
+{
+	const struct command_option *own = call->command ? call->command->options : NULL;
+	int index = index_of_letter(own, option);
+
+	if (option < OPTION_GLOBAL)
+		option = index >= 0 ? OPTION_OWN + index
+		                    : OPTION_GLOBAL + index_of_letter(command_globals, option);
+	if (option < OPTION_OWN)
+		return take_global(call, option - OPTION_GLOBAL);
+	must(option < OPTION_OWN + COMMAND_OPTIONS_MAX);
+	call->options[option - OPTION_OWN] = optarg ? optarg : "";
+	return -1;
+}
+
+/*
+ * Takes options: with "+" up to the first word that is none. Returns -1 to go on from optind, or
+ * an exit status.
+ */
+static int
+take_options(struct call *call, const char *order, int argc, char **argv)
+{
+	struct option options[COMMAND_GLOBALS + COMMAND_OPTIONS_MAX + 1] = { 0 };
+	struct buf letters = BUF_INIT;
+	char sentence[OPTION_MISTAKE_BYTES];
+	size_t count;
+	int option, status = -1;
+
+	buf_printf(&letters, "%s:", order);
+	count = add_options(command_globals, OPTION_GLOBAL, options, &letters);
+	if (call->command)
+		count += add_options(call->command->options, OPTION_OWN, options + count, &letters);
+	must(count < sizeof(options) / sizeof(options[0]));
+	opterr = 0;
+	optind = 0; /* GNU: begin anew, and believe the letters anew */
+	while (status < 0 &&
+	       (option = getopt_long(argc, argv, buf_string(&letters), options, NULL)) != -1) {
+		if (option == ':' || option == '?') {
+			option_mistake(option, argv, options, sentence);
+			status = misused_option(call, sentence);
+		} else {
+			status = take_option(call, option);
+		}
+	}
+	buf_fini(&letters);
+	return status;
 }
 
 static int
 parse_and_run(int argc, char **argv)
 {
 	struct call call = { 0 };
-	int status = take_options(&call, "+:c:h", argc, argv);
+	int status = take_options(&call, "+", argc, argv);
 
 	if (status >= 0)
 		return status;
 	argc -= optind;
 	argv += optind;
 	if (argc == 0) {
-		show_help(stderr, NULL);
+		command_help(stderr, NULL);
 		return COMMAND_MISUSED;
 	}
 	call.command = find_command(argv[0]);
@@ -304,7 +286,7 @@ parse_and_run(int argc, char **argv)
 
 	/* argv[0] is the command's name now, which getopt passes over as it did the program's.
 	 * Options may stand anywhere, unless what follows is a command with options of its own. */
-	status = take_options(&call, call.command->most_arguments < 0 ? "+:c:h" : ":c:h", argc, argv);
+	status = take_options(&call, call.command->most_arguments < 0 ? "+" : "", argc, argv);
 	if (status >= 0)
 		return status;
 	call.arguments = argv + optind;

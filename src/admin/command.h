@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "admin/output.h"
 #include "conf/settings.h"
@@ -15,14 +16,14 @@
 /* Exit statuses. exec alone passes on its command's instead. */
 enum { COMMAND_DONE = 0, COMMAND_FAILED = 1, COMMAND_MISUSED = 2 };
 
-/* A command's own option, beside the global ones. */
 struct command_option {
 	const char *name;     /* long, without the dashes; NULL ends a list */
 	const char *argument; /* what --help calls its argument; NULL: takes none */
-	const char *help;
+	const char *help;     /* begins small, ends without a full stop */
+	char letter;          /* or 0 */
 };
 
-enum { COMMAND_OPTIONS_MAX = 8 };
+enum { COMMAND_OPTIONS_MAX = 16 };
 
 struct command;
 
@@ -54,6 +55,21 @@ struct command {
 /* The table, and how many there are. */
 extern const struct command commands[];
 size_t command_count(void);
+
+/* Those of every command, understood before and after its name: `runs --json` does what it says. */
+enum command_global {
+	COMMAND_CONFIG,
+	COMMAND_RUNTIME_DIR,
+	COMMAND_RUNS_DIR,
+	COMMAND_JSON,
+	COMMAND_HELP,
+	COMMAND_VERSION,
+	COMMAND_GLOBALS,
+};
+extern const struct command_option command_globals[COMMAND_GLOBALS + 1];
+
+/* Prints the help of runstreamctl (command NULL), or of one command. */
+void command_help(FILE *to, const struct command *command);
 
 /* Parses argv and runs the command; returns the exit status of the process. */
 int command_main(int argc, char **argv);

@@ -5,7 +5,7 @@ const struct command commands[] = {
 	{
 		.name = "status",
 		.arguments = "",
-		.help = "the instance: processes, uptime, restarts, counters",
+		.help = "the instance: processes, restarts, runs, counters",
 		.run = status_run,
 	},
 	{
@@ -18,7 +18,7 @@ const struct command commands[] = {
 	{
 		.name = "clients",
 		.arguments = "[RUN]",
-		.help = "who is connected, to what, and how far behind; the slowest first",
+		.help = "who is connected, the slowest first",
 		.most_arguments = 1,
 		.run = clients_run,
 	},
@@ -27,57 +27,62 @@ const struct command commands[] = {
 		.arguments = "CLIENT",
 		.help = "end a client's stream",
 		.most_arguments = 1,
-		.notes = "CLIENT is a name that \"runstreamctl clients\" shows, such as 2-17. An EventSource comes\n"
-		         "back by itself, and goes on where it was.",
+		.notes = "CLIENT is a name that \"runstreamctl clients\" shows, such as 2-17. An EventSource\n"
+		         "comes back by itself, and goes on where it was.",
 		.run = kick_run,
 	},
 	{
 		.name = "broadcast",
 		.arguments = "",
-		.help = "send an event to all clients of a run's events, or of all",
+		.help = "send an event to who watches a run's events, or all",
 		.options = broadcast_options,
-		.notes = "With --run, the event is recorded, and so sent, and sent again to those who come later.\n"
-		         "With --all, it goes to all who watch recorded events now, without an id, and is gone.",
+		.notes = "With --run, the event is recorded, and so sent, also to those who come later.\n"
+		         "With --all, it goes to all who watch recorded events now, without an id.",
 		.run = broadcast_run,
 	},
 	{
 		.name = "exec",
 		.arguments = "-- COMMAND [ARGUMENT...]",
-		.help = "run a command as a run, pass its output on, exit as it does",
+		.help = "run a command as a run, and exit as it does",
 		.most_arguments = -1,
 		.options = exec_options,
 		.notes = "Exit status: the command's own; 127 if it was not found, 126 if it could not be\n"
-		         "executed; if a signal killed it, the same signal ends runstreamctl.",
+		         "executed. If a signal killed it, the same signal ends runstreamctl.",
 		.run = exec_run,
 	},
 	{
 		.name = "tail",
-		.arguments = "ID",
+		.arguments = "ID|URL",
 		.help = "read a run's stream in the terminal",
 		.most_arguments = 1,
 		.options = tail_options,
-		.notes = "Lines of stdout go to stdout, those of stderr to stderr; with --json each event is\n"
-		         "one line of JSON. Ends with the run: exit status 0 when it was read to its end.",
+		.notes = "Lines of stdout go to stdout, those of stderr to stderr; with --json, each\n"
+		         "event is a line of JSON. A URL is that of any stream, such as\n"
+		         "http://localhost/api/v1/runs/ID/stream; a lost connection is made again, and\n"
+		         "no line is lost or repeated. Ends with the run; exit status 0 when it was read\n"
+		         "to its end.",
 		.run = tail_run,
 	},
 	{
 		.name = "nginx-config",
 		.arguments = "[upstream|locations]",
-		.help = "the include files for nginx: one for http{}, one for server{}",
+		.help = "the include files for nginx",
 		.most_arguments = 1,
 		.options = nginx_config_options,
+		.notes = "upstream is to be included in http{}, locations in server{}; both are printed\n"
+		         "when none is named.",
 		.run = nginx_config_run,
 	},
 	{
 		.name = "check-config",
 		.arguments = "",
-		.help = "read the configuration, and say what is wrong with it",
+		.help = "say what is wrong with the configuration",
 		.run = check_config_run,
 	},
 	{
 		.name = "reload",
 		.arguments = "",
-		.help = "have the instance read its configuration anew; no stream is cut",
+		.help = "have the instance read its configuration anew",
 		.run = reload_run,
 	},
 	{

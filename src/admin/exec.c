@@ -20,10 +20,10 @@
 #include "shm/registry.h"
 
 const struct command_option exec_options[] = {
-	{ "project", "P", "the run's project; with --task: <P>/<T>/runs/<ID>" },
-	{ "task", "T", "the run's task" },
-	{ "run-id", "ID", "the run's id (default: made of the time and the pid)" },
-	{ NULL, NULL, NULL },
+	{ "project", "P", "the run's project; with --task: P/T/runs/ID", 0 },
+	{ "task", "T", "the run's task", 0 },
+	{ "run-id", "ID", "the run's id (default: of the time and the pid)", 0 },
+	{ 0 },
 };
 
 /*

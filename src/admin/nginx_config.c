@@ -13,9 +13,9 @@
 #include "shm/instance.h"
 
 const struct command_option nginx_config_options[] = {
-	{ "mode", "MODE", "streams (their paths alone) or all (default)" },
-	{ "sockets", "N", "sockets (default: the instance's, else the configuration's)" },
-	{ NULL, NULL, NULL },
+	{ "mode", "streams|all", "the paths of streams alone, or all (default)", 0 },
+	{ "sockets", "N", "how many sockets (default: as the instance has)", 0 },
+	{ 0 },
 };
 
 /*

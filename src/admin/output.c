@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "admin/output_table.h"
+#include "admin/printable.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/must.h"
-#include "model/utf8.h"
 
 enum {
 	LABEL_WIDTH = 20, /* of fields outside rows */
@@ -56,37 +56,6 @@ copied(struct output *o, const char *text)
 	return copy;
 }
 
-/* The text without the bytes that a terminal or a JSON parser would not take. */
-static void
-clean(struct buf *to, const char *text, enum output_format format)
-{
-	size_t length = strlen(text);
-
-	for (size_t at = 0; at < length;) {
-		const char *from = text + at;
-		unsigned char c = (unsigned char)*from;
-		int n = utf8_next((const uint8_t *)from, length - at);
-		/* C1 controls, U+0080 to U+009F, are what some terminals obey as well. */
-		bool is_control = c < 0x20 || c == 0x7f ||
-		                  (n == 2 && c == 0xc2 && (unsigned char)from[1] < 0xa0);
-
-		if (n < 0) {
-			if (format == OUTPUT_JSON)
-				buf_puts(to, "\xef\xbf\xbd");
-			else
-				for (int i = 0; i < -n; i++)
-					buf_printf(to, "\\x%02x", (unsigned char)from[i]);
-			n = -n;
-		} else if (format == OUTPUT_TEXT && is_control) {
-			for (int i = 0; i < n; i++)
-				buf_printf(to, "\\x%02x", (unsigned char)from[i]);
-		} else {
-			buf_append(to, from, (size_t)n);
-		}
-		at += (size_t)n;
-	}
-}
-
 /* "start_time" -> "start time"; the unit goes where the value is written in words. */
 static char *
 label(struct output *o, const char *key)
@@ -129,7 +98,7 @@ field_text(struct output *o, const char *key, const char *text, bool is_right)
 
 	if (!text || !*text)
 		text = "-";
-	clean(&cleaned, text, OUTPUT_TEXT);
+	printable_put(&cleaned, text);
 	text = buf_string(&cleaned);
 	if (o->in_row) {
 		/* The others have the headings of the first. */
@@ -173,7 +142,7 @@ output_string(struct output *o, const char *key, const char *value)
 		struct buf cleaned = BUF_INIT;
 
 		if (value)
-			clean(&cleaned, value, OUTPUT_JSON);
+			printable_put_utf8(&cleaned, value);
 		field_json(o, key, value ? json_object_new_string(buf_string(&cleaned)) : NULL);
 		buf_fini(&cleaned);
 		return;

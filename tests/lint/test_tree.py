@@ -144,7 +144,14 @@ class Pages(unittest.TestCase):
         binary = os.path.join(BUILD, program)
         if not os.access(binary, os.X_OK) or not os.path.exists(os.path.join(TOP, page)):
             self.skipTest("not built yet: %s, %s" % (program, page))
-        text = subprocess.run([binary, "--help"], capture_output=True, text=True).stdout
+        def help_of(*words):
+            return subprocess.run([binary, *words, "--help"], capture_output=True, text=True).stdout
+
+        text = help_of()
+        commands = re.search(r"(?ms)^Commands:$(.*?)^$", text)
+        for command in re.findall(r"(?m)^  ([a-z-]+)", commands.group(1)) if commands else ():
+            text += help_of(command)
+            self.assertRegex(read(page), r"(?m)^\.(It )?Cm %s\b" % command, "not in the page")
         told = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", text))
         # mdoc writes --word as "Fl -word", with the hyphens within it escaped or not.
         described = {w.replace("\\-", "-") for w in re.findall(

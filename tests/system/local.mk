@@ -21,7 +21,8 @@ SYSTEM_TESTS = \
 	tests/system/test_processes.py \
 	tests/system/test_recording.py \
 	tests/system/test_resume.py \
-	tests/system/test_stream.py
+	tests/system/test_stream.py \
+	tests/system/test_tail.py
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += tests/system/harness.py $(SYSTEM_TESTS)
 

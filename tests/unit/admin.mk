@@ -1,5 +1,5 @@
 # One program for each module.
-ADMIN_TEST_LIBS = $(ADMIN_LIBS) $(UNIT_LIBS)
+ADMIN_TEST_LIBS = $(ADMIN_LIBS) $(LIBCURL_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/golden.h
 
 check_PROGRAMS += tests/unit/test_output

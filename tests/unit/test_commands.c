@@ -678,19 +678,27 @@ START_TEST(misuse_is_2)
 }
 END_TEST
 
-START_TEST(help_names_every_command_and_every_option)
+static void
+check_help_fits_a_terminal(void)
+{
+	for (const char *line = out; *line; line += strcspn(line, "\n") + 1)
+		ck_assert_msg(strcspn(line, "\n") <= 80, "%s", line);
+}
+
+START_TEST(help_names_every_command_and_every_option_within_80_columns)
 {
 	ck_assert_int_eq(ctl("--help", NULL), 0);
 	ck_assert_str_eq(err, "");
-	for (size_t i = 0; i < command_count(); i++) {
+	check_help_fits_a_terminal();
+	for (size_t i = 0; i < command_count(); i++)
 		ck_assert_contains(out, commands[i].name);
-		for (const struct command_option *o = commands[i].options; o && o->name; o++)
-			ck_assert_contains(out, o->name);
-	}
 	for (size_t i = 0; i < command_count(); i++) {
 		ck_assert_int_eq(ctl(commands[i].name, "--help", NULL), 0);
+		check_help_fits_a_terminal();
 		ck_assert_contains(out, commands[i].help);
 		ck_assert_contains(out, "--runtime-dir");
+		for (const struct command_option *o = commands[i].options; o && o->name; o++)
+			ck_assert_contains(out, o->name);
 	}
 	ck_assert_int_eq(ctl("--version", NULL), 0);
 	ck_assert_contains(out, "runstreamctl (runstream) ");
@@ -767,7 +775,7 @@ main(void)
 	tcase_add_test(tc, no_instance_is_said_with_its_place);
 	tcase_add_test(tc, mistyped_words_get_the_nearest_named);
 	tcase_add_test(tc, misuse_is_2);
-	tcase_add_test(tc, help_names_every_command_and_every_option);
+	tcase_add_test(tc, help_names_every_command_and_every_option_within_80_columns);
 	tcase_add_test(tc, nginx_config_asks_the_instance_then_the_configuration);
 	tcase_add_test(tc, check_config_tells_good_from_bad);
 	tcase_add_test(tc, exec_finds_the_runs_directory_of_the_instance_and_ids_that_are_taken);

@@ -88,10 +88,11 @@ const struct command commands[] = {
 	{
 		.name = "drain",
 		.arguments = "[WORKER]",
-		.help = "replace a worker, or all one after another, ending streams over a time",
+		.help = "replace a worker, or all one after another",
 		.most_arguments = 1,
-		.notes = "WORKER is a number, such as 2. Others take its new requests, its streams are ended one by\n"
-		         "one over server.drain_ms and come back elsewhere, and then it is started anew.",
+		.notes = "WORKER is a number, such as 2. Others take its new requests, its streams are ended\n"
+		         "one by one over server.drain_ms and come back elsewhere, and then it is started\n"
+		         "anew.",
 		.run = drain_run,
 	},
 	{

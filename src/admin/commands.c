@@ -90,9 +90,9 @@ const struct command commands[] = {
 		.arguments = "[WORKER]",
 		.help = "replace a worker, or all one after another",
 		.most_arguments = 1,
-		.notes = "WORKER is a number, such as 2. Others take its new requests, its streams are ended\n"
-		         "one by one over server.drain_ms and come back elsewhere, and then it is started\n"
-		         "anew.",
+		.notes = "WORKER is a number, such as 2. Others take its new requests, its streams are\n"
+		         "ended one by one over server.drain_ms and come back elsewhere, and then it is\n"
+		         "started anew.",
 		.run = drain_run,
 	},
 	{

@@ -122,7 +122,8 @@ class Recorded:
             self.is_complete = True
 
     def truth(self):
-        return {"path": os.path.join(self.path, "events.jsonl"),
+        return {"path": os.path.relpath(os.path.join(self.path, "events.jsonl"),
+                                        self.world.runs_dir),
                 "acknowledged": self.acknowledged, "count": self.count, "complete": self.is_complete, "project": self.project, "task": self.task,
                 "tries": self.tries, "refusals": self.refusals, "bad": self.bad_answers}
 

@@ -243,7 +243,7 @@ class Soak:
         self.check_log()
         print()
         if os.path.exists(os.path.join(self.work, "truth.json")):
-            v = verdict.Verdict(self.work)
+            v = verdict.Verdict(self.work, self.server.runs_dir)
             v.take_all()
             print(v.table())
             print("\nreconnections %d, of them cut %d, left by themselves %d (in mid-event %d); "

@@ -62,7 +62,7 @@ class Verdicts(unittest.TestCase):
             "runs": {RUN: {"ends": [[1, COUNT, 0]], "copies": False, "project": "p", "task": "t",
                            "logs": {SOURCE: source_truth(COUNT), "r1/e": source_truth(0)}}},
             "buses": {BUS: source_truth(COUNT)},
-            "recorded": {"e1": {"path": self.events_path, "bad": [], "tries": 1,
+            "recorded": {"e1": {"path": "events.jsonl", "bad": [], "tries": 1,
                                 "acknowledged": list(range(1, COUNT + 1))}}}
         self.world = World()
 
@@ -102,7 +102,7 @@ class Verdicts(unittest.TestCase):
             json.dump(self.truth, f)
         with open(os.path.join(self.work, "records-0.jsonl"), "w") as f:
             f.writelines(json.dumps(record) + "\n" for record in self.world.records)
-        self.verdict = verdict.Verdict(self.work)
+        self.verdict = verdict.Verdict(self.work, self.work)
         self.verdict.take_all()
         row = self.verdict.rows[client.kind if client else "recording"]
         return {name: row[name] for name in verdict.MUST_BE_ZERO if row[name]}

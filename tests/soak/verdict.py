@@ -74,8 +74,8 @@ def first_line_range(record, source, track):
 
 
 class Verdict:
-    def __init__(self, work, expects_resume_of_many=False):
-        self.work = work
+    def __init__(self, work, runs_dir, expects_resume_of_many=False):
+        self.work, self.runs_dir = work, runs_dir
         with open(os.path.join(work, "truth.json")) as f:
             self.truth = json.load(f)
         self.expects_resume_of_many = expects_resume_of_many
@@ -99,7 +99,7 @@ class Verdict:
         acknowledged is there, once and in order."""
         checks, numbers = [], []
         try:
-            with open(recorded["path"], "rb") as f:
+            with open(os.path.join(self.runs_dir, recorded["path"]), "rb") as f:
                 data = f.read()
         except FileNotFoundError:
             data = b""

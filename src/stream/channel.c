@@ -111,6 +111,8 @@ channel_update_run(struct channel *c)
 	struct registry_run now;
 	bool is_reassigned;
 
+	if (c->key.slot == CHANNEL_NO_SLOT)
+		return; /* nothing in the registry is about it */
 	if (registry_at(registry_of(c), c->key.slot, &now) < 0 ||
 	    strcmp(now.run_id, c->run->run_id) != 0) {
 		/* The slot is another run's by now: ours was deleted some time ago. */
@@ -399,8 +401,7 @@ new_channel(struct hub *hub, const struct channel_request *request, const struct
 	}
 	note_end(c); /* if it is */
 	/* Who asks may have found the run some time ago, and what changed since was told already. */
-	if (key->slot != CHANNEL_NO_SLOT)
-		channel_update_run(c);
+	channel_update_run(c);
 	*ret_channel = c;
 	return 0;
 }

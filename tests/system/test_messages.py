@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -373,6 +374,23 @@ class Writing(TestCase):
                 clock.read_until("tick-%d" % n)
             f.write(b"and ended\n")
         self.whole(stream, "held", "begun\nand ended")
+
+    def test_a_bus_that_no_discovery_knew_outlives_the_one_that_comes_to_know_it(self):
+        """Whoever comes first follows it without the registry, in which it is then."""
+        with harness.Server(workers=1) as server:
+            bus = Bus(server, "early")  # a folder alone
+            with server.open(bus.url, kind=Messages) as stream:
+                for n in range(3):
+                    bus.append(entry("m-%d" % n, "x"))
+                    stream.read_until("m-%d" % n)
+                    pid = server.status()["discovery"]["pid"]
+                    os.kill(pid, signal.SIGKILL)
+                    harness.wait_for("another discovery has looked", lambda: (
+                        server.status()["discovery"]["pid"] not in (0, pid) and
+                        server.status()["buses"]["total"] == 1), 20)
+                    self.assertNotIn("gone", stream.names())
+                bus.append(entry("last", "x"))
+                stream.read_until("last")
 
     def test_an_entry_written_in_pieces_without_a_lock_comes_through(self):
         bus = Bus(self.server, "unlocked", text=entry("first", "x"))

@@ -136,9 +136,10 @@ file_generation_again(struct file_generation *old, const struct stat *stat, int6
 }
 
 bool
-file_generation_is_locked(const struct generation *generation)
+file_generation_is_being_written(const struct generation *generation)
 {
 	const struct file_generation *g = (const struct file_generation *)generation;
+	struct stat now;
 
 	/* A remote lock would be asked for over the network. */
 	if (g->fd < 0 || g->file_system == FILE_SYSTEM_REMOTE)
@@ -146,7 +147,8 @@ file_generation_is_locked(const struct generation *generation)
 	if (flock(g->fd, LOCK_SH | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK;
 	flock(g->fd, LOCK_UN);
-	return false;
+	/* A writer that was in the middle of an entry at the last look may have ended it since. */
+	return fstat(g->fd, &now) == 0 && file_generation_size(&now) != generation->size_bytes;
 }
 
 void

@@ -39,7 +39,7 @@ int64_t file_generation_read(struct generation *generation, uint64_t offset, voi
 int64_t file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to,
                                      size_t length);
 uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset);
-bool file_generation_is_locked(const struct generation *generation);
+bool file_generation_is_being_written(const struct generation *generation);
 void file_generation_free(struct generation *generation);
 
 /* The size of a file, as far as ids can name places in it: below CURSOR_OFFSET_LIMIT. */

@@ -86,9 +86,9 @@ struct source_ops {
 	/* Where data begins at or behind offset, which lies below the size: beyond offset if a hole
 	 * of a sparse file is there. */
 	uint64_t (*hole_end)(struct generation *generation, uint64_t offset);
-	/* Whether another process holds a lock on it (flock(2)), as writers of message buses do; NULL:
-	 * that is not known. Does not wait. */
-	bool (*is_locked)(const struct generation *generation);
+	/* Whether another process holds a lock on it (flock(2)), as writers of message buses do, or has
+	 * held one and written more than is known yet; NULL: that is not known. Does not wait. */
+	bool (*is_being_written)(const struct generation *generation);
 	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
 	int (*find)(struct source *source, const struct cursor_mark *mark,
 	            struct generation **ret_generation);

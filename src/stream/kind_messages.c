@@ -158,7 +158,8 @@ is_whole(struct channel *c, const struct generation *g)
 		channel_wake_at(c, g->changed_ms + look_ms);
 		return false;
 	}
-	if (rested_ms < LOCK_MOST_MS && g->source->ops->is_locked && g->source->ops->is_locked(g)) {
+	if (rested_ms < LOCK_MOST_MS && g->source->ops->is_being_written &&
+	    g->source->ops->is_being_written(g)) {
 		channel_wake_at(c, now_ms + look_ms);
 		return false;
 	}

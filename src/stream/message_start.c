@@ -82,7 +82,8 @@ is_being_written(const struct generation *g)
 	int64_t rested_ms = g->size_bytes > g->opened_size_bytes ? clock_now_ms() - g->changed_ms
 	                                                         : clock_wall_ms() - g->opened_wall_ms;
 
-	return rested_ms < REST_MS || (g->source->ops->is_locked && g->source->ops->is_locked(g));
+	return rested_ms < REST_MS ||
+	       (g->source->ops->is_being_written && g->source->ops->is_being_written(g));
 }
 
 int

@@ -7,19 +7,23 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/client.h"
 #include "admin/command.h"
 #include "admin/exec_child.h"
+#include "admin/exec_pty.h"
 #include "admin/exec_record.h"
 #include "admin/exec_stream.h"
 #include "admin/exec_terminal.h"
 #include "admin/run_folder.h"
+#include "base/fd.h"
 #include "shm/control.h"
 #include "shm/registry.h"
 
 const struct command_option exec_options[] = {
+	{ "pty", NULL, "with a terminal of its own, for stdout and stderr", 0 },
 	{ "project", "P", "the run's project; with --task: P/T/runs/ID", 0 },
 	{ "task", "T", "the run's task", 0 },
 	{ "run-id", "ID", "the run's id (default: of the time and the pid)", 0 },
@@ -32,6 +36,9 @@ const struct command_option exec_options[] = {
  */
 enum { LINGER_MS = 1000 };
 
+/* A disk that is full at the command's end is given ten seconds to have room for the run-info. */
+enum { END_ATTEMPTS = 50, END_PAUSE_MS = 200 };
+
 static const int forwarded_signals[] = {
 	SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT,
 };
@@ -43,6 +50,7 @@ struct execution {
 	struct exec_signals signals;
 	struct exec_child child;
 	struct exec_terminal terminal;
+	struct exec_pty pty; /* instead of pipes, and of the above */
 	struct loop *loop;
 	struct offload *offload;
 	struct loop_timer linger;
@@ -121,6 +129,14 @@ lingered(void *arg)
 	exec_stream_finish(&e->err);
 }
 
+/* Whoever stopped a command that nobody sits at will continue it. */
+static void
+stop_with_terminal(struct execution *e)
+{
+	if (e->pty.has_keyboard)
+		exec_pty_stopped(&e->pty);
+}
+
 static void
 child_changed(void *arg, int signal_number)
 {
@@ -130,7 +146,10 @@ child_changed(void *arg, int signal_number)
 	(void)signal_number;
 	while (!e->is_over && waitpid(e->child.pid, &status, WNOHANG | WUNTRACED) == e->child.pid) {
 		if (WIFSTOPPED(status)) {
-			exec_terminal_stopped(&e->terminal, WSTOPSIG(status));
+			if (e->pty.master_fd >= 0)
+				stop_with_terminal(e);
+			else
+				exec_terminal_stopped(&e->terminal, WSTOPSIG(status));
 			continue;
 		}
 		e->is_over = true;
@@ -138,6 +157,29 @@ child_changed(void *arg, int signal_number)
 		if (e->open_streams > 0)
 			loop_timer_set(e->loop, &e->linger, LINGER_MS, lingered, e);
 		stop_if_done(e);
+	}
+}
+
+/* With a terminal of its own: what that does by itself. True: there is nothing to forward. */
+static bool
+is_for_terminal(struct execution *e, int *signal_number)
+{
+	if (e->pty.master_fd < 0)
+		return false;
+	switch (*signal_number) {
+	case SIGWINCH:
+		exec_pty_resize(&e->pty); /* from which its signal comes */
+		return true;
+	case SIGCONT:
+		exec_pty_resize(&e->pty);
+		exec_pty_start(&e->pty);
+		return false;
+	case SIGTSTP:
+		/* A session without a shell takes no notice of that one. */
+		*signal_number = SIGSTOP;
+		return false;
+	default:
+		return false;
 	}
 }
 
@@ -155,7 +197,9 @@ forward(void *arg, int signal_number)
 		}
 		return;
 	}
-	if (signal_number == SIGCONT) {
+	if (is_for_terminal(e, &signal_number))
+		return;
+	if (signal_number == SIGCONT && e->pty.master_fd < 0) {
 		exec_terminal_continued(&e->terminal);
 		return;
 	}
@@ -208,10 +252,16 @@ attach(struct execution *e)
 	int error, log = open_log(e, e->settings.storage.files.stdout_log, &error), r;
 
 	e->open_streams = 2;
+	if (e->pty.master_fd >= 0) {
+		e->open_streams = 1;
+		e->child.stdout_fd = fcntl(e->pty.master_fd, F_DUPFD_CLOEXEC, 0);
+		if (e->child.stdout_fd < 0)
+			return -errno;
+	}
 	r = exec_stream_init(&e->out, "stdout", e->loop, e->offload, e->child.stdout_fd, log, error,
 	                     STDOUT_FILENO, stream_ended, e);
 	e->child.stdout_fd = -1;
-	if (r < 0)
+	if (r < 0 || e->pty.master_fd >= 0)
 		return r;
 	log = open_log(e, e->settings.storage.files.stderr_log, &error);
 	r = exec_stream_init(&e->err, "stderr", e->loop, e->offload, e->child.stderr_fd, log, error,
@@ -240,6 +290,20 @@ end_as_command(int wait_status)
 	return EXEC_RECORD_SIGNAL_CODE + signal_number;
 }
 
+/* False: somebody wants us to end. The signals are blocked, and the loop that takes them is over. */
+static bool
+wait_for_room(void)
+{
+	const struct timespec pause = { .tv_nsec = END_PAUSE_MS * 1000000L };
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	for (size_t i = 0; i < sizeof(forwarded_signals) / sizeof(forwarded_signals[0]); i++)
+		if (exec_record_is_ending_signal(forwarded_signals[i]))
+			sigaddset(&ending, forwarded_signals[i]);
+	return sigtimedwait(&ending, NULL, &pause) < 0;
+}
+
 static void
 write_end(struct execution *e, int exec_error, const char *command)
 {
@@ -253,14 +317,32 @@ write_end(struct execution *e, int exec_error, const char *command)
 	};
 	int r = exec_record_write_end(&e->record, &ending);
 
+	for (int i = 0; (r == -ENOSPC || r == -EDQUOT) && i < END_ATTEMPTS && wait_for_room(); i++)
+		r = exec_record_write_end(&e->record, &ending);
 	if (r < 0)
 		command_warn("the end of run %s cannot be written, its %s says \"running\" for ever: %s",
 		             e->folder.run_id, e->record.name, strerror(-r));
 }
 
+/* Forks, with a terminal of its own or pipes. 0 or -errno. */
+static int
+fork_command(struct execution *e, char *const *command, bool wants_pty)
+{
+	struct exec_child_terminal terminal = { .fd = -1 };
+	int r = wants_pty ? exec_pty_open(&e->pty, e->loop, &terminal.fd) : 0;
+
+	terminal.is_stdin_too = e->pty.has_keyboard;
+	if (r == 0)
+		r = exec_child_fork(command, &e->signals, wants_pty ? &terminal : NULL, &e->child);
+	fd_close(&terminal.fd);
+	if (r == 0 && !wants_pty)
+		exec_terminal_init(&e->terminal, e->child.pid);
+	return r;
+}
+
 /* From the fork to the last byte in the logs. Returns an exit status. */
 static int
-run(struct execution *e, char *const *command)
+run(struct execution *e, char *const *command, bool wants_pty)
 {
 	int exec_error, r = exec_signals_init(&e->signals);
 
@@ -271,10 +353,9 @@ run(struct execution *e, char *const *command)
 	if (r == 0)
 		r = take_signals(e);
 	if (r == 0)
-		r = exec_child_fork(command, &e->signals, &e->child);
+		r = fork_command(e, command, wants_pty);
 	if (r < 0)
 		return command_failed("cannot prepare %s: %s", command[0], strerror(-r));
-	exec_terminal_init(&e->terminal, e->child.pid);
 	r = exec_record_write_start(&e->record, e->child.pid);
 	if (r == -ENOSPC || r == -EDQUOT)
 		command_warn("run %s has no %s: %s", e->folder.run_id, e->record.name,
@@ -286,6 +367,7 @@ run(struct execution *e, char *const *command)
 	if (r < 0)
 		return command_failed("cannot prepare %s: %s", command[0], strerror(-r));
 
+	exec_pty_start(&e->pty);
 	exec_error = exec_child_start(&e->child);
 	if (exec_error < 0)
 		command_warn("cannot execute %s: %s", command[0], strerror(-exec_error));
@@ -293,6 +375,7 @@ run(struct execution *e, char *const *command)
 	if (r < 0)
 		return command_failed("lost sight of %s: %s", command[0], strerror(-r));
 	exec_terminal_fini(&e->terminal);
+	exec_pty_fini(&e->pty);
 	write_end(e, exec_error, command[0]);
 	return end_as_command(e->wait_status);
 }
@@ -302,6 +385,7 @@ exec_run(struct call *call)
 {
 	const char *run_id = call_option(call, "run-id"), *project = call_option(call, "project");
 	const char *task = call_option(call, "task");
+	bool wants_pty = call_option(call, "pty");
 	char error[RUN_FOLDER_ERROR_BYTES];
 	struct execution *e;
 	int status = COMMAND_FAILED, r;
@@ -315,6 +399,7 @@ exec_run(struct call *call)
 		return command_failed("out of memory");
 	e->folder.fd = e->out.pipe_fd = e->out.log_fd = e->err.pipe_fd = e->err.log_fd = -1;
 	e->child.gate_fd = e->child.stdout_fd = e->child.stderr_fd = e->terminal.fd = -1;
+	e->pty.master_fd = -1;
 	if (call_settings(call, &e->settings) < 0) {
 		free(e);
 		return COMMAND_FAILED;
@@ -327,13 +412,15 @@ exec_run(struct call *call)
 		status = r == -EINVAL ? command_misused("exec: %s", error) : command_failed("%s", error);
 		goto out;
 	}
-	if (exec_record_init(&e->record, &e->folder, &e->settings, project, task, call->arguments) < 0) {
+	if (exec_record_init(&e->record, &e->folder, &e->settings, project, task, wants_pty,
+	                     call->arguments) < 0) {
 		status = command_failed("out of memory");
 		goto out;
 	}
-	status = run(e, call->arguments);
+	status = run(e, call->arguments, wants_pty);
 out:
 	exec_terminal_fini(&e->terminal);
+	exec_pty_fini(&e->pty);
 	exec_stream_fini(&e->out);
 	exec_stream_fini(&e->err);
 	exec_child_fini(&e->child);

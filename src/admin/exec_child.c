@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,20 +23,26 @@ exec_signals_init(struct exec_signals *signals)
 
 /* In the child: only what is safe after fork(2), and no way back. */
 static _Noreturn void
-become(char *const *command, const struct exec_signals *signals, int gate_fd, int stdout_fd,
-       int stderr_fd)
+become(char *const *command, const struct exec_signals *signals,
+       const struct exec_child_terminal *terminal, int gate_fd, int stdout_fd, int stderr_fd)
 {
 	ssize_t n;
 	char go;
 	int error;
 
-	setpgid(0, 0);
+	if (terminal) {
+		setsid();
+		ioctl(terminal->fd, TIOCSCTTY, 0);
+	} else {
+		setpgid(0, 0);
+	}
 	do
 		n = read(gate_fd, &go, 1);
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
 		_exit(1); /* it was thought better of, or runstreamctl was killed */
-	if (dup2(stdout_fd, STDOUT_FILENO) >= 0 && dup2(stderr_fd, STDERR_FILENO) >= 0) {
+	if (dup2(stdout_fd, STDOUT_FILENO) >= 0 && dup2(stderr_fd, STDERR_FILENO) >= 0 &&
+	    (!terminal || !terminal->is_stdin_too || dup2(terminal->fd, STDIN_FILENO) >= 0)) {
 		sigaction(SIGPIPE, &signals->pipe, NULL);
 		sigaction(SIGCHLD, &signals->child, NULL);
 		sigprocmask(SIG_SETMASK, &signals->mask, NULL);
@@ -50,13 +57,13 @@ become(char *const *command, const struct exec_signals *signals, int gate_fd, in
 
 int
 exec_child_fork(char *const *command, const struct exec_signals *signals,
-                struct exec_child *ret_child)
+                const struct exec_child_terminal *terminal, struct exec_child *ret_child)
 {
 	int gate[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 }, r = 0;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
-	    pipe2(err, O_CLOEXEC) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0 ||
+	    (!terminal && (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0))) {
 		r = -errno;
 		goto out;
 	}
@@ -68,10 +75,13 @@ exec_child_fork(char *const *command, const struct exec_signals *signals,
 	if (pid == 0) {
 		/* Its own copy of our end would keep the gate from ever closing. */
 		close(gate[0]);
-		become(command, signals, gate[1], out[1], err[1]);
+		become(command, signals, terminal, gate[1], terminal ? terminal->fd : out[1],
+		       terminal ? terminal->fd : err[1]);
 	}
-	/* In both, since either may come first. */
-	setpgid(pid, pid);
+	/* In both, since either may come first. Not for who begins a session, which a leader of a group
+	 * cannot. */
+	if (!terminal)
+		setpgid(pid, pid);
 	*ret_child = (struct exec_child){
 		.pid = pid, .gate_fd = gate[0], .stdout_fd = out[0], .stderr_fd = err[0],
 	};

@@ -1,6 +1,7 @@
 #include "admin/exec_record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "model/utf8.h"
+
+enum { RESERVE_BYTES = 16 * 1024 }; /* a run-info, and what its folder grows by */
 
 static void
 quote_word(struct buf *to, const char *word)
@@ -72,11 +76,12 @@ joined(const char *folder, const char *name)
 int
 exec_record_init(struct exec_record *record, const struct run_folder *folder,
                  const struct settings *settings, const char *project, const char *task,
-                 char *const *command)
+                 bool is_one_stream, char *const *command)
 {
 	struct run_info *info = &record->info;
 
 	run_info_init(info);
+	record->reserve_fd = -1;
 	record->folder = folder;
 	record->name = settings->storage.files.run_info;
 	info->run_id = strdup(folder->run_id);
@@ -85,10 +90,11 @@ exec_record_init(struct exec_record *record, const struct run_folder *folder,
 	/* NULL for a directory that was removed: a command may be run there all the same. */
 	info->cwd = getcwd(NULL, 0);
 	info->stdout_path = joined(folder->path, settings->storage.files.stdout_log);
-	info->stderr_path = joined(folder->path, settings->storage.files.stderr_log);
+	if (!is_one_stream)
+		info->stderr_path = joined(folder->path, settings->storage.files.stderr_log);
 	info->commandline = exec_record_commandline(command);
 	if (!info->run_id || (project && !info->project_id) || (task && !info->task_id) ||
-	    !info->stdout_path || !info->stderr_path || !info->commandline) {
+	    !info->stdout_path || (!is_one_stream && !info->stderr_path) || !info->commandline) {
 		exec_record_fini(record);
 		return -ENOMEM;
 	}
@@ -99,6 +105,7 @@ void
 exec_record_fini(struct exec_record *record)
 {
 	run_info_fini(&record->info);
+	fd_close(&record->reserve_fd);
 }
 
 static int
@@ -113,6 +120,17 @@ set_status(struct run_info *info, const char *status)
 	return 0;
 }
 
+/* Of a file without a name, so that nothing is left of it whoever is killed. */
+static void
+reserve(struct exec_record *record)
+{
+	int fd = openat(record->folder->fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && fallocate(fd, 0, 0, RESERVE_BYTES) < 0)
+		fd_close(&fd);
+	record->reserve_fd = fd;
+}
+
 int
 exec_record_write_start(struct exec_record *record, pid_t pid)
 {
@@ -123,6 +141,8 @@ exec_record_write_start(struct exec_record *record, pid_t pid)
 	record->info.exit_code = -1;
 	if (r == 0)
 		r = run_info_write(record->folder->fd, record->name, &record->info, false);
+	if (r == 0)
+		reserve(record);
 	return r;
 }
 
@@ -171,6 +191,7 @@ exec_record_write_end(struct exec_record *record, const struct exec_ending *endi
 		info->error_summary = strdup(buf_string(&summary));
 	}
 	buf_fini(&summary);
+	fd_close(&record->reserve_fd);
 	if (r == 0)
 		r = run_info_write(record->folder->fd, record->name, info, false);
 	return r;

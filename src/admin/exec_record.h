@@ -21,6 +21,7 @@ struct exec_record {
 	const struct run_folder *folder; /* borrowed */
 	const char *name;                /* of the file; borrowed */
 	struct run_info info;
+	int reserve_fd;                  /* room on the disk for the end; -1: none */
 };
 
 /* How a command ended. */
@@ -33,13 +34,19 @@ struct exec_ending {
 	int lost_error;       /* -errno */
 };
 
-/* project and task may be NULL. 0 or -errno; on failure there is nothing to free. */
+/*
+ * project and task may be NULL. With is_one_stream, stderr has no log of its own. 0 or -errno; on
+ * failure there is nothing to free.
+ */
 int exec_record_init(struct exec_record *record, const struct run_folder *folder,
                      const struct settings *settings, const char *project, const char *task,
-                     char *const *command);
+                     bool is_one_stream, char *const *command);
 void exec_record_fini(struct exec_record *record);
 
-/* Writes that the run is running, from now on, in that process. 0 or -errno. */
+/*
+ * Writes that the run is running, from now on, in that process, and keeps room on the disk, where
+ * the file system can, for writing its end: whatever fills the disk meanwhile. 0 or -errno.
+ */
 int exec_record_write_start(struct exec_record *record, pid_t pid);
 
 /*

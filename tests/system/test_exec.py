@@ -226,6 +226,13 @@ class FullDisk(ExecCase):
         self.assertEqual(answer.stderr.decode().count("the log of stdout cannot be written"), 1)
         with open(os.path.join(self.copy, "r", "agent-stdout.txt"), "rb") as f:
             self.assertTrue(answer.stdout.startswith(f.read()))
+        # For which there was room kept, although the disk is full to the end.
+        with open(os.path.join(self.copy, "r", "run-info.yaml")) as f:
+            info = f.read().replace('"', "")
+        self.assertIn("status: failed", info)
+        self.assertIn("exit_code: 3", info)
+        self.assertEqual(sorted(os.listdir(os.path.join(self.copy, "r"))),
+                         ["agent-stderr.txt", "agent-stdout.txt", "run-info.yaml"])
 
     def test_a_log_that_takes_bytes_again_says_what_is_missing(self):
         filler, log = os.path.join(self.runs, "filler"), self.path("agent-stdout.txt")
@@ -369,9 +376,9 @@ class Signals(ExecCase):
 class Terminal(ExecCase):
     """Job control, with a terminal of our own whose shell is this test."""
 
-    def on_terminal(self, *command):
+    def on_terminal(self, *command, options=()):
         """Starts exec as the foreground job of a new session; returns (pid, terminal)."""
-        argv = self.command(*command)
+        argv = self.command(*command, options=options)
         pid, terminal = pty.fork()
         if pid == 0:
             # A session leader gets no SIGTSTP: as in a shell, the job is its child.
@@ -455,6 +462,120 @@ class Terminal(ExecCase):
         read_until(terminal, b"ready")
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
         read_until(terminal, b"33 99")
+
+
+class Pty(Terminal):
+    """--pty: the command has a terminal of its own."""
+
+    def exec(self, *command, **more):
+        return super().exec(*command, options=("--pty",), **more)
+
+    def on_terminal(self, *command):
+        return super().on_terminal(*command, options=("--pty",))
+
+    def restored(self, terminal, before):
+        """The terminal is as it was, but for what the kernel notes in it by itself."""
+        after = termios.tcgetattr(terminal)
+        self.assertEqual(after[:4], before[:4])
+
+    def test_both_outputs_are_one_terminal_and_the_input_is_ours(self):
+        script = ("test -t 1 && test -t 2 && ! test -t 0 && echo terminal; echo err >&2; cat; "
+                  "stty size < /dev/tty; exit 3")
+        answer = self.exec("sh", "-c", script, stdin=None, input=b"a\x04b\n" * 3000)
+        expected = b"terminal\nerr\n" + b"a\x04b\n" * 3000 + b"24 80\n"
+        self.assertEqual((answer.returncode, answer.stderr), (3, b""))
+        self.assertTrue(answer.stdout == expected, answer.stdout[:200])
+        self.assertTrue(self.content("agent-stdout.txt") == expected)
+        self.assertEqual(sorted(os.listdir(os.path.join(self.runs, "r"))),
+                         ["agent-stdout.txt", "run-info.yaml"])
+        self.assertNotIn("stderr_path", self.info())
+        self.assertEqual(self.info()["status"], "failed")
+
+    def test_what_would_be_buffered_comes_at_once(self):
+        script = "import sys\nprint('asked')\nsys.stdin.readline()"
+        child = subprocess.Popen(self.command(sys.executable, "-c", script, options=("--pty",)),
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 env=self.environment)
+        self.addCleanup(self.end, child)
+        self.addCleanup(child.stdin.close)
+        self.assertEqual(read_until(child.stdout.fileno(), b"\n"), b"asked\n")
+        child.stdin.write(b"\n")
+        child.stdin.close()
+        self.assertEqual(child.wait(harness.seconds(10)), 0)
+
+    def test_much_output_is_whole(self):
+        answer = self.exec("seq", "1", "200000")
+        self.assertTrue(answer.stdout == "".join("%d\n" % n for n in range(1, 200001)).encode())
+
+    def test_a_command_may_read_from_the_terminal(self):
+        pid, terminal = self.on_terminal("sh", "-c", "test -t 0 && echo ready; read x; echo got $x; "
+                                         "cat; exit 3")
+        before = termios.tcgetattr(terminal)
+        read_until(terminal, b"ready")
+        os.write(terminal, b"word\n")
+        read_until(terminal, b"word\r+\ngot word")
+        os.write(terminal, b"\x04")  # the end of the input, to the command's terminal
+        self.assertEqual(self.exit_code(pid), 3)
+        self.restored(terminal, before)
+        self.assertIn(b"word\r\ngot word\r\n", self.content("agent-stdout.txt"))
+
+    def test_control_c_ends_the_command_once(self):
+        pid, terminal = self.on_terminal("sh", "-c", "trap 'echo caught; exit 4' INT; echo ready; "
+                                         "while :; do sleep 0.02; done")
+        before = termios.tcgetattr(terminal)
+        read_until(terminal, b"ready")
+        os.write(terminal, b"\x03")
+        self.assertEqual(read_until(terminal, b"caught").count(b"caught"), 1)
+        self.assertEqual(self.exit_code(pid), 4)
+        self.restored(terminal, before)
+
+    def test_the_terminal_is_restored_when_a_signal_kills_the_command(self):
+        pid, terminal = self.on_terminal("sh", "-c", "echo ready; exec sleep 600")
+        before = termios.tcgetattr(terminal)
+        read_until(terminal, b"ready")
+        harness.wait_for("keys are passed on", lambda: termios.tcgetattr(terminal) != before)
+        os.killpg(os.tcgetpgrp(terminal), signal.SIGTERM)
+        self.assertEqual(self.exit_code(pid), 128 + signal.SIGTERM)
+        self.restored(terminal, before)
+        self.assertEqual(self.info()["status"], "stopped")
+
+    def test_control_z_stops_the_command_and_fg_continues_it(self):
+        """By a signal from elsewhere: the key is the command's, as all keys are."""
+        script = ("import itertools, time\nfor n in itertools.count():\n"
+                  "  print('tick', n, flush=True)\n  time.sleep(0.05)")
+        pid, terminal = self.on_terminal(sys.executable, "-c", script)
+        before = termios.tcgetattr(terminal)
+        read_until(terminal, b"tick 2")
+        os.killpg(os.tcgetpgrp(terminal), signal.SIGTSTP)
+        read_until(terminal, rb"\[stopped\]")
+        self.restored(terminal, before)
+        self.assertEqual(state_of(int(self.info()["pid"])), "T")
+        os.write(terminal, b"\n")
+        read_until(terminal, b"tick")
+        harness.wait_for("keys are passed on", lambda: termios.tcgetattr(terminal) != before)
+        os.write(terminal, b"\x03")
+        self.assertEqual(self.exit_code(pid), 128 + signal.SIGINT)
+        self.restored(terminal, before)
+
+    def test_the_size_of_the_window_is_told(self):
+        script = "trap 'stty size' WINCH; stty size; echo ready; while :; do sleep 0.02; done"
+        _, terminal = self.on_terminal("sh", "-c", script)
+        read_until(terminal, b"ready")
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
+        read_until(terminal, b"33 99")
+
+    def test_what_is_left_behind_is_not_waited_for(self):
+        begun = time.monotonic()
+        self.assertEqual(self.exec("sh", "-c", "trap '' HUP; echo early; sleep 600 & exit 6").returncode, 6)
+        self.assertLess(time.monotonic() - begun, harness.seconds(15))
+        self.assertEqual(self.content("agent-stdout.txt"), b"early\n")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(self.info()["pgid"]), signal.SIGKILL)
+
+    def test_a_command_that_is_not_there(self):
+        answer = self.exec("/no/such/command")
+        self.assertEqual(answer.returncode, 127)
+        self.assertIn(b"/no/such/command", answer.stderr)
 
 
 if __name__ == "__main__":

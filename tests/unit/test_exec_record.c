@@ -23,7 +23,7 @@ set_up(void)
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	ck_assert_int_eq(settings_init(&settings), 0);
 	ck_assert_int_eq(run_folder_make(root, "p", "t", "r", &folder, error), 0);
-	ck_assert_int_eq(exec_record_init(&record, &folder, &settings, "p", "t", command), 0);
+	ck_assert_int_eq(exec_record_init(&record, &folder, &settings, "p", "t", false, command), 0);
 }
 
 static void

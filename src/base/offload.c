@@ -98,6 +98,7 @@ start_thread(struct offload *o)
 
 	/* Signals are the loop's: a helper must not take one. */
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS); /* of the thread that makes the call: base/syscall_filter.h */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);

@@ -64,6 +64,7 @@ struct settings {
 		char *socket_mode;  /* octal */
 		char *socket_group; /* "": the process's own */
 		char *user;         /* "": nobody else */
+		bool sandbox;
 		int64_t max_clients_per_worker;
 		int64_t request_timeout_ms;
 		int64_t drain_ms;
@@ -101,7 +102,7 @@ enum settings_type {
 	SETTINGS_ORIGINS,
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 40 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 41 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */

@@ -87,6 +87,25 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Which part of it the kernel has is said by discovery, of which there is one. */
+static int
+confine(const struct child *child, const struct sandbox *sandbox)
+{
+	struct sandbox_state state;
+	int error;
+
+	if (!sandbox)
+		return 0;
+	error = sandbox_enter(sandbox, &state);
+	if (error)
+		return error;
+	if (child->process == BOARD_DISCOVERY)
+		log_line(state.has_filter && state.has_landlock ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+		         "sandbox", "seccomp=%s landlock=%s", state.has_filter ? "yes" : "no",
+		         state.has_landlock ? "yes" : "no");
+	return 0;
+}
+
 static _Noreturn void
 live(const struct child *child, const struct child_plan *plan)
 {
@@ -100,6 +119,8 @@ live(const struct child *child, const struct child_plan *plan)
 	error = close_others(plan);
 	if (!error)
 		error = privileges_drop(plan->privileges);
+	if (!error)
+		error = confine(child, plan->sandbox);
 	if (error) {
 		log_error("start_failed", "error=\"%s\"", strerror(-error));
 		exit(EXIT_FAILURE);

@@ -14,6 +14,7 @@
 #include "shm/instance.h"
 #include "supervisor/back_off.h"
 #include "supervisor/privileges.h"
+#include "supervisor/sandbox.h"
 
 /* A role's main; what it returns is the exit status. */
 typedef int child_main_fn(struct instance *instance);
@@ -37,6 +38,7 @@ struct child {
 	bool is_up;                  /* has been heard of */
 	int64_t pulse_ms;            /* when last; or when it was started */
 	bool was_aborted;            /* by the watchdog */
+	bool may_write;              /* as it was started: runs can be recorded by it */
 	void *owner;
 };
 
@@ -45,13 +47,14 @@ struct child_plan {
 	child_main_fn *main;
 	struct instance *instance; /* but for supervisor_fd */
 	const struct privileges *privileges;
+	const struct sandbox *sandbox; /* NULL: none */
 	int lock_fd; /* stays open in the child, untouched: the next supervisor waits for it */
 };
 
 /*
  * Forks the child. In it: signals as at the start (but no INT and HUP, which are the supervisor's
  * to handle), no descriptor that is not the instance's, its name (rs-worker-1), fewer
- * privileges; then plan's main. In the supervisor: 0, with pid, fd and started_ms set, or -errno.
+ * privileges, the sandbox; then plan's main. In the supervisor: 0, with pid, fd and started_ms set, or -errno.
  */
 int child_start(struct child *child, const struct child_plan *plan);
 

@@ -14,6 +14,7 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/pool_sockets.c \
 	src/supervisor/privileges.c src/supervisor/privileges.h \
 	src/supervisor/runtime_dir.c src/supervisor/runtime_dir.h \
+	src/supervisor/sandbox.c src/supervisor/sandbox.h \
 	src/supervisor/segments.c src/supervisor/segments.h \
 	src/supervisor/sockets.c src/supervisor/sockets.h \
 	src/supervisor/status.c src/supervisor/status.h \
@@ -22,4 +23,4 @@ libsupervisor_a_SOURCES = \
 
 sbin_PROGRAMS += runstreamd
 runstreamd_SOURCES = src/runstreamd.c
-runstreamd_LDADD = $(SUPERVISOR_LIBS) $(EXTERNAL_LIBS) $(FCGI_LIBS)
+runstreamd_LDADD = $(SUPERVISOR_LIBS) $(SECCOMP_LIBS) $(EXTERNAL_LIBS) $(FCGI_LIBS)

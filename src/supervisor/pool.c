@@ -33,6 +33,7 @@ start(struct pool *pool, struct child *child)
 	struct instance instance = { .supervisor_fd = -1, .clients_fd = -1 };
 	struct child_plan plan = { .instance = &instance, .privileges = pool->parts.privileges,
 		                   .lock_fd = pool->parts.lock_fd };
+	struct sandbox sandbox;
 	int error = settings_copy(pool->parts.settings, &instance.settings);
 
 	if (error)
@@ -52,6 +53,15 @@ start(struct pool *pool, struct child *child)
 		/* Before the board says that there is a worker to count the clients of. */
 		error = segments_forget(pool->parts.segments, instance.worker_index);
 	}
+	sandbox = (struct sandbox){
+		.role = child->process == BOARD_DISCOVERY ? SANDBOX_DISCOVERY : SANDBOX_WORKER,
+		.records = *instance.settings.recording.allow_from != '\0',
+		.runs_dir = instance.settings.storage.runs_dir,
+		.runs_dir_fd = instance.runs_dir_fd,
+	};
+	if (instance.settings.server.sandbox)
+		plan.sandbox = &sandbox;
+	child->may_write = !plan.sandbox || sandbox.records;
 	if (!error)
 		error = child_start(child, &plan);
 	settings_fini(&instance.settings);
@@ -269,20 +279,34 @@ pool_order(struct pool *pool, uint32_t process, const struct buf *message)
 	return fd_send(child->fd, message->data, message->length_bytes, NULL, 0);
 }
 
+/* Whoever may not write is not told that it may record: it would fail at it. */
+static void
+put_settings_without_recording(struct buf *to, const struct settings *settings)
+{
+	struct settings without = *settings;
+	char nobody[] = "";
+
+	without.recording.allow_from = nobody;
+	orders_put_settings(to, &without);
+}
+
 void
 pool_send_settings(struct pool *pool)
 {
-	struct buf message = BUF_INIT;
+	struct buf message = BUF_INIT, without_recording = BUF_INIT;
 
 	orders_put_settings(&message, pool->parts.settings);
+	put_settings_without_recording(&without_recording, pool->parts.settings);
 	for (uint32_t i = 0; i < pool->count; i++) {
-		int error = pool_order(pool, i, &message);
+		int error = pool_order(pool, i, pool->children[i].may_write ? &message
+		                                                            : &without_recording);
 
 		/* It keeps what it has; EPIPE means that it is about to be started anew. */
 		if (error && error != -EPIPE)
 			log_warning("reload", "process=%s error=\"%s\"", pool->children[i].name,
 			            strerror(-error));
 	}
+	buf_fini(&without_recording);
 	buf_fini(&message);
 }
 

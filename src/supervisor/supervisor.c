@@ -88,6 +88,14 @@ apply_log_level(const struct settings *settings)
 		log_set_level(level);
 }
 
+/* What a worker may do is settled when it is started. */
+static bool
+needs_other_workers(const struct settings *before, const struct settings *next)
+{
+	return next->server.sandbox && *before->recording.allow_from == '\0' &&
+	       *next->recording.allow_from != '\0';
+}
+
 /* A worker needs a place, and the places are there from the start. */
 static bool
 clip_workers(struct settings *next, uint32_t places)
@@ -116,7 +124,7 @@ take_new_settings(struct supervisor *supervisor, struct json_object *waiting, st
 	char error_text[CONF_ERROR_BYTES];
 	struct settings next;
 	int count = 0, error = conf_load(&supervisor->sources, &next, error_text);
-	bool is_clipped;
+	bool is_clipped, replaces_workers;
 
 	if (error) {
 		buf_puts(sentence, error_text);
@@ -135,11 +143,14 @@ take_new_settings(struct supervisor *supervisor, struct json_object *waiting, st
 		return error;
 	}
 	is_clipped = clip_workers(&next, supervisor->sockets.count);
+	replaces_workers = needs_other_workers(&supervisor->settings, &next);
 	settings_fini(&supervisor->settings);
 	supervisor->settings = next;
 	apply_log_level(&supervisor->settings);
 	pool_send_settings(&supervisor->pool);
 	pool_resize(&supervisor->pool);
+	if (replaces_workers && pool_drain(&supervisor->pool, POOL_ALL_WORKERS) == 0)
+		log_info("workers_replaced", "reason=\"recording was switched on\"");
 	log_info("reloaded", "config=\"%s\"",
 	         conf_file(&supervisor->sources) ? conf_file(&supervisor->sources) : "");
 	for (int i = 0; i < count; i++)

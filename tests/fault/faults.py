@@ -83,7 +83,8 @@ class Faults:
 
     def before(self):
         """Words before a program, so that it has the faults."""
-        return ["env", "LD_PRELOAD=" + LIBRARY, "FAULT_RULES=" + self.path] + (
+        return ["env", "RUNSTREAM_SERVER_SANDBOX=false", "LD_PRELOAD=" + LIBRARY,
+                "FAULT_RULES=" + self.path] + (
             ["ASAN_OPTIONS=verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")]
             if SANITIZERS else [])
 

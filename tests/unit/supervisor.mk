@@ -1,5 +1,5 @@
 # Without the roles: what is tested here takes those it is given.
-SUPERVISOR_TEST_LIBS = libsupervisor.a $(SHM_LIBS)
+SUPERVISOR_TEST_LIBS = libsupervisor.a $(SHM_LIBS) $(SECCOMP_LIBS)
 SUPERVISOR_TESTS = \
 	tests/unit/test_assignment \
 	tests/unit/test_back_off \
@@ -10,6 +10,7 @@ SUPERVISOR_TESTS = \
 	tests/unit/test_pool \
 	tests/unit/test_privileges \
 	tests/unit/test_runtime_dir \
+	tests/unit/test_sandbox \
 	tests/unit/test_sockets
 check_PROGRAMS += $(SUPERVISOR_TESTS)
 TESTS += $(SUPERVISOR_TESTS)
@@ -31,5 +32,7 @@ tests_unit_test_privileges_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_privileges_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_runtime_dir_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_runtime_dir_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
+tests_unit_test_sandbox_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)
 tests_unit_test_sockets_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sockets_LDADD = $(SUPERVISOR_TEST_LIBS) $(UNIT_LIBS)

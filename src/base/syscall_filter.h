@@ -1,0 +1,33 @@
+/*
+ * Which system calls a process may still make: seccomp(2), through libseccomp, and its only user.
+ *
+ * What is not in a list is refused, not punished: the call fails with ENOSYS (which is what the C
+ * library falls back from when it tries something newer), and a line in the log says once which
+ * call it was. A service goes on so when a library was updated below it, and who breaks in gets as
+ * little. Where we cannot write a call's result (see syscall_filter.c) the process ends, after that
+ * line.
+ */
+#ifndef BASE_SYSCALL_FILTER_H
+#define BASE_SYSCALL_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct syscall_filter {
+	/* Names of calls; each list ends with NULL, and so does the list of them. Those that this
+	 * machine does not have are passed over. Some are allowed in part only, see below. */
+	const char *const *const *lists;
+	/* openat(2) for reading alone, and no openat2(2), whose flags a filter cannot see. */
+	bool opens_for_reading;
+};
+
+/*
+ * For this process, its threads, and for good; a further filter can only take more away. Needs
+ * PR_SET_NO_NEW_PRIVS, and one thread. Sets the handler of SIGSYS, which must not be blocked.
+ *
+ * In part only: clone (threads), mmap and mprotect (nothing that can be executed), tgkill (this
+ * process), prctl (names). 0, or -errno; -ENOSYS where the kernel has none.
+ */
+int syscall_filter_apply(const struct syscall_filter *filter);
+
+#endif

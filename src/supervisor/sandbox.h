@@ -1,0 +1,41 @@
+/*
+ * What each of the children may still do once it has been forked: the system calls that its role
+ * makes (base/syscall_filter.h), and of the file system what it has to read and write
+ * (base/landlock.h). On top of privileges.h, whoever the user is.
+ *
+ * Reading, and where runs are recorded writing, ends at the folder that the runs directory lies in,
+ * not at that directory itself: it may be made anew or mounted while we run, and a rule holds for
+ * the one that there was. Where it lies in the root, reading is not limited.
+ *
+ * Not in builds with sanitizers or for coverage: those make calls of their own.
+ */
+#ifndef SUPERVISOR_SANDBOX_H
+#define SUPERVISOR_SANDBOX_H
+
+#include <stdbool.h>
+
+enum sandbox_role { SANDBOX_DISCOVERY, SANDBOX_WORKER };
+
+struct sandbox {
+	enum sandbox_role role;
+	bool records;         /* runs are recorded: a worker may write */
+	const char *runs_dir; /* borrowed: its path, as configured */
+	int runs_dir_fd;      /* borrowed; -1: it is missing */
+};
+
+/* What has come to be. */
+struct sandbox_state {
+	bool has_filter, has_landlock;
+};
+
+/* Whether this build has one. */
+bool sandbox_is_built(void);
+
+/*
+ * For this process, and for good; after privileges_drop(), before there are threads. What the kernel
+ * does not have is left out, as ret_state says: without Landlock a role that only reads is kept from
+ * opening for writing by the filter. 0, or -errno: the process must then end.
+ */
+int sandbox_enter(const struct sandbox *sandbox, struct sandbox_state *ret_state);
+
+#endif

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
+	src/base/episode.c src/base/episode.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/landlock.c src/base/landlock.h \
 	src/base/log.c src/base/log.h \

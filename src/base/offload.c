@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 
@@ -23,9 +24,10 @@ struct offload {
 
 	pthread_mutex_t mutex; /* held for a few list operations only, never over work */
 	pthread_cond_t work_waiting, thread_ended;
-	struct job_list waiting, finished;
+	struct job_list waiting, running, finished; /* running: who began first stands first */
 	size_t waiting_count, threads, idle;
 	bool ending;
+	struct loop_timer grow_timer; /* jobs wait, and threads may have become stuck */
 };
 
 static void *
@@ -55,9 +57,12 @@ run_thread(void *arg)
 		job = TAILQ_FIRST(&o->waiting);
 		TAILQ_REMOVE(&o->waiting, job, entry);
 		o->waiting_count--;
+		job->began_ms = clock_now_ms();
+		TAILQ_INSERT_TAIL(&o->running, job, entry);
 		pthread_mutex_unlock(&o->mutex);
 		job->work(job);
 		pthread_mutex_lock(&o->mutex);
+		TAILQ_REMOVE(&o->running, job, entry);
 		TAILQ_INSERT_TAIL(&o->finished, job, entry);
 		eventfd_write(o->wake_fd, 1);
 	}
@@ -124,6 +129,7 @@ offload_new(struct loop *loop, size_t most_threads, struct offload **ret_offload
 	o->loop = loop;
 	o->most_threads = most_threads;
 	TAILQ_INIT(&o->waiting);
+	TAILQ_INIT(&o->running);
 	TAILQ_INIT(&o->finished);
 	o->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (o->wake_fd < 0) {
@@ -181,6 +187,7 @@ offload_free(struct offload **offload)
 	TAILQ_CONCAT(&over, &o->waiting, entry);
 	pthread_mutex_unlock(&o->mutex);
 	loop_fd_remove(o->loop, &o->wake_watch);
+	loop_timer_stop(o->loop, &o->grow_timer);
 	while ((job = TAILQ_FIRST(&over)) != NULL) {
 		TAILQ_REMOVE(&over, job, entry);
 		job->done(job);
@@ -195,6 +202,67 @@ offload_free(struct offload **offload)
 	return 0;
 }
 
+/* With the mutex held. */
+static size_t
+count_stuck(const struct offload *o)
+{
+	int64_t before_ms = clock_now_ms() - OFFLOAD_STUCK_MS;
+	const struct offload_job *job;
+	size_t count = 0;
+
+	TAILQ_FOREACH (job, &o->running, entry) {
+		if (job->began_ms > before_ms)
+			break;
+		count++;
+	}
+	return count;
+}
+
+size_t
+offload_stuck(struct offload *offload)
+{
+	size_t count;
+
+	pthread_mutex_lock(&offload->mutex);
+	count = count_stuck(offload);
+	pthread_mutex_unlock(&offload->mutex);
+	return count;
+}
+
+static void grow_later(void *arg);
+
+/* With the mutex held: so many threads more, as far as there are jobs for them and they may be. If
+ * none can be started now, one that runs takes the job when it is free. */
+static void
+grow(struct offload *o, size_t wanted)
+{
+	size_t most = o->most_threads;
+
+	if (o->waiting_count <= o->idle)
+		return;
+	if (wanted > o->waiting_count - o->idle)
+		wanted = o->waiting_count - o->idle;
+	if (o->threads >= most)
+		most += count_stuck(o);
+	if (most > o->most_threads * OFFLOAD_STUCK_FACTOR)
+		most = o->most_threads * OFFLOAD_STUCK_FACTOR;
+	for (; wanted > 0 && o->threads < most; wanted--)
+		if (start_thread(o) != 0)
+			break;
+	if (!loop_timer_is_set(&o->grow_timer))
+		loop_timer_set(o->loop, &o->grow_timer, OFFLOAD_STUCK_MS, grow_later, o);
+}
+
+static void
+grow_later(void *arg)
+{
+	struct offload *o = arg;
+
+	pthread_mutex_lock(&o->mutex);
+	grow(o, SIZE_MAX);
+	pthread_mutex_unlock(&o->mutex);
+}
+
 void
 offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn *work,
                offload_done_fn *done)
@@ -206,9 +274,7 @@ offload_submit(struct offload *offload, struct offload_job *job, offload_work_fn
 	pthread_mutex_lock(&offload->mutex);
 	TAILQ_INSERT_TAIL(&offload->waiting, job, entry);
 	offload->waiting_count++;
-	/* If none can be started now, one that runs takes the job when it is free. */
-	if (offload->waiting_count > offload->idle && offload->threads < offload->most_threads)
-		(void)start_thread(offload);
+	grow(offload, 1);
 	pthread_cond_signal(&offload->work_waiting);
 	pthread_mutex_unlock(&offload->mutex);
 }

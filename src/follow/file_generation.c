@@ -170,6 +170,16 @@ file_generation_free(struct generation *generation)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
+/* ESTALE has another meaning here, and is for the next look to mend. */
+static int
+failed(struct file_generation *g, int error)
+{
+	if (error != ESTALE)
+		return -error;
+	__atomic_store_n(&g->is_stale, true, __ATOMIC_RELAXED);
+	return -EIO;
+}
+
 int64_t
 file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to, size_t length)
 {
@@ -178,7 +188,7 @@ file_generation_read_waiting(struct generation *generation, uint64_t offset, voi
 	do
 		n = pread(file_generation_of(generation)->fd, to, length, (off_t)offset);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return n < 0 ? failed(file_generation_of(generation), errno) : n;
 }
 
 static void
@@ -283,6 +293,12 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 
 	if (generation->state == GENERATION_LOST)
 		return -ESTALE;
+	if (generation != generation->source->current &&
+	    __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED)) {
+		/* No look will find it again. */
+		source_rewritten(generation);
+		return -ESTALE;
+	}
 	if (offset >= generation->size_bytes)
 		return 0;
 	if (length > generation->size_bytes - offset)
@@ -294,7 +310,7 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 		if (n > 0)
 			return n;
 		if (n < 0 && errno != EAGAIN && errno != EOPNOTSUPP && errno != EINTR)
-			return -errno;
+			return failed(g, errno);
 	}
 	/* Not in memory, shorter than the last look said (preadv2(2) of some kernels says 0 for
 	 * both), or nobody can say: what a helper fetched, or have it fetched. */

@@ -22,6 +22,7 @@ struct file_generation {
 	enum file_system file_system;
 	struct offload *offload;   /* borrowed */
 	struct staging *staging;   /* or NULL: all was at hand so far */
+	bool is_stale;             /* the file server knows the descriptor no more: atomic */
 };
 
 /* Takes fd on success (-1: none yet). One reference. Returns 0 or -errno. */

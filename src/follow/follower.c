@@ -136,6 +136,13 @@ take_found(struct follower *f, struct look *look)
 	}
 	found->generation.opened_size_bytes = 0;
 	grow(&found->generation, &look->found_stat);
+	if (__atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED)) {
+		/* Nobody will read it to its end. */
+		f->source.current->state = GENERATION_LOST;
+		f->source.current->lost_reason = "replaced";
+		replace_current(f, found);
+		return;
+	}
 	f->coming = found;
 	f->coming_since_ms = 0;
 }

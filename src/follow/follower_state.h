@@ -23,6 +23,8 @@ struct followers {
 	struct follower *by_path;
 	struct directory *directories;
 	uint64_t follower_count;
+	struct loop_timer watch_timer; /* when to try to have inotify, which was not to be had */
+	struct followers_figures figures; /* of what failed */
 };
 
 /* A directory with followed files in it: what inotify watches. */
@@ -78,6 +80,7 @@ struct look {
 	int64_t began_ms;
 	bool is_at_path;      /* the path names the current file */
 	bool has_failed;      /* what is at the path could not be told */
+	int error;            /* and why: an errno; or why it may not be opened */
 	struct stat stat;     /* of the current file, if it has a descriptor */
 	struct stat coming_stat;
 	int found_fd;         /* another file at the path; or -1 */

@@ -7,6 +7,8 @@
 #include "base/must.h"
 #include "follow/follower_state.h"
 
+enum { WATCH_AGAIN_MS = 5000 };
+
 /* --- directories -------------------------------------------------------------------------------- */
 
 struct directory *
@@ -69,6 +71,22 @@ followers_get(struct followers *followers, const char *directory, const char *na
 	return 0;
 }
 
+/* Polling serves as long as there is none to be had. */
+static void
+have_watch(void *arg)
+{
+	struct followers *set = arg;
+	int error = watch_new(set->loop, &set->watch);
+
+	if (error) {
+		set->figures.inotify_refused++;
+		set->figures.inotify_error = -error;
+		loop_timer_set(set->loop, &set->watch_timer, WATCH_AGAIN_MS, have_watch, set);
+	} else {
+		followers_look_anew(set);
+	}
+}
+
 int
 followers_new(struct loop *loop, struct offload *offload, const struct settings *settings,
               int runs_dir_fd, struct followers **ret_followers)
@@ -82,7 +100,7 @@ followers_new(struct loop *loop, struct offload *offload, const struct settings 
 	set->settings = settings;
 	set->runs_dir_fd = runs_dir_fd;
 	if (settings->following.inotify)
-		(void)watch_new(loop, &set->watch); /* none to be had: polling serves */
+		have_watch(set);
 	*ret_followers = set;
 	return 0;
 }
@@ -93,6 +111,7 @@ followers_free(struct followers **followers)
 	if (!*followers)
 		return;
 	must(!(*followers)->by_path && !(*followers)->directories);
+	loop_timer_stop((*followers)->loop, &(*followers)->watch_timer);
 	watch_free(&(*followers)->watch);
 	free(*followers);
 	*followers = NULL;
@@ -126,8 +145,12 @@ followers_settings_changed(struct followers *followers)
 struct followers_figures
 followers_figures(const struct followers *followers)
 {
-	return (struct followers_figures){ .followers = followers->follower_count,
-		                           .files_open = file_generation_open_count() };
+	struct followers_figures figures = followers->figures;
+
+	figures.followers = followers->follower_count;
+	figures.files_open = file_generation_open_count();
+	figures.inotify_overflows = followers->watch ? watch_overflows(followers->watch) : 0;
+	return figures;
 }
 
 bool

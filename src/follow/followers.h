@@ -14,10 +14,16 @@ struct followers;
 
 struct followers_figures {
 	uint64_t followers, files_open;
+	/* Ever, and the errno of the last time (0: never): */
+	uint64_t looks_failed;      /* looks that could not tell what there is */
+	int look_error;
+	uint64_t inotify_refused;   /* watches, or inotify itself, that were not to be had */
+	int inotify_error;
+	uint64_t inotify_overflows; /* queues that the kernel cut off: all was looked at */
 };
 
 /* Borrows all; runs_dir_fd may be -1 (nothing is found then). Settings are read at each use, so
- * a reload holds at once. Without inotify (settings, or none to be had) polling serves. */
+ * a reload holds at once. Without inotify (settings, or none to be had, for now) polling serves. */
 int followers_new(struct loop *loop, struct offload *offload, const struct settings *settings,
                   int runs_dir_fd, struct followers **ret_followers);
 /* All followers must have been released. */

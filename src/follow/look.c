@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -25,6 +26,12 @@ needs_watch(const struct follower *f)
 	       loop_now_ms(f->set->loop) >= f->directory->ask_again_ms;
 }
 
+static bool
+is_stale(const struct follower *f)
+{
+	return __atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED);
+}
+
 static int64_t
 interval_ms(const struct follower *f)
 {
@@ -33,6 +40,7 @@ interval_ms(const struct follower *f)
 	 * A file that was rotated away may be written to under a name, or in a place, that
 	 * nobody watches. */
 	bool hinted = is_watched(f) && !f->is_elsewhere && !f->coming && !f->has_failed &&
+	              !is_stale(f) &&
 	              follower_current(f)->file_system != FILE_SYSTEM_REMOTE;
 
 	return hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms;
@@ -76,6 +84,24 @@ means_nothing_there(int error)
 	}
 }
 
+static void
+note_error(struct look *look, int error)
+{
+	look->has_failed = !means_nothing_there(error);
+	/* What may not be opened is as good as missing, and yet worth a word. */
+	if (look->has_failed || error == -EACCES || error == -EPERM)
+		look->error = -error;
+}
+
+/* The same file, opened once more: the descriptor keeps its number, which others may be using. */
+static void
+renew(struct look *look, struct file_generation *g)
+{
+	if (__atomic_load_n(&g->is_stale, __ATOMIC_RELAXED) &&
+	    dup3(look->found_fd, g->fd, O_CLOEXEC) >= 0)
+		__atomic_store_n(&g->is_stale, false, __ATOMIC_RELAXED);
+}
+
 /* Opens what is at the path now, unless it is the current file. */
 static void
 find(struct look *look)
@@ -85,10 +111,11 @@ find(struct look *look)
 	                              &look->found_fd);
 
 	if (error) {
-		look->has_failed = !means_nothing_there(error);
+		note_error(look, error);
 	} else if (g->fd >= 0 && look->found_stat.st_dev == g->device &&
 	           look->found_stat.st_ino == g->inode) {
 		look->is_at_path = true; /* again */
+		renew(look, g);
 		fd_close(&look->found_fd);
 	} else {
 		look->found_file_system = file_system_of(look->found_fd);
@@ -112,11 +139,13 @@ look_at_path(struct look *look)
 		fd_close(&directory_fd);
 	}
 	if (fstatat(look->runs_dir_fd, look->follower->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0) {
-		look->has_failed = !means_nothing_there(-errno);
+		note_error(look, -errno);
 	} else if (S_ISREG(at_path.st_mode)) {
 		if (g->fd >= 0 && at_path.st_dev == g->device && at_path.st_ino == g->inode) {
 			look->is_at_path = true;
 			look->stat = at_path;
+			if (__atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
+				find(look);
 			return;
 		}
 		find(look);
@@ -154,6 +183,19 @@ drop_look(struct look *look)
 }
 
 static void
+count_failures(struct followers_figures *figures, const struct look *look)
+{
+	if (look->error) {
+		figures->looks_failed++;
+		figures->look_error = look->error;
+	}
+	if (look->watch_descriptor < 0 && look->watch_descriptor != -ENOENT) {
+		figures->inotify_refused++;
+		figures->inotify_error = -look->watch_descriptor;
+	}
+}
+
+static void
 finish_look(struct look *look)
 {
 	struct follower *f = look->follower;
@@ -163,6 +205,7 @@ finish_look(struct look *look)
 		watch_add(f->set->watch, &d->watched, look->watch_descriptor, watched_name, d);
 	if (look->watch && d->watched.descriptor < 0)
 		d->ask_again_ms = loop_now_ms(f->set->loop) + ASK_AGAIN_MS;
+	count_failures(&f->set->figures, look);
 	d->is_local = look->is_local;
 	if (f->references > 1) /* somebody but this look */
 		follower_apply(f, look);
@@ -235,7 +278,7 @@ look_directly(struct follower *f)
 	struct look look;
 	int missing;
 
-	if (f->look || !f->source.is_ready || !f->directory->is_local || f->coming || needs_watch(f))
+	if (f->look || is_stale(f) || !f->source.is_ready || !f->directory->is_local || f->coming || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;
 	if (g->fd < 0 && missing && errno == ENOENT) {

@@ -18,6 +18,7 @@ struct watch {
 	struct loop_fd loop_fd;
 	int fd;
 	struct watched_directory *directories; /* by descriptor */
+	uint64_t overflows;
 };
 
 static struct watched_directory *
@@ -53,6 +54,7 @@ read_events(void *arg, uint32_t events)
 
 		at += sizeof(*event) + event->len;
 		if (event->mask & IN_Q_OVERFLOW) {
+			watch->overflows++;
 			tell_all(watch);
 			continue;
 		}
@@ -109,6 +111,12 @@ watch_free(struct watch **watch)
 	fd_close(&(*watch)->fd);
 	free(*watch);
 	*watch = NULL;
+}
+
+uint64_t
+watch_overflows(const struct watch *watch)
+{
+	return watch->overflows;
 }
 
 int

@@ -27,6 +27,8 @@ struct watched_directory {
 
 /* Returns 0 or -errno (EMFILE: too many inotify instances for this user). Returns owned. */
 int watch_new(struct loop *loop, struct watch **ret_watch);
+/* How often the kernel's queue was full: all who watch were told then that something happened. */
+uint64_t watch_overflows(const struct watch *watch);
 void watch_free(struct watch **watch);
 
 /*

@@ -275,8 +275,11 @@ channel_next_block(struct channel *c, const struct place places[static CURSOR_FI
 			break;
 		if (error != -ENODATA)
 			worst = error;
-		if (error != -ENODATA && error != -EAGAIN && error != -ESTALE)
+		if (error != -ENODATA && error != -EAGAIN && error != -ESTALE) {
 			c->sources[order[i]]->tell = true; /* failed: tried again after a look */
+			c->hub->reads_failed++;
+			c->hub->read_error = -error;
+		}
 	}
 	if (error)
 		return worst;

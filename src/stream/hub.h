@@ -55,6 +55,8 @@ struct hub {
 	void *count_arg;
 	uint64_t blocks_rendered;
 	uint64_t gaps[COUNTERS_GAP_REASONS]; /* made, by reason; not holes, which the renderer counts */
+	uint64_t reads_failed;       /* ever, of what is followed; tried again after a look */
+	int read_error;              /* the errno of the last one */
 	uint64_t registry_cursor, buses_cursor; /* in the feeds of changes */
 
 	/* What stands for a file that a stream does not ask for. */

@@ -26,4 +26,5 @@ libworker_a_SOURCES = \
 	src/worker/stream_parameters.c src/worker/stream_parameters.h \
 	src/worker/streams.c src/worker/streams.h \
 	src/worker/state_read.c src/worker/state_read.h \
+	src/worker/troubles.c src/worker/troubles.h \
 	src/worker/worker.c src/worker/worker.h src/worker/worker_state.h

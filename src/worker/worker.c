@@ -20,6 +20,7 @@
 #include "worker/routes.h"
 #include "worker/run_wait.h"
 #include "worker/runs_root.h"
+#include "worker/troubles.h"
 #include "worker/worker_state.h"
 
 enum {
@@ -96,6 +97,7 @@ publish_figures(void *arg)
 	counters->entries_malformed = rendered.malformed;
 	counters->clients_limit = (uint64_t)worker->settings.server.max_clients_per_worker;
 	client_table_refresh(worker->clients);
+	troubles_refresh(worker->troubles, worker);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
 }
 
@@ -283,6 +285,10 @@ set_up(struct worker *worker, const struct instance *instance)
 		                    worker);
 	if (!error)
 		error = listeners_new(worker, instance, &worker->listeners);
+	if (!error) {
+		worker->troubles = troubles_new();
+		error = worker->troubles ? 0 : -ENOMEM;
+	}
 	if (!error)
 		publish_figures(worker);
 	if (!error)
@@ -306,6 +312,7 @@ tear_down(struct worker *worker)
 		return;
 	hub_free(&worker->hub);
 	runs_root_free(&worker->runs_root);
+	troubles_free(&worker->troubles);
 	client_table_free(&worker->clients);
 	peers_free(&worker->peers);
 	registry_close(&worker->buses);

@@ -16,6 +16,7 @@ struct listeners;
 struct recorder;
 struct run_wait;
 struct runs_root;
+struct troubles;
 
 struct worker {
 	struct loop *loop;
@@ -27,6 +28,7 @@ struct worker {
 	struct hub *hub;
 	int discovery_bell_fd; /* borrowed */
 	struct runs_root *runs_root;
+	struct troubles *troubles;
 	int runs_dir_fd;       /* runs_root's */
 
 	/* Answers a connection's request, or begins to; the request is freed. May free the connection. */

@@ -109,6 +109,12 @@ class Faults:
 class TestCase(harness.TestCase):
     """Tests with a server that has faults. Each may restart it."""
 
+    wants_restart = False  # before each test
+
+    def setUp(self):
+        if self.wants_restart:
+            self.restart()
+
     @classmethod
     def setUpClass(cls):
         if harness.WRAPPER:
@@ -122,6 +128,12 @@ class TestCase(harness.TestCase):
     def make_server(cls):
         return harness.Server(config=cls.config, workers=cls.workers, mode=cls.mode,
                               before=cls.faults.before())
+
+    def restart(self):
+        """The server forgets what was; what is in the log is of from now on."""
+        self.server.stop_daemon()
+        open(self.server.log_path, "w").close()
+        self.server.start_daemon()
 
     def count_log(self, pattern):
         """How many lines of the log have it."""

@@ -1,4 +1,4 @@
-BASE_TESTS = tests/unit/test_buf tests/unit/test_clock tests/unit/test_fd tests/unit/test_log \
+BASE_TESTS = tests/unit/test_buf tests/unit/test_clock tests/unit/test_episode tests/unit/test_fd tests/unit/test_log \
 	tests/unit/test_loop tests/unit/test_nearest tests/unit/test_num tests/unit/test_offload \
 	tests/unit/test_option_mistake
 check_PROGRAMS += $(BASE_TESTS)
@@ -7,6 +7,8 @@ tests_unit_test_buf_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_buf_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_clock_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_clock_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_episode_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_episode_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_fd_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_fd_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)

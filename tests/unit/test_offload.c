@@ -140,6 +140,41 @@ START_TEST(stuck_jobs_delay_no_other_while_a_thread_is_left)
 }
 END_TEST
 
+START_TEST(stuck_threads_are_made_up_for_as_far_as_a_bound)
+{
+	enum { STUCK = 4 * OFFLOAD_STUCK_FACTOR + 3 };
+	static struct work stuck[STUCK];
+	struct work quick = { .wait_fd = -1 };
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	for (int i = 0; i < 4; i++) {
+		stuck[i].wait_fd = ends[0];
+		offload_submit(offload, &stuck[i].job, run, done);
+	}
+	/* Nobody submits anything behind it. */
+	offload_submit(offload, &quick.job, run, done);
+	turn_until(&done_count, 1);
+	ck_assert(quick.is_done);
+	ck_assert_uint_eq(offload_stuck(offload), 4);
+	for (int i = 4; i < STUCK; i++) {
+		stuck[i].wait_fd = ends[0];
+		offload_submit(offload, &stuck[i].job, run, done);
+	}
+	while (offload_stuck(offload) < 4 * OFFLOAD_STUCK_FACTOR)
+		ck_assert_int_eq(loop_turn(loop, 20), 0);
+	for (int64_t until_ms = clock_now_ms() + 2 * OFFLOAD_STUCK_MS; clock_now_ms() < until_ms;)
+		ck_assert_int_eq(loop_turn(loop, 20), 0);
+	ck_assert_uint_eq(offload_stuck(offload), 4 * OFFLOAD_STUCK_FACTOR);
+	for (int i = 0; i < STUCK; i++)
+		ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
+	turn_until(&done_count, STUCK + 1);
+	ck_assert_uint_eq(offload_stuck(offload), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 static void
 submit_again(struct offload_job *job)
 {
@@ -245,6 +280,7 @@ main(void)
 	tcase_add_test(tc, a_thread_waits_before_the_first_job_comes);
 	tcase_add_test(tc, many_jobs_over_few_threads_are_all_done);
 	tcase_add_test(tc, stuck_jobs_delay_no_other_while_a_thread_is_left);
+	tcase_add_test(tc, stuck_threads_are_made_up_for_as_far_as_a_bound);
 	tcase_add_test(tc, a_job_may_be_submitted_again_when_it_is_done);
 	tcase_add_test(tc, ending_hands_back_what_waits_and_leaves_stuck_threads_behind);
 	tcase_add_test(tc, signals_stay_the_loops);

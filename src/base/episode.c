@@ -1,5 +1,10 @@
 #include "base/episode.h"
 
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
 enum episode_news
 episode_look(struct episode *e, uint64_t count, int64_t now_ms, uint64_t *ret_times)
 {
@@ -28,4 +33,24 @@ episode_look(struct episode *e, uint64_t count, int64_t now_ms, uint64_t *ret_ti
 		return EPISODE_GOES_ON;
 	}
 	return EPISODE_NOTHING;
+}
+
+void
+episode_tell(struct episode *e, uint64_t count, const char *event, int error, const char *hint)
+{
+	uint64_t times;
+
+	switch (episode_look(e, count, clock_now_ms(), &times)) {
+	case EPISODE_NOTHING:
+		break;
+	case EPISODE_BEGAN:
+	case EPISODE_GOES_ON:
+		log_warning(event, "error=\"%s\" times=%ju hint=\"%s\"", strerror(error),
+		            (uintmax_t)times, hint);
+		break;
+	case EPISODE_IS_OVER:
+		log_info(event, "over=1 times=%ju lasted_ms=%jd", (uintmax_t)times,
+		         (intmax_t)(e->last_ms - e->began_ms));
+		break;
+	}
 }

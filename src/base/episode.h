@@ -32,4 +32,9 @@ enum episode_news { EPISODE_NOTHING, EPISODE_BEGAN, EPISODE_GOES_ON, EPISODE_IS_
 enum episode_news episode_look(struct episode *episode, uint64_t count, int64_t now_ms,
                                uint64_t *ret_times);
 
+/* For roles: logs what is news. The event is a warning, with the error and a hint; and there
+ * is a line of information with over=1 when it is over. */
+void episode_tell(struct episode *episode, uint64_t count, const char *event, int error,
+                  const char *hint);
+
 #endif

@@ -79,6 +79,7 @@ refuse(struct folder *folder, const struct registry_run *bus, const struct regis
 static void
 say_failure(struct discovery *d, const struct registry_run *bus, int error)
 {
+	d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL] += error == -ENOSPC || error == -ENOMEM;
 	if (d->buses_failure_was_said)
 		return;
 	d->buses_failure_was_said = true;

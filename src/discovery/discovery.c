@@ -44,6 +44,35 @@ publish_look(struct discovery *d, int64_t began_ns)
 	publish_runs(d);
 }
 
+/* What could not be had, said when it is news. */
+static void
+tell_faults(struct discovery *d)
+{
+	const uint64_t *faults = d->counters->faults;
+	uint64_t times;
+
+	switch (episode_look(&d->folders_unread, faults[COUNTERS_FAULT_LOOK], clock_now_ms(), &times)) {
+	case EPISODE_NOTHING:
+		break;
+	case EPISODE_BEGAN:
+	case EPISODE_GOES_ON:
+		log_warning("folder_unreadable", "folder=\"%s\" error=\"%s\" times=%ju", d->folder_failed,
+		            strerror(d->folder_error), (uintmax_t)times);
+		break;
+	case EPISODE_IS_OVER:
+		log_info("folder_unreadable", "over=1 times=%ju", (uintmax_t)times);
+		break;
+	}
+	episode_tell(&d->infos_unread, faults[COUNTERS_FAULT_READ], "run_info_unread", d->info_error,
+	             "what it said before holds until it can be read");
+	episode_tell(&d->inotify_refused, faults[COUNTERS_FAULT_INOTIFY], "inotify_refused",
+	             d->inotify_error,
+	             "folders are polled until it can be had: see fs.inotify.max_user_watches and "
+	             "max_user_instances");
+	episode_tell(&d->overflows, faults[COUNTERS_FAULT_OVERFLOW], "inotify_overflow", EOVERFLOW,
+	             "all folders are listed anew");
+}
+
 static void
 measure_turn(void *arg, int64_t took_ns)
 {
@@ -102,6 +131,7 @@ wait_for_root(struct discovery *d, int error)
 	fd_close(&d->root_fd);
 	if (d->root_was_missing && (error != 0 || d->root_was_empty))
 		return;
+	d->counters->faults[COUNTERS_FAULT_RUNS_DIR]++;
 	if (error)
 		log_warning("runs_dir_missing", "path=\"%s\" error=\"%s\" hint=\"waiting for "
 		            "it\"", path, strerror(-error));
@@ -154,6 +184,10 @@ look(struct discovery *d)
 	d->bell_rung = false;
 	registry_writer_look_begin(d->writer);
 	if (check_root(d)) {
+		bool retries = runs_retry(d);
+		uint64_t refused = d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL];
+
+		watch_retry(d);
 		hints_read(d);
 		scan_folders(d, forced || !d->is_settled);
 		candidates_look(d, CANDIDATES_PER_LOOK);
@@ -166,6 +200,8 @@ look(struct discovery *d)
 			buses_settle(d);
 		}
 		d->is_settled = true;
+		if (retries && d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL] == refused)
+			runs_fit(d);
 	}
 	/* Before it is finished: who has waited for it sees these figures as well. */
 	publish_look(d, began_ns);
@@ -184,6 +220,7 @@ timed_look(void *arg)
 	int64_t took_ms;
 
 	look(d);
+	tell_faults(d);
 	took_ms = d->look_ended_ms - d->look_began_ms;
 	/* From the beginning to the beginning; but a look that takes longer than the interval must
 	 * not leave us with no time for anything else. */
@@ -337,10 +374,8 @@ start(struct discovery *d)
 	if (error)
 		return error;
 	publish_runs(d);
+	d->on_inotify = on_inotify;
 	watch_start(d);
-	if (d->inotify_fd >= 0)
-		error = loop_fd_add(d->loop, &d->inotify_watch, d->inotify_fd, EPOLLIN, on_inotify,
-		                    d);
 	if (!error)
 		error = fd_set_nonblocking(d->instance->discovery_bell_fd);
 	if (!error)

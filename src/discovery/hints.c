@@ -6,7 +6,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "discovery/state.h"
 
 enum { READS_MAX = 64 }; /* in one go; the rest comes with the next turn */
@@ -119,7 +118,7 @@ take(struct discovery *d, const struct inotify_event *event)
 	struct watch *watch;
 
 	if (event->mask & IN_Q_OVERFLOW) {
-		log_warning("inotify_overflow", "hint=\"all folders are listed anew\"");
+		d->counters->faults[COUNTERS_FAULT_OVERFLOW]++;
 		d->must_list_all = true;
 		return;
 	}

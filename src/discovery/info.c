@@ -104,6 +104,14 @@ look_at_files(const struct discovery *d, int dir_fd, struct registry_ending *ret
 	}
 }
 
+/* Whether it would be the same the next time, as long as the file does not change. */
+static bool
+is_of_content(int error)
+{
+	return error == -EBADMSG || error == -EPROTONOSUPPORT || error == -EFBIG || error == -ENXIO ||
+	       error == -EISDIR || error == -ELOOP;
+}
+
 void
 info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
           struct info_seen *ret_seen)
@@ -135,7 +143,12 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 		if (entry->is_terminal && !keeps_ending)
 			entry->ending = ending;
 		run_info_fini(&info);
-	} else if (error != -ENOENT) {
+	} else if (is_of_content(error)) {
 		info_failed(entry, path, error, ret_seen->is_racy);
+	} else if (error != -ENOENT) {
+		/* What is in it is not known: it is read again at the next look. */
+		ret_seen->is_racy = true;
+		d->counters->faults[COUNTERS_FAULT_READ]++;
+		d->info_error = -error;
 	}
 }

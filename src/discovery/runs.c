@@ -16,6 +16,7 @@ enum {
 	SWEEP_WHOLE_MS = 300000, /* in which all of the others have had their turn, unless */
 	SWEEP_SHARE = 150,       /* that takes more than one part in so many of the time */
 	NEWCOMER_MS = 600000,    /* for so long a run's first run-info is looked for closely */
+	FULL_AGAIN_MS = 30000,
 	DUPLICATES_MAX = 10000,  /* reported ones that are remembered */
 };
 
@@ -135,17 +136,53 @@ remember_info(struct run *run, const struct info_seen *seen)
 	run->info_is_racy = seen->is_racy;
 }
 
+/* Said once in a while, however often runs come and go while there is no room for more. */
+static void
+refuse(struct discovery *d, const struct registry_run *entry, int error)
+{
+	int64_t now_ms = clock_now_ms();
+
+	d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL]++;
+	if (d->full_said_ms == 0 || now_ms - d->full_said_ms >= EPISODE_REPEAT_MS) {
+		log_error("registry_full", "run=\"%s\" max_runs=%u error=\"%s\" hint=\"raise "
+		          "storage.max_runs, or give more memory\"", entry->run_id,
+		          registry_capacity(d->registry), strerror(-error));
+		d->full_said_ms = now_ms;
+	}
+	if (!d->is_full)
+		d->full_tried_ms = now_ms;
+	d->is_full = true;
+}
+
+bool
+runs_retry(struct discovery *d)
+{
+	int64_t now_ms = clock_now_ms();
+
+	/* Memory may be there again without our knowing. */
+	if (!d->is_full || (!d->has_room && now_ms - d->full_tried_ms < FULL_AGAIN_MS))
+		return false;
+	d->has_room = false;
+	d->full_tried_ms = now_ms;
+	d->must_list_all = true;
+	return true;
+}
+
+void
+runs_fit(struct discovery *d)
+{
+	d->is_full = false;
+	d->full_said_ms = 0;
+	log_info("registry_full", "over=1 runs=%u", registry_count(d->registry));
+}
+
 static int
 put(struct discovery *d, const struct registry_run *entry, uint32_t *ret_slot)
 {
 	int error = registry_writer_put(d->writer, entry, ret_slot, NULL);
 
-	if (error == -ENOSPC) {
-		if (!d->full_was_said)
-			log_error("registry_full", "run=\"%s\" max_runs=%u hint=\"raise "
-			          "storage.max_runs, or give more memory\"", entry->run_id,
-			          registry_capacity(d->registry));
-		d->full_was_said = true;
+	if (error == -ENOSPC || error == -ENOMEM) {
+		refuse(d, entry, error);
 	} else if (error) {
 		log_error("registry_failed", "run=\"%s\" error=\"%s\"", entry->run_id,
 		          strerror(-error));
@@ -281,7 +318,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 		take_up(d, folder, fd, &entry, slot, &seen);
 	fd_close(&fd);
 	/* When it is full another attempt is due when something was deleted, not at each look. */
-	return error == -ENOSPC ? 0 : error;
+	return error == -ENOSPC || error == -ENOMEM ? 0 : error;
 }
 
 void
@@ -329,10 +366,9 @@ runs_delete(struct discovery *d, uint32_t slot)
 	delist(d, slot);
 	registry_writer_mark_deleted(d->writer, slot);
 	/* Another folder may take its name, or its place. */
-	if (is_contested || d->full_was_said) {
-		d->full_was_said = false;
+	if (is_contested)
 		d->must_list_all = true;
-	}
+	d->has_room = true;
 }
 
 void

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "discovery/state.h"
 #include "store/run_dir.h"
 
@@ -164,13 +163,13 @@ list_open(struct discovery *d, struct folder *folder, struct stat *ret_st, DIR *
 
 /* What cannot be listed now keeps its runs, and is tried again at each look. */
 static void
-cannot_list(struct folder *folder, int error)
+cannot_list(struct discovery *d, struct folder *folder, int error)
 {
-	if (!folder->is_unreadable)
-		log_warning("folder_unreadable", "folder=\"%s%s%s\" error=\"%s\"",
-		            folder->kind == FOLDER_TASK ? folder->parent->name : "",
-		            folder->kind == FOLDER_TASK ? "/" : "", folder->name,
-		            strerror(-error));
+	d->counters->faults[COUNTERS_FAULT_LOOK]++;
+	d->folder_error = -error;
+	snprintf(d->folder_failed, sizeof(d->folder_failed), "%s%s%s",
+	         folder->kind == FOLDER_TASK ? folder->parent->name : "",
+	         folder->kind == FOLDER_TASK ? "/" : "", folder->name);
 	folder->is_unreadable = true;
 	folder->must_list = true;
 }
@@ -196,7 +195,7 @@ list(struct discovery *d, struct folder *folder)
 	if (is_gone(error))
 		return error;
 	if (error) {
-		cannot_list(folder, error);
+		cannot_list(d, folder, error);
 		return 0;
 	}
 	drop_unseen(d, folder);
@@ -274,7 +273,7 @@ look_at(struct discovery *d, struct folder *folder)
 		if (folder->kind != FOLDER_TASK && folder->parent)
 			folder->parent->must_list = true;
 	} else if (error) {
-		cannot_list(folder, error);
+		cannot_list(d, folder, error);
 	}
 }
 

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <uthash.h>
 
+#include "base/episode.h"
 #include "base/loop.h"
 #include "model/run_id.h"
 #include "shm/counters.h"
@@ -60,7 +61,7 @@ struct folder {
 	int wd;                        /* of what is listed; -1: not watched */
 	int above_wd;                  /* of a task's own folder, as long as it has not got all */
 	bool is_listed, must_list, is_racy;
-	bool is_unreadable;            /* and that was said */
+	bool is_unreadable;            /* or was, at the last attempt */
 	dev_t dev;                     /* as it was when it was listed */
 	ino_t ino;
 	int64_t mtime_ns;
@@ -134,7 +135,12 @@ struct discovery {
 	uint32_t round;
 	uint64_t look_count;
 	bool is_settled;         /* what an earlier discovery knew was found again, or deleted */
-	bool full_was_said;
+	/* The registry, or its memory, was full: tried again when there is room, and now and then. */
+	bool is_full, has_room;
+	int64_t full_said_ms, full_tried_ms;
+	struct episode folders_unread, infos_unread, inotify_refused, overflows;
+	int folder_error, info_error, inotify_error;
+	char folder_failed[2 * (REGISTRY_NAME_BYTES + 1)]; /* the last one */
 
 	struct registry_writer *bus_writer;
 	const struct registry *buses;
@@ -145,7 +151,9 @@ struct discovery {
 	int inotify_fd;
 	bool watches_work;       /* the file system tells of changes */
 	bool watches_ran_out;
+	int64_t watches_tried_ms; /* when inotify, or a watch, was refused */
 	struct loop_fd inotify_watch;
+	loop_fd_fn *on_inotify;
 	struct watch *watches;   /* hash by wd */
 
 	struct loop_fd bell_watch, supervisor_watch;
@@ -175,8 +183,11 @@ void bells_ring(struct discovery *d, bool forced);
 
 /* --- watch.c --- */
 
+/* If inotify is not to be had it is tried again by watch_retry(). */
 void watch_start(struct discovery *d);
 void watch_stop(struct discovery *d);
+/* Has what was refused again if it can be had by now. */
+void watch_retry(struct discovery *d);
 /* Finds out whether the root's file system tells of changes. */
 void watch_choose(struct discovery *d);
 /* fd: what is listed. */
@@ -218,6 +229,10 @@ int runs_probe(struct discovery *d, const struct folder *folder, const char *nam
 /* Whether the run is known to lie in that folder; *ret_slot then. */
 bool runs_lies_in(const struct discovery *d, const struct folder *folder, const char *name,
                   uint32_t *ret_slot);
+/* Whether runs that had no room are to be tried again: all is listed then. */
+bool runs_retry(struct discovery *d);
+/* After a look that tried again: nothing was refused, so there is room. */
+void runs_fit(struct discovery *d);
 /* Takes up the run. 0 (also when its id is another's), -ENOSPC or other -errno. */
 int runs_add(struct discovery *d, struct folder *folder, const char *name);
 void runs_refresh(struct discovery *d, uint32_t slot, bool anew);

@@ -9,21 +9,39 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "discovery/state.h"
+#include "store/run_dir.h"
+
+enum { WATCH_AGAIN_MS = 5000 };
 
 enum {
 	FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR,
 	RUN_EVENTS = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR,
 };
 
+static void
+refused(struct discovery *d, int error)
+{
+	d->counters->faults[COUNTERS_FAULT_INOTIFY]++;
+	d->inotify_error = error;
+	d->watches_tried_ms = clock_now_ms();
+}
+
 void
 watch_start(struct discovery *d)
 {
-	d->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (d->inotify_fd < 0)
-		log_warning("inotify_unavailable", "error=\"%s\"", strerror(errno));
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int error = fd < 0 ? -errno : loop_fd_add(d->loop, &d->inotify_watch, fd, EPOLLIN,
+	                                          d->on_inotify, d);
+
+	if (error) {
+		fd_close(&fd);
+		refused(d, -error);
+		return;
+	}
+	d->inotify_fd = fd;
 }
 
 void
@@ -69,6 +87,42 @@ watch_choose(struct discovery *d)
 	d->watches_ran_out = false;
 }
 
+void
+watch_retry(struct discovery *d)
+{
+	struct folder *folder;
+
+	if (!d->instance->settings.following.inotify || (d->inotify_fd >= 0 && !d->watches_ran_out) ||
+	    clock_now_ms() - d->watches_tried_ms < WATCH_AGAIN_MS)
+		return;
+	if (d->inotify_fd < 0) {
+		watch_start(d);
+		if (d->inotify_fd < 0)
+			return;
+		watch_choose(d);
+		d->must_list_all = true;
+		return;
+	}
+	/* Where one folder can be watched that is not, so may the others. */
+	d->watches_ran_out = false;
+	TAILQ_FOREACH (folder, &d->folders, entry) {
+		char path[PATH_BYTES_MAX];
+		int fd;
+
+		if (folder->wd >= 0 || !folder->is_listed)
+			continue;
+		path_of_listed(folder, path);
+		if (run_dir_open_list(d->root_fd, path, &fd) != 0)
+			continue;
+		watch_folder(d, folder, fd);
+		fd_close(&fd);
+		if (d->watches_ran_out)
+			return;
+		break;
+	}
+	d->must_list_all = true;
+}
+
 bool
 watch_may_add(const struct discovery *d)
 {
@@ -109,11 +163,9 @@ add(struct discovery *d, int fd, uint32_t events)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	wd = inotify_add_watch(d->inotify_fd, path, events);
 	if (wd < 0) {
-		if (errno == ENOSPC) {
+		if (errno == ENOSPC || errno == ENOMEM) {
 			d->watches_ran_out = true;
-			log_warning("inotify_watches_used_up",
-			            "hint=\"raise fs.inotify.max_user_watches; until then "
-			            "folders are polled\"");
+			refused(d, errno);
 		}
 		return NULL;
 	}

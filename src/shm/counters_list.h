@@ -58,6 +58,8 @@
 	X(supervisor, reloads, counter, results, "attempts to read the configuration anew") \
 	X(supervisor, last_reload_ok, gauge, one, \
 	  "1 if the configuration was good when it was last read, else 0") \
+	X(any, faults, counter, faults, \
+	  "times that something could not be had from the system, and was or will be tried again") \
 	X(any, loop_turn_us, histogram, durations, \
 	  "time that a turn of the event loop took, without what it waited")
 
@@ -121,6 +123,18 @@
 	X(COUNTERS_STATUS_UNKNOWN, "unknown") \
 	X(COUNTERS_STATUS_OTHER, "other")
 
+/* Label what: see "When something fails" in runstreamd(8). */
+#define COUNTERS_SET_faults(X) \
+	X(COUNTERS_FAULT_ACCEPT, "accept") \
+	X(COUNTERS_FAULT_LOOK, "look") \
+	X(COUNTERS_FAULT_READ, "read") \
+	X(COUNTERS_FAULT_STUCK, "stuck") \
+	X(COUNTERS_FAULT_INOTIFY, "inotify") \
+	X(COUNTERS_FAULT_OVERFLOW, "inotify_overflow") \
+	X(COUNTERS_FAULT_RUNS_DIR, "runs_dir") \
+	X(COUNTERS_FAULT_REGISTRY_FULL, "registry_full") \
+	X(COUNTERS_FAULT_START, "start")
+
 /* Label result. */
 #define COUNTERS_SET_results(X) \
 	X(COUNTERS_RESULT_OK, "ok") \
@@ -133,6 +147,7 @@
 	S(endings, "how", COUNTERS_ENDINGS) \
 	S(gap_reasons, "reason", COUNTERS_GAP_REASONS) \
 	S(statuses, "status", COUNTERS_STATUSES) \
+	S(faults, "what", COUNTERS_FAULTS) \
 	S(results, "result", COUNTERS_RESULTS)
 
 /* The buckets of all histograms: their upper bounds in microseconds, B(us, as Prometheus has it). */

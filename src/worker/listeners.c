@@ -2,17 +2,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include "base/log.h"
 #include "worker/connection.h"
+#include "worker/troubles.h"
 #include "worker/worker_state.h"
 
 enum {
 	ACCEPTS_A_TURN = 64,
 	ACCEPT_AGAIN_MS = 100,
-	ACCEPT_WARNING_MS = 10000,
 };
 
 struct listener {
@@ -25,7 +23,6 @@ struct listeners {
 	uint32_t count;
 	uint64_t set;
 	bool is_resting; /* after a failure to accept */
-	int64_t warned_ms;
 	struct loop_timer timer;
 	struct listener each[INSTANCE_WORKERS_MAX];
 };
@@ -36,18 +33,6 @@ watch_chosen(struct listeners *l)
 	for (uint32_t i = 0; i < l->count; i++)
 		loop_fd_change(l->worker->loop, &l->each[i].watch,
 		               l->set >> i & 1 && !l->is_resting ? EPOLLIN : 0);
-}
-
-static void
-warn(struct listeners *l, int error)
-{
-	int64_t now_ms = loop_now_ms(l->worker->loop);
-
-	if (l->warned_ms > 0 && now_ms - l->warned_ms < ACCEPT_WARNING_MS)
-		return;
-	l->warned_ms = now_ms;
-	log_warning("accept_failed", "error=\"%s\" connections=%zu", strerror(error),
-	            l->worker->connection_count);
 }
 
 static void
@@ -63,7 +48,7 @@ go_on(void *arg)
 static void
 rest(struct listeners *l, int error)
 {
-	warn(l, error);
+	troubles_accept_failed(l->worker, error);
 	l->is_resting = true;
 	watch_chosen(l);
 	loop_timer_set(l->worker->loop, &l->timer, ACCEPT_AGAIN_MS, go_on, l);

@@ -1,17 +1,14 @@
 #include "worker/troubles.h"
 
-#include <stdint.h>
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/episode.h"
-#include "base/log.h"
 #include "worker/worker_state.h"
 
 struct troubles {
-	struct episode looks, reads, inotify, overflows, helpers;
-	uint64_t stuck_seen; /* how often helpers were found stuck */
+	struct episode accept, looks, reads, inotify, overflows, helpers;
+	int accept_error;
 };
 
 struct troubles *
@@ -27,41 +24,39 @@ troubles_free(struct troubles **troubles)
 	*troubles = NULL;
 }
 
-static void
-tell(struct episode *episode, uint64_t count, const char *event, const char *error, const char *hint)
+void
+troubles_accept_failed(struct worker *worker, int error)
 {
-	uint64_t times;
-
-	switch (episode_look(episode, count, clock_now_ms(), &times)) {
-	case EPISODE_NOTHING:
-		break;
-	case EPISODE_BEGAN:
-	case EPISODE_GOES_ON:
-		log_warning(event, "error=\"%s\" times=%ju hint=\"%s\"", error, (uintmax_t)times, hint);
-		break;
-	case EPISODE_IS_OVER:
-		log_info(event, "over=1 times=%ju lasted_ms=%jd", (uintmax_t)times,
-		         (intmax_t)(episode->last_ms - episode->began_ms));
-		break;
-	}
+	peers_counters(worker->peers)->faults[COUNTERS_FAULT_ACCEPT]++;
+	worker->troubles->accept_error = error;
+	troubles_refresh(worker);
 }
 
 void
-troubles_refresh(struct troubles *t, struct worker *worker)
+troubles_refresh(struct worker *worker)
 {
+	struct troubles *t = worker->troubles;
 	struct followers_figures figures = followers_figures(worker->hub->followers);
-	size_t stuck = offload_stuck(worker->offload);
+	uint64_t *faults = peers_counters(worker->peers)->faults;
 
-	tell(&t->looks, figures.looks_failed, "file_unreachable", strerror(figures.look_error),
-	     "what cannot be looked at or opened is tried again at each look");
-	tell(&t->reads, worker->hub->reads_failed, "read_failed", strerror(worker->hub->read_error),
-	     "what cannot be read is tried again after a look");
-	tell(&t->inotify, figures.inotify_refused, "inotify_refused", strerror(figures.inotify_error),
-	     "files are polled until it can be had: see fs.inotify.max_user_watches and _instances");
-	tell(&t->overflows, figures.inotify_overflows, "inotify_overflow", "queue full",
-	     "all that is followed is looked at");
-	if (stuck > 0)
-		t->stuck_seen++;
-	tell(&t->helpers, t->stuck_seen, "helpers_stuck", "no answer from a file system",
-	     "what lies there is delayed; others take the place of the threads that wait");
+	faults[COUNTERS_FAULT_LOOK] = figures.looks_failed;
+	faults[COUNTERS_FAULT_READ] = worker->hub->reads_failed;
+	faults[COUNTERS_FAULT_INOTIFY] = figures.inotify_refused;
+	faults[COUNTERS_FAULT_OVERFLOW] = figures.inotify_overflows;
+	faults[COUNTERS_FAULT_STUCK] += offload_stuck(worker->offload) > 0;
+	episode_tell(&t->accept, faults[COUNTERS_FAULT_ACCEPT], "accept_failed", t->accept_error,
+	             "those who come wait, or are sent to another worker");
+	episode_tell(&t->looks, faults[COUNTERS_FAULT_LOOK], "file_unreachable", figures.look_error,
+	             "what cannot be looked at or opened is tried again at each look");
+	episode_tell(&t->reads, faults[COUNTERS_FAULT_READ], "read_failed", worker->hub->read_error,
+	             "what cannot be read is tried again after a look");
+	episode_tell(&t->inotify, faults[COUNTERS_FAULT_INOTIFY], "inotify_refused",
+	             figures.inotify_error,
+	             "files are polled until it can be had: see fs.inotify.max_user_watches and "
+	             "max_user_instances");
+	episode_tell(&t->overflows, faults[COUNTERS_FAULT_OVERFLOW], "inotify_overflow", EOVERFLOW,
+	             "all that is followed is looked at");
+	episode_tell(&t->helpers, faults[COUNTERS_FAULT_STUCK], "helpers_stuck", ETIMEDOUT,
+	             "what lies on that file system is delayed; others take the place of the threads "
+	             "that wait");
 }

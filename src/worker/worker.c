@@ -97,7 +97,7 @@ publish_figures(void *arg)
 	counters->entries_malformed = rendered.malformed;
 	counters->clients_limit = (uint64_t)worker->settings.server.max_clients_per_worker;
 	client_table_refresh(worker->clients);
-	troubles_refresh(worker->troubles, worker);
+	troubles_refresh(worker);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);
 }
 
@@ -283,12 +283,12 @@ set_up(struct worker *worker, const struct instance *instance)
 		error = loop_fd_add(worker->loop, &worker->bell_watch,
 		                    instance->worker_bell_fds[instance->worker_index], EPOLLIN, on_bell,
 		                    worker);
-	if (!error)
-		error = listeners_new(worker, instance, &worker->listeners);
 	if (!error) {
 		worker->troubles = troubles_new();
 		error = worker->troubles ? 0 : -ENOMEM;
 	}
+	if (!error)
+		error = listeners_new(worker, instance, &worker->listeners);
 	if (!error)
 		publish_figures(worker);
 	if (!error)

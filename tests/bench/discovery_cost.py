@@ -49,7 +49,7 @@ def measure(bench, inotify):
         time.sleep(IDLE_S)
         share = (procfs.cpu_s([pid]) - before) / (time.monotonic() - began) * 100
         with open(os.path.join(server.folder, "runstreamd.log"), encoding="utf-8") as file:
-            if "inotify_watches_used_up" in file.read():
+            if "inotify_refused" in file.read():
                 raise Failed(f"fs.inotify.max_user_watches is below {2 * TASKS:,}")
         found = [bus_ms(server, n * 997 % TASKS) for n in range(5 * bench.options.repeat)]
     finally:

@@ -143,9 +143,12 @@ class TestCase(harness.TestCase):
         harness.wait_for("a line of the log: " + pattern,
                          lambda: self.count_log(pattern) > more_than, within_s)
 
-    def wait_counter(self, name, more_than=0, within_s=15):
-        return harness.wait_for("counter %s is above %d" % (name, more_than),
-                                lambda: self.server.counters()[name] > more_than, within_s)
+    def faults_counted(self, what):
+        return self.server.counters_by_word()["faults"][what]
+
+    def wait_fault_counted(self, what, more_than=0, within_s=15):
+        harness.wait_for("faults{what=%s} is above %d" % (what, more_than),
+                         lambda: self.faults_counted(what) > more_than, within_s)
 
 
 def main():

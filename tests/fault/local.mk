@@ -3,6 +3,7 @@
 FAULT_TESTS = \
 	tests/fault/test_descriptors.py \
 	tests/fault/test_files.py \
+	tests/fault/test_inotify.py \
 	tests/fault/test_runs_dir.py
 TESTS += $(FAULT_TESTS)
 EXTRA_DIST += tests/fault/faults.py $(FAULT_TESTS)

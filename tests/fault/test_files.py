@@ -21,7 +21,7 @@ class Files(faults.TestCase):
     def rule(self, call, error, **about):
         return self.faults.rule(call, error, pid=self.worker, **about)
 
-    def check_late_but_once(self, run, fault, event, written=3):
+    def check_late_but_once(self, run, fault, event, what, written=3):
         """With the fault a stream waits; without it every line comes, once."""
         with fault:
             stream = self.stream(run)
@@ -35,17 +35,18 @@ class Files(faults.TestCase):
         self.assertEqual(stream.lines(), ["line %d" % n for n in range(1, written + 1)] + ["more"])
         self.assertNotIn("gap", stream.names())
         self.assertEqual(self.count_log(event), 1)
+        self.wait_fault_counted(what)
 
     def test_a_log_that_cannot_be_read_is_streamed_when_it_can(self):
         run = self.server.run(lines=3)
         self.check_late_but_once(run, self.rule("read", errno.EIO, path="*/%s/*" % run.id),
-                                 "read_failed")
+                                 "read_failed", "read")
         self.wait_log("read_failed over=1", 0, 30)
 
     def test_a_stale_handle_at_reading_is_a_delay(self):
         run = self.server.run(lines=3)
         self.check_late_but_once(run, self.rule("read", errno.ESTALE, path="*/%s/*" % run.id),
-                                 "read_failed")
+                                 "read_failed", "read")
 
     def test_a_file_server_that_replaced_a_file_gives_a_gap_and_what_is_there(self):
         run = self.server.run(lines=3)
@@ -64,18 +65,19 @@ class Files(faults.TestCase):
         run = self.server.run(lines=3)
         self.check_late_but_once(
             run, self.rule("stat", errno.ESTALE, path="*/%s/agent-*" % run.id),
-            "file_unreachable")
+            "file_unreachable", "look")
 
     def test_without_descriptors_logs_are_opened_when_there_are_some(self):
         run = self.server.run(lines=3)
         self.check_late_but_once(
-            run, self.rule("open", errno.EMFILE, path="*/%s/agent-*" % run.id), "file_unreachable")
+            run, self.rule("open", errno.EMFILE, path="*/%s/agent-*" % run.id), "file_unreachable",
+            "look")
 
     def test_a_log_that_may_not_be_opened_is_said(self):
         run = self.server.run(lines=3)
         self.check_late_but_once(
             run, self.rule("open", errno.EACCES, path="*/%s/agent-stdout.txt" % run.id),
-            "file_unreachable")
+            "file_unreachable", "look")
 
     def test_a_fault_in_the_middle_of_a_stream_costs_nothing(self):
         run = self.server.run(lines=1000)
@@ -131,6 +133,7 @@ class Hanging(faults.TestCase):
             self.assertEqual(s.lines(), ["line %d" % n for n in range(1, 6)])
         # In the middle of the measurements, where a busy machine shows least.
         self.assertLess(during[50], 5 * before[50] + 0.02, (before[50], during[50]))
+        self.wait_fault_counted("stuck")
         self.wait_log("helpers_stuck over=1", 0, 30)
 
     def test_more_runs_that_hang_than_there_are_helpers_delay_no_other(self):

@@ -13,9 +13,11 @@ import tempfile
 import procfs
 import servers
 from discovery_cost import discovery
+from many_streams import many_streams
 from message_bus import message_bus
 from of_all_runs import of_all_runs
 from recording import recording
+from slow_clients import slow_clients
 from servers import Failed, Load, Nchan, NullPeers, Runstream
 
 LINE_BYTES = 120
@@ -427,7 +429,7 @@ def ceiling(bench):
 
 BENCHES = {"latency": latency, "burst": burst, "memory": memory, "catchup": catchup,
            "resume": resume, "ceiling": ceiling, "discovery": discovery, "all": of_all_runs,
-           "bus": message_bus, "recording": recording}
+           "bus": message_bus, "recording": recording, "slow": slow_clients, "streams": many_streams}
 
 
 def read_options():

@@ -23,11 +23,13 @@ TESTS += tests/bench/test_sse_load.py
 EXTRA_DIST += \
 	tests/bench/bench.py \
 	tests/bench/discovery_cost.py \
+	tests/bench/many_streams.py \
 	tests/bench/message_bus.py \
 	tests/bench/of_all_runs.py \
 	tests/bench/procfs.py \
 	tests/bench/recording.py \
 	tests/bench/servers.py \
+	tests/bench/slow_clients.py \
 	tests/bench/test_sse_load.py
 
 # Of single modules, by hand.

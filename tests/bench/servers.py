@@ -122,7 +122,7 @@ def includes(bench, runtime_dir, workers):
     """What runstreamctl prints for an nginx, by our own buffer size if one is asked for."""
     config = os.path.join(runtime_dir, "..", "include.yaml")
     with open(config, "w", encoding="utf-8") as file:
-        file.write(f"server:\n  workers: {workers}\n")
+        file.write(f"server:\n  workers: {workers}\n  sockets: {workers}\n")
     texts = []
     for context in ("upstream", "locations"):
         run = subprocess.run([bench.program("runstreamctl"), "-c", config, "--runtime-dir",
@@ -201,6 +201,9 @@ server:
             pass
         return log_path
 
+    def path_of(self, name):
+        return os.path.join(self.runs_dir, name, "agent-stdout.txt")
+
     def new_bus(self, project):
         """Makes the message bus of a project; returns its path."""
         folder = os.path.join(self.runs_dir, project)
@@ -217,8 +220,9 @@ server:
         return self.at(f"v1/runs/{name}/stream{query}")
 
     def counter(self, name):
-        """Of all workers together."""
-        return sum(worker["counters"][name] for worker in self.status()["workers"])
+        """Of all workers together, and of all words."""
+        values = [worker["counters"][name] for worker in self.status()["workers"]]
+        return sum(sum(v.values()) if isinstance(v, dict) else v for v in values)
 
     def stop(self):
         if self.nginx:

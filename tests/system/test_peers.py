@@ -239,6 +239,9 @@ class Slow(harness.TestCase):
     workers = 1
     config = {"api": {"sse": {"client_timeout_s": 1}}}
 
+    def timed_out(self):
+        return self.server.counters_by_word()["streams_ended"]["timeout"]
+
     def taking(self, run, piece_bytes, seconds, every_s):
         """One that takes so much, so often, for so long; then all the rest."""
         with Peer(self.server, head("/api/v1/runs/%s/stream" % run.id)) as peer:
@@ -261,11 +264,11 @@ class Slow(harness.TestCase):
 
     def test_one_that_takes_nothing_is_ended_and_what_it_has_is_a_part(self):
         run = self.server.run(lines=20000)
-        before = self.server.counters()["clients_timed_out"]
+        before = self.timed_out()
         with Peer(self.server, head("/api/v1/runs/%s/stream" % run.id)) as peer:
             peer.until(b"event: log")
             harness.wait_for("it is ended", lambda: (
-                self.server.counters()["clients_timed_out"] == before + 1))
+                self.timed_out() == before + 1))
             self.assertNotIn(b"line 20000", peer.all())
 
 

@@ -104,6 +104,20 @@ hub_settings_changed(struct hub *hub)
 		channel_settings_changed(c);
 }
 
+size_t
+hub_descriptors(const struct hub *hub)
+{
+	struct followers_figures figures = followers_figures(hub->followers);
+	size_t files = figures.followers;
+
+	/* Those that were rotated away are open until they are read. */
+	if (files < figures.files_open)
+		files = figures.files_open;
+	if (!TAILQ_EMPTY(&hub->feeds) && hub->most_members != SIZE_MAX)
+		files += 2 * (hub->most_members - hub->members);
+	return files;
+}
+
 /* --- channels ------------------------------------------------------------------------------------------ */
 
 /* All channels of one slot, so that a change of the registry finds them. */

@@ -71,6 +71,9 @@ int hub_new(struct loop *loop, struct offload *offload, const struct settings *s
 /* Has fn called when a client comes or goes. */
 void hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg);
 
+/* How many descriptors its files take, or will when all that is followed is there. */
+size_t hub_descriptors(const struct hub *hub);
+
 /* All subscribers must be gone. */
 void hub_free(struct hub **hub);
 

@@ -146,6 +146,18 @@ find_route(const struct connection *c)
 	return NULL;
 }
 
+/* Whether too few would be left for the files of those who are in: a client without its file would
+ * wait without end. A run has up to two that it follows. */
+static bool
+has_few_descriptors(const struct worker *worker)
+{
+	uint64_t taken = worker->connection_count + hub_descriptors(worker->hub) +
+	                 2 * (worker->run_wait_count + 1);
+	uint64_t left = (uint64_t)(worker->fd_limit - worker->fd_base);
+
+	return taken + left / 8 >= left;
+}
+
 /* Why a stream is refused, or COUNTERS_REFUSALS if it is not. */
 static enum counters_refusals
 find_refusal(const struct connection *c)
@@ -154,9 +166,7 @@ find_refusal(const struct connection *c)
 
 	if (worker->is_draining)
 		return COUNTERS_REFUSED_DRAINING;
-	/* The number of a new descriptor is the lowest that is free. The other half of them is left
-	 * to the files of those who are in: a client without its file would wait without end. */
-	if (c->watch.fd >= worker->fd_limit / 2)
+	if (has_few_descriptors(worker))
 		return COUNTERS_REFUSED_DESCRIPTORS;
 	/* Those who wait for a run (?wait_s=) hold as much as those who have one. */
 	if (peers_own_clients(worker->peers) + (uint64_t)worker->run_wait_count >=

@@ -326,6 +326,17 @@ tear_down(struct worker *worker)
 	settings_fini(&worker->settings);
 }
 
+/* The number that the next one gets: the lowest that is free. */
+static int
+next_descriptor(const struct worker *worker)
+{
+	int fd = dup(worker->runs_dir_fd >= 0 ? worker->runs_dir_fd : worker->discovery_bell_fd);
+	int number = fd >= 0 ? fd : 0;
+
+	fd_close(&fd);
+	return number;
+}
+
 int
 worker_main(struct instance *instance)
 {
@@ -343,6 +354,7 @@ worker_main(struct instance *instance)
 	worker.settings = instance->settings;
 	memset(&instance->settings, 0, sizeof(instance->settings));
 	error = set_up(&worker, instance);
+	worker.fd_base = next_descriptor(&worker);
 	if (!error) {
 		log_info("worker_started", "worker=%u inotify=%s", instance->worker_index + 1,
 		         followers_have_inotify(worker.hub->followers) ? "yes" : "no");

@@ -48,6 +48,7 @@ struct worker {
 	struct listeners *listeners;
 	struct loop_fd bell_watch, supervisor_watch;
 	int fd_limit; /* more descriptors this process cannot have */
+	int fd_base;  /* so many it had before there were clients */
 	struct loop_timer drain_timer;
 	struct loop_timer figures_timer;
 	struct pulse pulse;

@@ -237,7 +237,7 @@ class Slow(harness.TestCase):
     """A web server that takes little, since its client does."""
 
     workers = 1
-    config = {"api": {"sse": {"client_timeout_s": 1}}}
+    config = {"api": {"sse": {"client_timeout_s": 2}}}
 
     def timed_out(self):
         return self.server.counters_by_word()["streams_ended"]["timeout"]
@@ -256,8 +256,8 @@ class Slow(harness.TestCase):
     def test_one_that_takes_little_is_not_ended_and_gets_every_line(self):
         run = self.server.run(lines=20000)
         run.finish()
-        # Less than half of the socket's buffer in a timeout.
-        text = self.taking(run, 16384, 4, 0.4)
+        # In a timeout less than must be taken of a socket's buffer before it has room.
+        text = self.taking(run, 16384, 5, 0.4)
         lines = re.findall(rb'"line":"line (\d+)"', text)
         self.assertEqual(lines, [b"%d" % n for n in range(1, 20001)])
         self.assertIn(b"event: complete", text)
@@ -292,6 +292,24 @@ class Descriptors(harness.TestCase):
     """A worker that may have 96 descriptors, and 100 clients of as many runs."""
 
     LIMIT = 96
+
+    def test_clients_of_one_run_may_take_most_of_them(self):
+        limit = ["sh", "-c", 'ulimit -n %d && exec "$@"' % self.LIMIT, "sh"]
+        config = {"api": {"sse": {"max_clients_per_run": 1000}}}
+        with harness.Server(workers=1, nginx=False, before=limit, config=config) as server:
+            run = server.run(lines=1)
+            room = self.LIMIT - harness.descriptors(server.worker_pids()[0])
+            peers = []
+            while len(peers) < room:
+                peer = Peer(server, head("/api/v1/runs/%s/stream?wait_s=9" % run.id))
+                self.addCleanup(peer.socket.close)
+                peer.until(b"\r\n\r\n")
+                if peer.text.startswith(b"Status: 503"):
+                    break
+                peer.until(b'"line 1"')
+                peers.append(peer)
+            self.assertGreater(len(peers), room // 2)
+            self.assertLess(len(peers), room)
 
     def test_what_is_let_in_is_served_and_the_rest_is_told_that_it_is_full(self):
         limit = ["sh", "-c", 'ulimit -n %d && exec "$@"' % self.LIMIT, "sh"]

@@ -2,10 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -161,6 +165,28 @@ client_wait_end(struct client *client)
 	return n < 0 && errno != ECONNRESET ? -errno : 0;
 }
 
+/* Whom to be, or what group to be of. */
+static int
+explain_permission(const char *runtime_dir)
+{
+	char path[PATH_MAX];
+	const struct group *group;
+	const struct passwd *user;
+	struct stat socket = { 0 };
+
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET_NAME, runtime_dir);
+	/* A directory that lets nobody in tells of itself at least. */
+	if (stat(path, &socket) < 0 && stat(runtime_dir, &socket) < 0)
+		return command_failed("permission denied at %s", runtime_dir);
+	group = socket.st_mode & S_IWGRP ? getgrgid(socket.st_gid) : NULL;
+	user = getpwuid(socket.st_uid);
+	if (group)
+		return command_failed("permission denied at %s: add yourself to the group %s, or be %s",
+		                      runtime_dir, group->gr_name, user ? user->pw_name : "its owner");
+	return command_failed("permission denied at %s: it is for its owner, %s, and root alone",
+	                      runtime_dir, user ? user->pw_name : "who has no name");
+}
+
 /* Says on stderr why an instance could not be reached or asked. */
 static int
 explain(const char *runtime_dir, int error, const char *sentence)
@@ -174,8 +200,7 @@ explain(const char *runtime_dir, int error, const char *sentence)
 		return command_failed("no instance at %s: its runstreamd has ended", runtime_dir);
 	case EACCES:
 	case EPERM:
-		return command_failed("permission denied at %s: the control socket belongs to the user that "
-		                      "runs runstreamd, and to root", runtime_dir);
+		return explain_permission(runtime_dir);
 	case EREMOTEIO:
 		return command_failed("%s", sentence);
 	case ETIMEDOUT:

@@ -1,9 +1,15 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/command.h"
 #include "admin/view.h"
+
+const struct command_option clients_options[] = {
+	{ "quiet", NULL, "their names alone, one a line", 'q' },
+	{ 0 },
+};
 
 /* All clients of the workers that live, by whoever asks. */
 struct list {
@@ -122,6 +128,18 @@ put_client(struct output *output, const struct view *view, const struct listed *
 }
 
 static int
+print_names(const struct list *list)
+{
+	char name[CLIENTS_NAME_BYTES];
+
+	for (size_t i = 0; i < list->count; i++) {
+		clients_name_format(list->entries[i].worker, list->entries[i].client.number, name);
+		printf("%s\n", name);
+	}
+	return COMMAND_DONE;
+}
+
+static int
 show(const struct call *call, const struct view *view)
 {
 	const char *run_id = call->argument_count > 0 ? call->arguments[0] : NULL;
@@ -138,6 +156,11 @@ show(const struct call *call, const struct view *view)
 		return command_failed("there is no run %s in the registry", run_id);
 	if (list.count > 0)
 		qsort(list.entries, list.count, sizeof(*list.entries), compare);
+	if (call_option(call, "quiet")) {
+		status = print_names(&list);
+		free(list.entries);
+		return status;
+	}
 	output = call_output(call);
 	status = COMMAND_FAILED;
 	if (output) {
@@ -154,14 +177,9 @@ show(const struct call *call, const struct view *view)
 int
 clients_run(struct call *call)
 {
-	struct settings settings;
 	struct view *view;
-	int status;
+	int status = view_of_call(call, NULL, &view);
 
-	if (call_settings(call, &settings) < 0)
-		return COMMAND_FAILED;
-	status = view_new(settings.server.runtime_dir, &view);
-	settings_fini(&settings);
 	if (status != 0)
 		return status;
 	status = show(call, view);

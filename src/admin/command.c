@@ -104,12 +104,23 @@ call_settings(const struct call *call, struct settings *ret_settings)
 	return 0;
 }
 
+/* https://no-color.org: a variable that is not empty. */
+static bool
+wants_colours(void)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (!no_color || !*no_color) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
 struct output *
 call_output(const struct call *call)
 {
+	enum output_format text = wants_colours() ? OUTPUT_COLOURED : OUTPUT_TEXT;
 	struct output *output;
 
-	if (output_new(stdout, call->is_json ? OUTPUT_JSON : OUTPUT_TEXT, &output) < 0) {
+	if (output_new(stdout, call->is_json ? OUTPUT_JSON : text, &output) < 0) {
 		command_failed("out of memory");
 		return NULL;
 	}

@@ -113,6 +113,8 @@ int stop_run(struct call *call);
 extern const struct command_option broadcast_options[];
 extern const struct command_option exec_options[];
 extern const struct command_option tail_options[];
+extern const struct command_option runs_options[];
+extern const struct command_option clients_options[];
 extern const struct command_option nginx_config_options[];
 
 #endif

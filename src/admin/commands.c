@@ -13,6 +13,7 @@ const struct command commands[] = {
 		.arguments = "[ID]",
 		.help = "the registry of runs; one run in full",
 		.most_arguments = 1,
+		.options = runs_options,
 		.run = runs_run,
 	},
 	{
@@ -20,6 +21,7 @@ const struct command commands[] = {
 		.arguments = "[RUN]",
 		.help = "who is connected, the slowest first",
 		.most_arguments = 1,
+		.options = clients_options,
 		.run = clients_run,
 	},
 	{

@@ -40,6 +40,16 @@ put(struct output *o, const char *text)
 }
 
 static void
+put_coloured(struct output *o, const char *colour, const char *text)
+{
+	bool is_coloured = o->format == OUTPUT_COLOURED && *colour;
+
+	put(o, is_coloured ? colour : "");
+	put(o, text);
+	put(o, is_coloured ? output_no_colour : "");
+}
+
+static void
 pad(struct output *o, size_t count)
 {
 	while (count-- > 0)
@@ -91,7 +101,7 @@ member_begin(struct output *o, const char *key)
 }
 
 static void
-field_text(struct output *o, const char *key, const char *text, bool is_right)
+field_text(struct output *o, const char *key, const char *text, enum output_cell kind)
 {
 	struct buf cleaned = BUF_INIT;
 	char *name;
@@ -102,7 +112,7 @@ field_text(struct output *o, const char *key, const char *text, bool is_right)
 	text = buf_string(&cleaned);
 	if (o->in_row) {
 		/* The others have the headings of the first. */
-		output_table_cell(&o->table, o->row_count == 0 ? label(o, key) : NULL, text, is_right);
+		output_table_cell(&o->table, o->row_count == 0 ? label(o, key) : NULL, text, kind);
 	} else {
 		must(!o->in_rows);
 		name = label(o, key);
@@ -112,10 +122,10 @@ field_text(struct output *o, const char *key, const char *text, bool is_right)
 			put(o, o->after_rows ? "\n" : "");
 			o->after_rows = false;
 			pad(o, o->depth * FIELD_INDENT);
-			put(o, name);
+			put_coloured(o, output_heading_colour, name);
 			put(o, ":");
 			pad(o, taken < LABEL_WIDTH ? LABEL_WIDTH - taken : 1);
-			put(o, text);
+			put_coloured(o, kind == OUTPUT_CELL_STATE ? output_state_colour(text) : "", text);
 			put(o, "\n");
 		}
 		free(name);
@@ -135,8 +145,8 @@ field_json(struct output *o, const char *key, struct json_object *value)
 	json_object_put(value);
 }
 
-void
-output_string(struct output *o, const char *key, const char *value)
+static void
+put_string(struct output *o, const char *key, const char *value, enum output_cell kind)
 {
 	if (o->format == OUTPUT_JSON) {
 		struct buf cleaned = BUF_INIT;
@@ -147,7 +157,19 @@ output_string(struct output *o, const char *key, const char *value)
 		buf_fini(&cleaned);
 		return;
 	}
-	field_text(o, key, value, false);
+	field_text(o, key, value, kind);
+}
+
+void
+output_string(struct output *o, const char *key, const char *value)
+{
+	put_string(o, key, value, OUTPUT_CELL_TEXT);
+}
+
+void
+output_state(struct output *o, const char *key, const char *value)
+{
+	put_string(o, key, value, OUTPUT_CELL_STATE);
 }
 
 void
@@ -160,7 +182,7 @@ output_number(struct output *o, const char *key, int64_t value)
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRId64, value);
-	field_text(o, key, text, true);
+	field_text(o, key, text, OUTPUT_CELL_NUMBER);
 }
 
 void
@@ -173,7 +195,7 @@ output_count(struct output *o, const char *key, uint64_t value)
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	field_text(o, key, text, true);
+	field_text(o, key, text, OUTPUT_CELL_NUMBER);
 }
 
 void
@@ -182,7 +204,7 @@ output_unknown(struct output *o, const char *key)
 	if (o->format == OUTPUT_JSON)
 		field_json(o, key, NULL);
 	else
-		field_text(o, key, NULL, true);
+		field_text(o, key, NULL, OUTPUT_CELL_NUMBER);
 }
 
 void
@@ -191,7 +213,7 @@ output_boolean(struct output *o, const char *key, bool value)
 	if (o->format == OUTPUT_JSON)
 		field_json(o, key, json_object_new_boolean(value));
 	else
-		field_text(o, key, value ? "yes" : "no", false);
+		field_text(o, key, value ? "yes" : "no", OUTPUT_CELL_TEXT);
 }
 
 void
@@ -215,7 +237,7 @@ output_duration(struct output *o, const char *key, int64_t ms)
 		snprintf(text, sizeof(text), "%" PRId64 "m %" PRId64 "s", s / 60, s % 60);
 	else
 		snprintf(text, sizeof(text), "%" PRId64 ".%" PRId64 "s", s, ms % 1000 / 100);
-	field_text(o, key, text, true);
+	field_text(o, key, text, OUTPUT_CELL_NUMBER);
 }
 
 void
@@ -247,7 +269,7 @@ output_object_begin(struct output *o, const char *key)
 
 		put(o, o->has_members ? "\n" : "");
 		pad(o, o->depth * FIELD_INDENT);
-		put(o, name ? name : "");
+		put_coloured(o, output_heading_colour, name ? name : "");
 		put(o, ":\n");
 		free(name);
 		o->has_members = o->after_rows = false;
@@ -289,6 +311,7 @@ output_rows_begin(struct output *o, const char *key)
 	o->in_rows = true;
 	o->row_count = 0;
 	o->table.stream = o->stream;
+	o->table.is_coloured = o->format == OUTPUT_COLOURED;
 	o->table.indent = o->depth * FIELD_INDENT;
 }
 

@@ -18,7 +18,11 @@
 
 struct output;
 
-enum output_format { OUTPUT_TEXT, OUTPUT_JSON };
+enum output_format {
+	OUTPUT_TEXT,
+	OUTPUT_COLOURED, /* text for a terminal: headings, and words that tell good from bad */
+	OUTPUT_JSON,
+};
 
 /* Begins a document on stream (borrows). Returns 0 or -ENOMEM; returns owned. */
 int output_new(FILE *stream, enum output_format format, struct output **ret_output);
@@ -49,6 +53,8 @@ void output_rows_end(struct output *output);
 
 /* Fields. NULL strings and "" are "-" in text; JSON has null for NULL. */
 void output_string(struct output *output, const char *key, const char *value);
+/* A status of a run, or a state of a process: coloured as it is good or bad. */
+void output_state(struct output *output, const char *key, const char *value);
 void output_number(struct output *output, const char *key, int64_t value);
 void output_count(struct output *output, const char *key, uint64_t value);
 /* Stands for a number or count that is not known: "-" and null. */

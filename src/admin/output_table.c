@@ -18,6 +18,24 @@ output_width(const char *text)
 	return count;
 }
 
+const char output_heading_colour[] = "\033[1m", output_no_colour[] = "\033[0m";
+
+const char *
+output_state_colour(const char *word)
+{
+	static const struct {
+		const char *word, *colour;
+	} colours[] = {
+		{ "running", "\033[32m" }, { "failed", "\033[31m" },    { "crashed", "\033[31m" },
+		{ "waiting", "\033[33m" }, { "cancelled", "\033[33m" }, { "stopped", "\033[33m" },
+	};
+
+	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+		if (strcmp(word, colours[i].word) == 0)
+			return colours[i].colour;
+	return "";
+}
+
 static void
 put(struct output_table *t, const char *text)
 {
@@ -33,17 +51,25 @@ pad(struct output_table *t, size_t count)
 }
 
 static void
-cell_put(struct output_table *t, size_t index, const char *text)
+cell_put(struct output_table *t, size_t index, const char *text, const char *colour)
 {
 	const struct output_column *column = &t->columns[index];
 	size_t space = column->width - output_width(text);
 	bool is_last = index + 1 == t->column_count;
 
-	if (column->is_right)
+	bool is_right = column->kind == OUTPUT_CELL_NUMBER;
+
+	if (is_right)
 		pad(t, space);
-	put(t, text);
+	if (t->is_coloured && *colour) {
+		put(t, colour);
+		put(t, text);
+		put(t, output_no_colour);
+	} else {
+		put(t, text);
+	}
 	if (!is_last)
-		pad(t, (column->is_right ? 0 : space) + 2);
+		pad(t, (is_right ? 0 : space) + 2);
 }
 
 static void
@@ -58,14 +84,16 @@ batch_put(struct output_table *t)
 	if (!t->has_headings && t->batched_rows > 0) {
 		pad(t, t->indent);
 		for (size_t i = 0; i < t->column_count; i++)
-			cell_put(t, i, t->columns[i].heading ? t->columns[i].heading : "");
+			cell_put(t, i, t->columns[i].heading ? t->columns[i].heading : "",
+			         output_heading_colour);
 		put(t, "\n");
 		t->has_headings = true;
 	}
 	for (size_t row = 0; row < t->batched_rows; row++) {
 		pad(t, t->indent);
 		for (size_t i = 0; i < t->column_count; i++) {
-			cell_put(t, i, cell);
+			cell_put(t, i, cell,
+			         t->columns[i].kind == OUTPUT_CELL_STATE ? output_state_colour(cell) : "");
 			cell += strlen(cell) + 1;
 		}
 		put(t, "\n");
@@ -75,7 +103,7 @@ batch_put(struct output_table *t)
 }
 
 void
-output_table_cell(struct output_table *t, char *heading, const char *text, bool is_right)
+output_table_cell(struct output_table *t, char *heading, const char *text, enum output_cell kind)
 {
 	struct output_column *column;
 	size_t width = output_width(text);
@@ -84,7 +112,7 @@ output_table_cell(struct output_table *t, char *heading, const char *text, bool 
 		must(t->column_count < OUTPUT_TABLE_COLUMNS);
 		column = &t->columns[t->column_count++];
 		column->heading = heading;
-		column->is_right = is_right;
+		column->kind = kind;
 		column->width = heading ? output_width(heading) : 0;
 		for (char *c = heading; c && *c; c++)
 			if (*c >= 'a' && *c <= 'z')

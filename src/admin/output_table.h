@@ -13,16 +13,23 @@
 
 enum { OUTPUT_TABLE_COLUMNS = 80 }; /* one for each of 64 workers, and some */
 
+enum output_cell {
+	OUTPUT_CELL_TEXT,
+	OUTPUT_CELL_NUMBER, /* to the right */
+	OUTPUT_CELL_STATE,  /* coloured, where there are colours */
+};
+
 struct output_column {
 	char *heading;
 	size_t width;  /* widest cell so far, in code points */
-	bool is_right; /* numbers */
+	enum output_cell kind;
 };
 
 /* Embedded, zero-initialised; empty again after output_table_end(). */
 struct output_table {
 	FILE *stream;    /* borrowed */
 	size_t indent;   /* blanks before each row */
+	bool is_coloured;
 	int error;       /* the first failure: 0 or -errno */
 	struct output_column columns[OUTPUT_TABLE_COLUMNS];
 	size_t column_count, column_at;
@@ -34,11 +41,17 @@ struct output_table {
 
 /* The next cell of a row. heading: in capitals, as the first row says (takes; NULL: without
  * memory for it). text: as it is shown. */
-void output_table_cell(struct output_table *table, char *heading, const char *text, bool is_right);
+void output_table_cell(struct output_table *table, char *heading, const char *text,
+                       enum output_cell kind);
 /* Ends a row: each has as many cells as the first. */
 void output_table_row_end(struct output_table *table);
 /* Writes what is left. Returns the first failure since it began: 0 or -errno. */
 int output_table_end(struct output_table *table);
+
+/* What a terminal is told before a word that says how something does, "" for nothing; and before a
+ * heading; and behind either. */
+const char *output_state_colour(const char *word);
+extern const char output_heading_colour[], output_no_colour[];
 
 /* Code points: the columns that most text takes on a terminal. */
 size_t output_width(const char *text);

@@ -11,21 +11,62 @@
 #include "store/run_dir.h"
 #include "store/run_info.h"
 
-/* In the order in which discovery found them. */
-static void
-put_all(struct output *output, const struct view *view)
+const struct command_option runs_options[] = {
+	{ "status", "WORD", "those of this status alone: running, failed, …", 0 },
+	{ "project", "P", "those of this project alone", 0 },
+	{ "task", "T", "those of this task alone", 0 },
+	{ "quiet", NULL, "their ids alone, one a line", 'q' },
+	{ 0 },
+};
+
+static bool
+matches(const char *wanted, const char *value)
 {
-	uint32_t slots = registry_count(view->registry);
+	return !wanted || strcmp(wanted, value) == 0;
+}
 
+/* The next one that is wanted, in the order in which discovery found them, from *slot on, which
+ * is then behind it. */
+static bool
+next_run(const struct call *call, const struct view *view, uint32_t *slot,
+         struct registry_run *ret_run)
+{
+	const char *status = call_option(call, "status"), *project = call_option(call, "project");
+	const char *task = call_option(call, "task");
+
+	while (*slot < registry_count(view->registry))
+		if (registry_at(view->registry, (*slot)++, ret_run) == 0 && !ret_run->is_deleted &&
+		    matches(status, ret_run->status) && matches(project, ret_run->project_id) &&
+		    matches(task, ret_run->task_id))
+			return true;
+	return false;
+}
+
+static int
+print_ids(const struct call *call, const struct view *view)
+{
+	struct registry_run run;
+	uint32_t slot = 0;
+
+	while (next_run(call, view, &slot, &run) && printf("%s\n", run.run_id) >= 0)
+		;
+	return COMMAND_DONE;
+}
+
+static int
+put_all(const struct call *call, const struct view *view)
+{
+	struct output *output = call_output(call);
+	struct registry_run run;
+	uint32_t slot = 0;
+
+	if (!output)
+		return COMMAND_FAILED;
 	output_rows_begin(output, "runs");
-	for (uint32_t slot = 0; slot < slots; slot++) {
-		struct registry_run run;
-
-		if (registry_at(view->registry, slot, &run) < 0 || run.is_deleted)
-			continue;
+	while (next_run(call, view, &slot, &run)) {
 		output_row_begin(output);
 		output_string(output, "run_id", run.run_id);
-		output_string(output, "status", run.status);
+		output_state(output, "status", run.status);
 		output_number(output, "exit_code", run.exit_code);
 		output_string(output, "project_id", run.project_id);
 		output_string(output, "task_id", run.task_id);
@@ -35,6 +76,7 @@ put_all(struct output *output, const struct view *view)
 		output_row_end(output);
 	}
 	output_rows_end(output);
+	return call_output_end(&output);
 }
 
 /*
@@ -91,7 +133,7 @@ put_one(const struct call *call, const struct view *view, const char *file_name,
 		return COMMAND_FAILED;
 	registry_run_path(&run, path, sizeof(path));
 	output_string(output, "run_id", run.run_id);
-	output_string(output, "status", run.status);
+	output_state(output, "status", run.status);
 	output_boolean(output, "is_terminal", run.is_terminal);
 	output_boolean(output, "is_deleted", run.is_deleted);
 	output_number(output, "exit_code", run.exit_code);
@@ -110,26 +152,21 @@ put_one(const struct call *call, const struct view *view, const char *file_name,
 int
 runs_run(struct call *call)
 {
+	bool is_one = call->argument_count > 0, is_quiet = call_option(call, "quiet");
 	struct settings settings;
-	struct output *output;
 	struct view *view;
 	int status;
 
-	if (call_settings(call, &settings) < 0)
-		return COMMAND_FAILED;
-	status = view_new(settings.server.runtime_dir, &view);
-	if (status != 0) {
-		settings_fini(&settings);
+	for (const struct command_option *o = runs_options; is_one && o->name; o++)
+		if (call_option(call, o->name))
+			return command_misused("runs: --%s is for all runs, not for one", o->name);
+	status = view_of_call(call, &settings, &view);
+	if (status != 0)
 		return status;
-	}
-	if (call->argument_count > 0) {
+	if (is_one)
 		status = put_one(call, view, settings.storage.files.run_info, call->arguments[0]);
-	} else {
-		output = call_output(call);
-		if (output)
-			put_all(output, view);
-		status = output ? call_output_end(&output) : COMMAND_FAILED;
-	}
+	else
+		status = is_quiet ? print_ids(call, view) : put_all(call, view);
 	view_free(&view);
 	settings_fini(&settings);
 	return status;

@@ -31,7 +31,7 @@ put_process(struct output *output, struct json_object *process)
 {
 	output_number(output, "pid", number_of(process, CONTROL_PID));
 	output_number(output, "restarts", number_of(process, CONTROL_RESTARTS));
-	output_string(output, "state", text_of(process, CONTROL_STATE));
+	output_state(output, "state", text_of(process, CONTROL_STATE));
 }
 
 static void
@@ -117,7 +117,7 @@ put_runs(struct output *output, const struct registry *registry)
 	output_rows_begin(output, "by_status");
 	for (size_t i = 0; i < known; i++) {
 		output_row_begin(output);
-		output_string(output, "status", statuses[i].status);
+		output_state(output, "status", statuses[i].status);
 		output_count(output, "count", statuses[i].count);
 		output_row_end(output);
 	}
@@ -151,15 +151,10 @@ put_buses(struct output *output, const struct registry *buses)
 int
 status_run(struct call *call)
 {
-	struct settings settings;
 	struct output *output;
 	struct view *view;
-	int status;
+	int status = view_of_call(call, NULL, &view);
 
-	if (call_settings(call, &settings) < 0)
-		return COMMAND_FAILED;
-	status = view_new(settings.server.runtime_dir, &view);
-	settings_fini(&settings);
 	if (status != 0)
 		return status;
 	output = call_output(call);

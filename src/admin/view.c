@@ -67,6 +67,22 @@ view_new(const char *runtime_dir, struct view **ret_view)
 	return 0;
 }
 
+int
+view_of_call(const struct call *call, struct settings *ret_settings, struct view **ret_view)
+{
+	struct settings settings;
+	int status;
+
+	if (call_settings(call, &settings) < 0)
+		return COMMAND_FAILED;
+	status = view_new(settings.server.runtime_dir, ret_view);
+	if (status == 0 && ret_settings)
+		*ret_settings = settings;
+	else
+		settings_fini(&settings);
+	return status;
+}
+
 void
 view_free(struct view **view)
 {

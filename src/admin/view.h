@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "admin/client.h"
+#include "admin/command.h"
 #include "shm/clients.h"
 #include "shm/counters.h"
 #include "shm/instance.h"
@@ -30,6 +31,13 @@ struct view {
  * COMMAND_FAILED after a message.
  */
 int view_new(const char *runtime_dir, struct view **ret_view);
+
+/*
+ * The same of the instance that a call is about, by its settings, which go to ret_settings (the
+ * caller frees them) unless it is NULL.
+ */
+int view_of_call(const struct call *call, struct settings *ret_settings, struct view **ret_view);
+
 void view_free(struct view **view);
 
 /* Whether a worker (from 0) is alive: what a dead one left behind does not count. */

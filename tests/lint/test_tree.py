@@ -234,7 +234,7 @@ class Scripts(unittest.TestCase):
         shellcheck = shutil.which("shellcheck")
         if not shellcheck:
             self.skipTest("shellcheck is not installed")
-        for path in sources("quickstart", "bootstrap", ".ci/run", "tests/**/*.sh"):
+        for path in sources("quickstart", "bootstrap", ".ci/run", "tests/**/*.sh", "completion/runstreamctl"):
             if "node_modules" in path:
                 continue
             result = subprocess.run([shellcheck, os.path.join(TOP, path)], capture_output=True,

@@ -5,11 +5,13 @@ SYSTEM_TESTS = \
 	tests/system/test_clients.py \
 	tests/system/test_clients_admin.py \
 	tests/system/test_commands.py \
+	tests/system/test_completion.py \
 	tests/system/test_cycles.py \
 	tests/system/test_deploy_systemd.py \
 	tests/system/test_discovery.py \
 	tests/system/test_errors.py \
 	tests/system/test_events.py \
+	tests/system/test_examples.py \
 	tests/system/test_file.py \
 	tests/system/test_following.py \
 	tests/system/test_heartbeat.py \

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """runstreamctl and runstreamd as their users meet them: text, JSON, exit statuses."""
 
+import grp
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
+import unittest
 
 import harness
 
@@ -99,6 +102,70 @@ class Commands(harness.TestCase):
             answer = run_program(harness.RUNSTREAMCTL, "--runtime-dir", nowhere, command)
             self.assertEqual(answer.returncode, 1, command)
             self.assertIn("nowhere", answer.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_who_may_not_ask_is_told_whom_to_be(self):
+        with harness.Server(nginx=False) as server:
+            socket = os.path.join(server.runtime_dir, "control.sock")
+
+            # Where it was built, others may not be let in.
+            program = harness.shutil.copy(harness.RUNSTREAMCTL, server.dir)
+
+            def ask(program=program):
+                return run_program(program, "--runtime-dir", server.runtime_dir, "status", user=65534,
+                                   group=65534, extra_groups=[])
+            for path in (server.dir, server.runtime_dir):
+                os.chmod(path, 0o755)
+            answer = ask()
+            self.assertEqual((answer.returncode, answer.stdout), (1, ""))
+            self.assertIn("permission denied at %s: it is for its owner, root" % server.runtime_dir,
+                          answer.stderr)
+            os.chmod(socket, 0o660)
+            os.chown(socket, 0, grp.getgrnam("adm").gr_gid)
+            self.assertIn("add yourself to the group adm", ask().stderr)
+            os.chmod(server.runtime_dir, 0o700)
+            self.assertIn("it is for its owner, root", ask().stderr)
+
+    def test_colours_are_for_terminals_alone(self):
+        run = self.server.run("coloured")
+        harness.wait_for("it is known", lambda: self.server.ctl(
+            "runs", run.id, check=False).returncode == 0)
+
+        def on_terminal(*words, **environment):
+            master, slave = pty.openpty()
+            try:
+                subprocess.run([harness.RUNSTREAMCTL, "--runtime-dir", self.server.runtime_dir, *words],
+                               stdin=subprocess.DEVNULL, stdout=slave, timeout=harness.seconds(20),
+                               env=dict(self.server.environment, **environment), check=True)
+                return os.read(master, 1 << 16).decode()
+            finally:
+                os.close(master)
+                os.close(slave)
+        plain = self.server.ctl("runs", run.id).stdout
+        self.assertNotIn("\x1b", plain)
+        coloured = on_terminal("runs", run.id, TERM="xterm", NO_COLOR="")
+        self.assertIn("\x1b[32mrunning\x1b[0m", coloured)
+        # Taken away, they leave what others get.
+        self.assertEqual(re.sub(r"\x1b\[\d*m", "", coloured).replace("\r\n", "\n"), plain)
+        for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}):
+            self.assertNotIn("\x1b", on_terminal("runs", run.id, **environment))
+        self.assertNotIn("\x1b", on_terminal("--json", "runs", TERM="xterm"))
+
+    def test_runs_are_chosen_by_status_project_and_task(self):
+        for project, task, status in (("pa", "t", "running"), ("pa", "t", "failed"), ("pa", "u", "failed"),
+                                      ("pb", "t", "running")):
+            self.server.run("%s-%s-%s" % (project, task, status), project=project, task=task, status=status)
+        harness.wait_for("all are known", lambda: len(
+            [r for r in self.server.ctl_json("runs")["runs"] if r["run_id"][:2] in ("pa", "pb")]) == 4)
+
+        def chosen(*words):
+            return sorted(self.server.ctl("runs", "-q", *words).stdout.split())
+        self.assertEqual(chosen("--project", "pa"), ["pa-t-failed", "pa-t-running", "pa-u-failed"])
+        self.assertEqual(chosen("--project", "pa", "--task", "t", "--status", "failed"), ["pa-t-failed"])
+        self.assertEqual(chosen("--project", "nobody"), [])
+        self.assertEqual([r["run_id"] for r in self.server.ctl_json("runs", "--task", "u")["runs"]],
+                         ["pa-u-failed"])
+        self.assertEqual(self.server.ctl("runs", "--task", "u", "id", check=False).returncode, 2)
 
     def test_check_config_says_where_a_mistake_is(self):
         path = os.path.join(self.server.dir, "check.yaml")

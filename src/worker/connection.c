@@ -458,6 +458,7 @@ open_now(struct connection *c)
 		return false;
 	c->is_opened = true;
 	send_queue_add(&c->queue, block);
+	set_timer(c); /* it may have waited for longer than it is to be silent */
 	return true;
 }
 

@@ -50,6 +50,17 @@ class Heartbeat(harness.TestCase):
         first.wait("heartbeat")
         second.wait("heartbeat")
 
+    def test_one_that_comes_back_behind_an_end_to_a_run_that_goes_on_gets_them(self):
+        run = self.server.run(lines=1)
+        run.finish()
+        with self.stream(run) as stream:
+            stream.read_until_complete()
+        run.info("running")
+        run.out("line 2\n")
+        again = self.stream(run, last_id=stream.last_id)
+        again.wait("log", line="line 2")
+        again.wait("heartbeat")
+
 
 if __name__ == "__main__":
     harness.main()

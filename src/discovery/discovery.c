@@ -20,6 +20,7 @@ enum {
 	FORCED_LOOKS_SHARE = 10,  /* and they take at most one part in so many of the time */
 	CANDIDATES_PER_LOOK = 256,
 	SLOTS_A_BELL = 64, /* that are asked for, looked at in one turn */
+	BELLS_A_LOOK = 256, /* more than the pipe holds */
 };
 
 /* --- what is told of it ------------------------------------------------------------------------- */
@@ -175,6 +176,35 @@ check_root(struct discovery *d)
 
 /* --- looks -------------------------------------------------------------------------------------- */
 
+static void hasten(struct discovery *d);
+
+/* Somebody asks for what is new. */
+static void
+look_soon(struct discovery *d)
+{
+	if (d->bell_rung)
+		return;
+	d->bell_rung = true;
+	hasten(d);
+}
+
+/* A run that is asked for is looked at at once: one that is over would be in the sweep alone, and
+ * may have gone on. Returns how many were asked for. */
+static size_t
+answer_bell(struct discovery *d)
+{
+	uint32_t slots[SLOTS_A_BELL];
+	size_t count = bell_read(d->instance->discovery_bell_fd, slots, SLOTS_A_BELL);
+
+	for (size_t i = 0; i < count; i++) {
+		if (slots[i] == BELL_NEW)
+			look_soon(d);
+		else if (slots[i] < registry_count(d->registry) && d->root_fd >= 0)
+			runs_refresh(d, slots[i], false);
+	}
+	return count;
+}
+
 static void
 look(struct discovery *d)
 {
@@ -190,6 +220,9 @@ look(struct discovery *d)
 		watch_retry(d);
 		hints_read(d);
 		scan_folders(d, forced || !d->is_settled);
+		/* Whoever rang before the look began has an answer when it is finished. */
+		for (int i = 0; i < BELLS_A_LOOK && answer_bell(d) > 0; i++)
+			;
 		candidates_look(d, CANDIDATES_PER_LOOK);
 		runs_look_closely(d);
 		if (d->is_settled) {
@@ -212,6 +245,22 @@ look(struct discovery *d)
 	bells_ring(d, forced || bells_are_due(d));
 }
 
+static void timed_look(void *arg);
+
+/* The next look is brought forward, for all who ask until then. */
+static void
+hasten(struct discovery *d)
+{
+	int64_t gap_ms, wait_ms, now_ms = clock_now_ms();
+
+	gap_ms = (d->look_ended_ms - d->look_began_ms) * FORCED_LOOKS_SHARE;
+	if (gap_ms < FORCED_LOOKS_GAP_MS)
+		gap_ms = FORCED_LOOKS_GAP_MS;
+	wait_ms = d->look_ended_ms + gap_ms - now_ms;
+	if (wait_ms < d->look_timer.due_ms - now_ms)
+		loop_timer_set(d->loop, &d->look_timer, wait_ms, timed_look, d);
+}
+
 static void
 timed_look(void *arg)
 {
@@ -228,41 +277,18 @@ timed_look(void *arg)
 	if (interval_ms < took_ms)
 		interval_ms = took_ms;
 	loop_timer_set(d->loop, &d->look_timer, interval_ms, timed_look, d);
+	if (d->bell_rung) /* while it went on */
+		hasten(d);
 }
 
-/* Somebody asks for what is new: the next look is brought forward, for all who asked until then. */
-static void
-look_soon(struct discovery *d)
-{
-	int64_t gap_ms, wait_ms, now_ms = clock_now_ms();
-
-	if (d->bell_rung)
-		return;
-	d->bell_rung = true;
-	gap_ms = (d->look_ended_ms - d->look_began_ms) * FORCED_LOOKS_SHARE;
-	if (gap_ms < FORCED_LOOKS_GAP_MS)
-		gap_ms = FORCED_LOOKS_GAP_MS;
-	wait_ms = d->look_ended_ms + gap_ms - now_ms;
-	if (wait_ms < d->look_timer.due_ms - now_ms)
-		loop_timer_set(d->loop, &d->look_timer, wait_ms, timed_look, d);
-}
-
-/* A run that is asked for is looked at at once: one that is over would be in the sweep alone, and
- * may have gone on. What is left is read in the next turn. */
+/* What is left is read in the next turn. */
 static void
 on_bell(void *arg, uint32_t events)
 {
 	struct discovery *d = arg;
-	uint32_t slots[SLOTS_A_BELL];
-	size_t count = bell_read(d->instance->discovery_bell_fd, slots, SLOTS_A_BELL);
 
 	(void)events;
-	for (size_t i = 0; i < count; i++) {
-		if (slots[i] == BELL_NEW)
-			look_soon(d);
-		else if (slots[i] < registry_count(d->registry) && d->root_fd >= 0)
-			runs_refresh(d, slots[i], false);
-	}
+	answer_bell(d);
 	publish_runs(d);
 	bells_ring(d, bells_are_due(d)); /* whoever asked waits for it */
 }

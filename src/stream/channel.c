@@ -156,7 +156,7 @@ channel_is_finished(struct channel *c)
 			finished = false;
 		}
 	}
-	return finished;
+	return finished && run_end_is_sure(c);
 }
 
 bool
@@ -203,7 +203,8 @@ may_flush(struct channel *c, const struct generation *g)
 	int64_t due_ms = g->changed_ms + flush_ms;
 
 	/* Of a run that has ended it is finished as soon, and then it comes in one piece. */
-	if (c->run->is_terminal && settings_of(c)->api.sse.terminal_linger_ms <= flush_ms)
+	if (c->run->is_terminal && settings_of(c)->api.sse.terminal_linger_ms <= flush_ms &&
+	    run_end_is_sure(c))
 		return false;
 	if (clock_now_ms() >= due_ms)
 		return true;
@@ -330,7 +331,23 @@ follow(struct channel *c, const char *directory, enum cursor_file file, const ch
 struct channel_paths {
 	char directory[CHANNEL_DIRECTORY_BYTES];
 	const char *names[CURSOR_FILES];
+	enum registry_file files[CURSOR_FILES];
 };
+
+/* Which of a run's files bears the name in its folder. */
+static enum registry_file
+file_named(const struct settings *settings, const struct registry_run *run, const char *directory,
+           const char *name)
+{
+	char path[CHANNEL_DIRECTORY_BYTES];
+
+	registry_run_path(run, path, sizeof(path));
+	if (strcmp(directory, path) != 0)
+		return REGISTRY_FILES;
+	if (strcmp(name, settings->storage.files.stdout_log) == 0)
+		return REGISTRY_STDOUT;
+	return strcmp(name, settings->storage.files.stderr_log) == 0 ? REGISTRY_STDERR : REGISTRY_FILES;
+}
 
 static void
 find_paths(const struct hub *hub, const struct channel_request *request, struct channel_paths *ret_paths)
@@ -340,6 +357,8 @@ find_paths(const struct hub *hub, const struct channel_request *request, struct 
 	const struct registry_run *run = request->run;
 
 	memset(ret_paths->names, 0, sizeof(ret_paths->names));
+	for (int i = 0; i < CURSOR_FILES; i++)
+		ret_paths->files[i] = REGISTRY_FILES;
 	if (kind->is_of_bus) {
 		registry_bus_path(run, ret_paths->directory, sizeof(ret_paths->directory));
 		ret_paths->names[0] = *run->path_task ? settings->storage.files.task_bus
@@ -347,11 +366,14 @@ find_paths(const struct hub *hub, const struct channel_request *request, struct 
 	} else if (request->file) {
 		snprintf(ret_paths->directory, sizeof(ret_paths->directory), "%s", request->directory);
 		ret_paths->names[0] = request->file;
+		ret_paths->files[0] = file_named(settings, run, request->directory, request->file);
 	} else {
 		registry_run_path(run, ret_paths->directory, sizeof(ret_paths->directory));
 		ret_paths->names[0] = kind->is_of_events ? settings->storage.files.events
 		                                         : settings->storage.files.stdout_log;
 		ret_paths->names[1] = settings->storage.files.stderr_log;
+		ret_paths->files[0] = kind->is_of_events ? REGISTRY_EVENTS : REGISTRY_STDOUT;
+		ret_paths->files[1] = REGISTRY_STDERR;
 	}
 }
 
@@ -386,6 +408,7 @@ new_channel(struct hub *hub, const struct channel_request *request, const struct
 	c->key = *key;
 	audience_init(&c->audience, hub->loop);
 	c->status_serial = 1;
+	memcpy(c->end.files, paths->files, sizeof(c->end.files));
 	c->run = malloc(sizeof(*c->run));
 	if (!c->run) {
 		free(c);

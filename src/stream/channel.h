@@ -13,6 +13,7 @@
 #include "stream/audience.h"
 #include "stream/hub.h"
 #include "stream/kind.h"
+#include "stream/run_end.h"
 
 /* Which files: bits. Kinds of one file have CHANNEL_FIRST. */
 enum channel_files {
@@ -74,6 +75,7 @@ struct channel {
 	struct source_listener listeners[CURSOR_FILES];
 	/* source->looks_begun when the run was seen to be over: only later looks saw all. */
 	uint64_t looks_before_end[CURSOR_FILES];
+	struct run_end end;
 	struct renderer_template template;
 	struct block_table blocks;
 	struct channel_state state;
@@ -100,8 +102,8 @@ void channel_wake_at(struct channel *channel, int64_t due_ms);
 void channel_settings_changed(struct channel *channel);
 
 /*
- * Whether the run has ended, and its files have not changed for terminal_linger_ms, as seen by a
- * look after that time. Asks for such a look itself; those who wait are woken in time.
+ * Whether the run has ended, surely, and its files have not changed for terminal_linger_ms, as seen by
+ * a look after that time. Asks for such a look itself; those who wait are woken in time.
  */
 bool channel_is_finished(struct channel *channel);
 

@@ -47,6 +47,7 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 	hub->buses_cursor = registry_changes_now(buses);
 	TAILQ_INIT(&hub->feeds);
 	TAILQ_INIT(&hub->subscriptions);
+	hub->discovery_bell_fd = -1;
 	hub->most_members = most_members();
 	block_cache_init(&hub->cache, (size_t)settings->following.cache_bytes);
 	hub->nothing.ops = &nothing_ops;
@@ -64,6 +65,12 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 	}
 	*ret_hub = hub;
 	return 0;
+}
+
+void
+hub_ask_discovery(struct hub *hub, int bell_fd)
+{
+	hub->discovery_bell_fd = bell_fd;
 }
 
 void

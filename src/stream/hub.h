@@ -51,6 +51,7 @@ struct hub {
 	uint64_t announcement_count; /* ever made */
 	size_t members, most_members; /* of all feeds: each has files open */
 	uint64_t runs_not_followed;  /* for which there was no room */
+	int discovery_bell_fd;       /* borrowed; -1: discovery is not asked */
 	hub_count_fn *count;         /* or NULL */
 	void *count_arg;
 	uint64_t blocks_rendered;
@@ -73,6 +74,9 @@ void hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg);
 
 /* How many descriptors its files take, or will when all that is followed is there. */
 size_t hub_descriptors(const struct hub *hub);
+
+/* Has discovery asked, by its bell, where what the registry says may be of before. Borrows. */
+void hub_ask_discovery(struct hub *hub, int bell_fd);
 
 /* All subscribers must be gone. */
 void hub_free(struct hub **hub);

@@ -13,6 +13,7 @@ libstream_a_SOURCES = \
 	src/stream/message_start.c src/stream/message_start.h \
 	src/stream/pass.h \
 	src/stream/renderer.c src/stream/renderer.h \
+	src/stream/run_end.c src/stream/run_end.h \
 	src/stream/start.c src/stream/start.h \
 	src/stream/stream.h \
 	src/stream/subscriber.c src/stream/subscriber.h \

@@ -271,8 +271,10 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
 		                worker->buses, worker->runs_dir_fd, &worker->hub);
-	if (!error)
+	if (!error) {
 		hub_count_with(worker->hub, count, worker);
+		hub_ask_discovery(worker->hub, worker->discovery_bell_fd);
+	}
 	if (!error)
 		error = recorder_new(worker, worker->runs_dir_fd, recording_routes_answer,
 		                     &worker->recorder);

@@ -98,6 +98,43 @@ class Processes(harness.TestCase):
         run.finish()
         stream.read_until_complete()
 
+    def test_a_run_that_goes_on_while_discovery_is_held_up_is_not_taken_for_over(self):
+        config = {"api": {"sse": {"heartbeat_interval_s": 1}}}
+        with harness.Server(config=config, workers=1) as server:
+            run = server.run(lines=2)
+            run.finish()
+            with server.stream(run) as stream:
+                stream.read_until_complete()
+            pid = server.status()["discovery"]["pid"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                run.info("running")
+                run.out("half of ")
+                with server.stream(run, last_id=stream.last_id) as again:
+                    self.assertEqual(again.status, 200)
+                    # Silent for longer than an end takes to be believed.
+                    again.wait("heartbeat")
+                    self.assertNotIn("complete", again.names())
+                    self.assertEqual([e.data["partial"] for e in again.logs()], [True])
+                    os.kill(pid, signal.SIGCONT)
+                    again.wait("status", status="running")
+                    run.out("a line\n")
+                    run.finish("failed", 1)
+                    again.read_until_complete()
+                    self.assertEqual(again.whole_lines(), ["half of a line"])
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+    def test_what_is_written_after_the_end_is_waited_for_and_the_end_comes(self):
+        run = self.server.run(lines=2)
+        run.finish()
+        with self.server.stream(run) as stream:
+            stream.read_until_complete()
+        run.out("a late line\nand half")
+        stream = self.stream(run, last_id=stream.last_id)
+        stream.read_until_complete()
+        self.assertEqual(stream.whole_lines(), ["a late line", "and half"])
+
     def test_garbage_on_a_workers_socket_disturbs_nobody(self):
         run = self.server.run(lines=1)
         stream = self.stream(run)

@@ -17,6 +17,7 @@ include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/lint/local.mk
 include tests/fault/local.mk
+include tests/package/local.mk
 include tests/system/local.mk
 include tests/soak/local.mk
 include tests/browser/local.mk

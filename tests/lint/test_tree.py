@@ -95,7 +95,7 @@ class Layers(unittest.TestCase):
 
 class Text(unittest.TestCase):
     TEXT = ("src/**/*.[ch]", "tests/**/*.[ch]", "tests/**/*.py", "tests/**/*.sh", "tests/**/*.js",
-            "tests/**/*.mjs", "**/*.mk", "*.md", "man/*", "nginx/*", "etc/*", "systemd/*",
+            "tests/**/*.mjs", "**/*.mk", "*.md", "man/*", "nginx/*", "etc/*", "systemd/*", "debian/*", "debian/source/*",
             "configure.ac",
             "Makefile.am", "quickstart", ".ci/run", "tests/browser/*.json")
 
@@ -234,7 +234,8 @@ class Scripts(unittest.TestCase):
         shellcheck = shutil.which("shellcheck")
         if not shellcheck:
             self.skipTest("shellcheck is not installed")
-        for path in sources("quickstart", "bootstrap", ".ci/run", "tests/**/*.sh", "completion/runstreamctl"):
+        for path in sources("quickstart", "bootstrap", ".ci/run", "tests/**/*.sh", "completion/runstreamctl",
+                            "debian/*.post*"):
             if "node_modules" in path:
                 continue
             result = subprocess.run([shellcheck, os.path.join(TOP, path)], capture_output=True,

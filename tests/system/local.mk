@@ -7,6 +7,7 @@ SYSTEM_TESTS = \
 	tests/system/test_commands.py \
 	tests/system/test_completion.py \
 	tests/system/test_cycles.py \
+	tests/system/test_deploy_nginx.py \
 	tests/system/test_deploy_systemd.py \
 	tests/system/test_discovery.py \
 	tests/system/test_errors.py \

@@ -16,7 +16,7 @@ enum {
 	SWEEP_WHOLE_MS = 300000, /* in which all of the others have had their turn, unless */
 	SWEEP_SHARE = 150,       /* that takes more than one part in so many of the time */
 	NEWCOMER_MS = 600000,    /* for so long a run's first run-info is looked for closely */
-	FULL_AGAIN_MS = 30000,
+	FULL_AGAIN_MS = 10000,      /* when memory may be there again */
 	DUPLICATES_MAX = 10000,  /* reported ones that are remembered */
 };
 

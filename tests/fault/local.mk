@@ -2,8 +2,10 @@
 # be true while calls fail, and afterwards. One topic by hand: python3 tests/fault/test_disk.py
 FAULT_TESTS = \
 	tests/fault/test_descriptors.py \
+	tests/fault/test_disk.py \
 	tests/fault/test_files.py \
 	tests/fault/test_inotify.py \
+	tests/fault/test_memory.py \
 	tests/fault/test_runs_dir.py
 TESTS += $(FAULT_TESTS)
 EXTRA_DIST += tests/fault/faults.py $(FAULT_TESTS)

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "admin/client.h"
 #include "admin/command.h"
 #include "admin/exec_child.h"
+#include "admin/exec_instance.h"
 #include "admin/exec_pty.h"
 #include "admin/exec_record.h"
 #include "admin/exec_stream.h"
 #include "admin/exec_terminal.h"
 #include "admin/run_folder.h"
 #include "base/fd.h"
-#include "shm/control.h"
-#include "shm/registry.h"
 
 const struct command_option exec_options[] = {
 	{ "pty", NULL, "with a terminal of its own, for stdout and stderr", 0 },
@@ -60,47 +57,6 @@ struct execution {
 	int wait_status;
 	bool was_told_to_end;
 };
-
-/* --- where -------------------------------------------------------------------------------------- */
-
-/*
- * What a running instance knows: where its runs lie, and whether it has one of that id in another
- * folder. Without an instance the configuration says where, and only the folder itself can tell.
- */
-static int
-ask_instance(struct execution *e, const char *run_id)
-{
-	char sentence[CLIENT_ERROR_BYTES];
-	struct client_answer answer;
-	struct client *client = NULL;
-	struct registry *registry = NULL;
-	struct registry_run run;
-	struct json_object *runs_dir;
-	int r = 0;
-
-	if (client_open(e->settings.server.runtime_dir, &client) < 0)
-		return 0;
-	if (client_request(client, CONTROL_COMMAND_STATUS, NULL, &answer, sentence) < 0) {
-		client_close(&client);
-		return 0;
-	}
-	if (json_object_object_get_ex(answer.body, CONTROL_RUNS_DIR, &runs_dir)) {
-		char *copy = strdup(json_object_get_string(runs_dir));
-
-		if (copy) {
-			free(e->settings.storage.runs_dir);
-			e->settings.storage.runs_dir = copy;
-		}
-	}
-	if (run_id && answer.fd_count > CONTROL_FD_REGISTRY &&
-	    registry_open(answer.fds[CONTROL_FD_REGISTRY], &registry) == 0 &&
-	    registry_find(registry, run_id, &run) == 0 && !run.is_deleted)
-		r = command_failed("there is a run %s already", run_id);
-	registry_close(&registry);
-	client_answer_fini(&answer);
-	client_close(&client);
-	return r;
-}
 
 /* --- while it runs ---------------------------------------------------------------------------- */
 
@@ -404,7 +360,7 @@ exec_run(struct call *call)
 		free(e);
 		return COMMAND_FAILED;
 	}
-	if (!call->runs_dir && ask_instance(e, run_id) != 0)
+	if (!call->runs_dir && exec_instance_ask(&e->settings, run_id) != 0)
 		goto out;
 	r = run_folder_make(e->settings.storage.runs_dir, project, task, run_id, &e->folder, error);
 	if (r < 0) {

@@ -11,6 +11,7 @@ libadmin_a_SOURCES = \
 	src/admin/drain.c \
 	src/admin/exec.c \
 	src/admin/exec_child.c src/admin/exec_child.h \
+	src/admin/exec_instance.c src/admin/exec_instance.h \
 	src/admin/exec_pty.c src/admin/exec_pty.h \
 	src/admin/exec_record.c src/admin/exec_record.h \
 	src/admin/exec_stream.c src/admin/exec_stream.h \

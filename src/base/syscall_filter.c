@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <ucontext.h>
@@ -118,6 +120,8 @@ is_partial(const struct syscall_filter *filter, const char *name,
 		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, (scmp_datum_t)getpid());
 	else if (strcmp(name, "prctl") == 0)
 		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_NAME);
+	else if (strcmp(name, "ioctl") == 0)
+		*ret_condition = SCMP_CMP64(1, SCMP_CMP_EQ, SIOCOUTQ);
 	else if (strcmp(name, "openat") == 0 && filter->opens_for_reading)
 		/* The bit of O_TMPFILE that is not O_DIRECTORY's makes a file, too. */
 		*ret_condition = has_none_of(2, O_ACCMODE | O_CREAT | O_TRUNC |

@@ -61,6 +61,7 @@ static const char *const everybodys[] = {
 /* Connections come from a socket that is there: none is made, none is connected. */
 static const char *const workers[] = {
 	"accept4", "getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown",
+	"ioctl", /* in part: how much of what was sent has yet to be taken */
 	NULL,
 };
 

@@ -231,6 +231,9 @@ look(struct discovery *d)
 		} else {
 			runs_settle(d);
 			buses_settle(d);
+			/* Who asked the one before us about a run that is over, which we took for what
+			 * it was, is to ask again. */
+			registry_writer_take_over(d->writer);
 		}
 		d->is_settled = true;
 		if (retries && d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL] == refused)

@@ -356,6 +356,16 @@ registry_looks_finished(const struct registry *registry)
 	return __atomic_load_n(&registry->header->looks_finished, __ATOMIC_ACQUIRE);
 }
 
+int
+registry_look_answered(const struct registry *registry, uint64_t look)
+{
+	uint64_t finished = registry_looks_finished(registry);
+
+	if (finished <= look)
+		return 0;
+	return finished >> REGISTRY_LOOKS_BITS == look >> REGISTRY_LOOKS_BITS ? 1 : -EAGAIN;
+}
+
 size_t
 registry_run_path(const struct registry_run *run, char *ret_path, size_t capacity)
 {

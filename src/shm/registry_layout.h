@@ -36,6 +36,7 @@ enum {
 	/* The most that the text blocks of one slot can take: see REGISTRY_SLOT's blocks. */
 	REGISTRY_TEXT_SLOT_BYTES = 2 * 2 * REGISTRY_TEXT_MOST_BYTES,
 	REGISTRY_TEXTS = 5,
+	REGISTRY_LOOKS_BITS = 32,
 };
 static_assert(REGISTRY_TEXT_MOST_BYTES == REGISTRY_TEXTS * REGISTRY_NAME_BYTES, "layout");
 static_assert(REGISTRY_TEXT_MOST_BYTES % REGISTRY_TEXT_UNIT_BYTES == 0, "layout");
@@ -59,6 +60,7 @@ struct registry_header {
 	uint32_t padding1;
 	uint8_t padding2[48];
 	uint64_t changes;     /* atomic: entries ever put in the ring */
+	/* The higher bits grow when another discovery takes over, REGISTRY_LOOKS_BITS with each look. */
 	uint64_t looks_begun;    /* atomic */
 	uint64_t looks_finished; /* atomic */
 	uint8_t padding3[40];

@@ -474,6 +474,15 @@ registry_writer_look_begin(struct registry_writer *writer)
 }
 
 void
+registry_writer_take_over(struct registry_writer *writer)
+{
+	uint64_t *begun = &writer->registry.header->looks_begun;
+
+	__atomic_store_n(begun, ((*begun >> REGISTRY_LOOKS_BITS) + 1) << REGISTRY_LOOKS_BITS,
+	                 __ATOMIC_SEQ_CST);
+}
+
+void
 registry_writer_look_finish(struct registry_writer *writer)
 {
 	struct registry_header *header = writer->registry.header;

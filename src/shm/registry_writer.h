@@ -48,5 +48,7 @@ int registry_writer_mark_deleted(struct registry_writer *writer, uint32_t slot);
 /* Every change that was written before finish() of a look is seen by who sees it finished. */
 void registry_writer_look_begin(struct registry_writer *writer);
 void registry_writer_look_finish(struct registry_writer *writer);
+/* During a look: what was asked of an earlier writer may never have been heard. */
+void registry_writer_take_over(struct registry_writer *writer);
 
 #endif

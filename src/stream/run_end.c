@@ -42,15 +42,17 @@ run_end_is_sure(struct channel *c)
 {
 	struct run_end *end = &c->end;
 	int64_t changed_ms, now_ms;
+	int answered;
 
 	if (c->hub->discovery_bell_fd < 0 || is_as_noted(c, &changed_ms) || changed_ms == 0)
 		return true;
 	now_ms = clock_now_ms();
-	if (end->asked_ms == 0 || end->asked_ms < changed_ms) {
+	answered = registry_look_answered(c->hub->registry, end->look);
+	if (end->asked_ms == 0 || end->asked_ms < changed_ms || answered < 0) {
 		end->asked_ms = now_ms;
 		end->look = registry_looks_begun(c->hub->registry);
 		bell_ring(c->hub->discovery_bell_fd, c->key.slot);
-	} else if (registry_looks_finished(c->hub->registry) > end->look) {
+	} else if (answered > 0) {
 		return is_up_to_date(c);
 	}
 	channel_wake_at(c, now_ms + ASK_AGAIN_MS);

@@ -24,7 +24,11 @@ ACTIONS = (
     ("reload_nginx", 8, 0),
     ("restart_nginx", 6, 1),
     ("kick", 12, 0),
+    ("drain", 8, 0),
 )
+# Nobody dies of these: what a process takes over a longer life is to be seen.
+GENTLE = ("reload", "reload_nginx", "kick", "stop_discovery", "restart_nginx")
+GENTLE_EVERY_S, GENTLE_FROM_S, GENTLE_FOR_S = 1500, 600, 780
 OUTAGE_S = 8  # for so long after one what is new has not been seen by everybody
 
 # What a reload may change under a stream.
@@ -56,6 +60,8 @@ def make_plan(seed, seconds, every_s, workers):
         if rng.random() < 0.03:
             at += rng.uniform(5, 20)
         what = rng.choices(names, weights)[0]
+        if GENTLE_FROM_S < at % GENTLE_EVERY_S < GENTLE_FROM_S + GENTLE_FOR_S:
+            what = rng.choice(GENTLE)
         arguments = {"for_s": round(rng.uniform(0, lengths[what]), 2),
                      "worker": rng.randrange(workers)}
         if what == "reload":
@@ -192,6 +198,11 @@ class Chaos:
         self.server.stop_nginx()
         time.sleep(arguments["for_s"])
         self.server.start_nginx(self.server.port)
+
+    def drain(self, arguments):
+        """One worker, or all, are replaced."""
+        which = [str(arguments["worker"] + 1)] if self.rng.random() < 0.7 else []
+        self.server.ctl("drain", *which, check=False)
 
     def kick(self, arguments):
         answer = self.server.ctl("clients", "--json", check=False)

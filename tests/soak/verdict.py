@@ -7,7 +7,7 @@ import os
 
 import lines
 
-SLACK_S = 3       # in which a rotation, or a run, may not have been seen yet
+SLACK_S = 5       # in which a rotation, or a run, may not have been seen yet
 NEW_RUN_S = 20    # after which a client of many must have heard of a run
 EXACT = ("log", "file", "events", "bus")
 # Gaps that may come though nothing was lost.

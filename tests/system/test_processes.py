@@ -125,6 +125,25 @@ class Processes(harness.TestCase):
             finally:
                 os.kill(pid, signal.SIGCONT)
 
+    def test_a_run_that_went_on_is_not_taken_for_over_by_the_next_discovery_either(self):
+        run = self.server.run(lines=2)
+        run.finish()
+        with self.stream(run) as stream:
+            stream.read_until_complete()
+        pid = self.server.status()["discovery"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        run.info("running")
+        run.out("half of ")
+        again = self.stream(run, last_id=stream.last_id)
+        again.wait("log", line="half of ", partial=True)
+        os.kill(pid, signal.SIGKILL)  # whatever it was asked
+        again.wait("status", status="running")
+        self.assertNotIn("complete", again.names())
+        run.out("a line\n")
+        run.finish("failed", 1)
+        again.read_until_complete()
+        self.assertEqual(again.whole_lines(), ["half of a line"])
+
     def test_what_is_written_after_the_end_is_waited_for_and_the_end_comes(self):
         run = self.server.run(lines=2)
         run.finish()

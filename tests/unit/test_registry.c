@@ -371,6 +371,30 @@ START_TEST(a_new_writer_sends_every_reader_to_look_anew)
 }
 END_TEST
 
+START_TEST(what_an_earlier_writer_was_asked_is_to_be_asked_again)
+{
+	struct pair pair = open_pair(10);
+	uint64_t asked;
+
+	registry_writer_look_begin(pair.writer);
+	registry_writer_look_finish(pair.writer);
+	asked = registry_looks_begun(pair.reader);
+	ck_assert_int_eq(registry_look_answered(pair.reader, asked), 0);
+	registry_writer_look_begin(pair.writer); /* a writer dies here */
+	registry_writer_look_begin(pair.writer);
+	registry_writer_take_over(pair.writer);
+	ck_assert_int_eq(registry_look_answered(pair.reader, asked), 0);
+	registry_writer_look_finish(pair.writer);
+	ck_assert_int_eq(registry_look_answered(pair.reader, asked), -EAGAIN);
+	asked = registry_looks_begun(pair.reader);
+	ck_assert_int_eq(registry_look_answered(pair.reader, asked), 0);
+	registry_writer_look_begin(pair.writer);
+	registry_writer_look_finish(pair.writer);
+	ck_assert_int_eq(registry_look_answered(pair.reader, asked), 1);
+	close_pair(&pair);
+}
+END_TEST
+
 START_TEST(looks_are_counted_and_one_left_unfinished_ends_with_the_next)
 {
 	struct pair pair = open_pair(10);
@@ -654,6 +678,7 @@ main(void)
 	tcase_add_test(tests, a_reader_that_falls_too_far_behind_is_told);
 	tcase_add_test(tests, a_new_writer_sends_every_reader_to_look_anew);
 	tcase_add_test(tests, looks_are_counted_and_one_left_unfinished_ends_with_the_next);
+	tcase_add_test(tests, what_an_earlier_writer_was_asked_is_to_be_asked_again);
 	tcase_add_test(tests, paths_are_made_of_their_parts);
 	tcase_add_test(tests, what_is_not_a_registry_is_refused);
 	tcase_add_test(tests, a_header_with_impossible_numbers_is_refused);

@@ -25,6 +25,12 @@ clock_now_ns(void)
 }
 
 int64_t
+clock_wall_us(void)
+{
+	return read_ns(CLOCK_REALTIME) / 1000;
+}
+
+int64_t
 clock_wall_ms(void)
 {
 	return read_ns(CLOCK_REALTIME) / 1000000;

@@ -9,8 +9,9 @@
 int64_t clock_now_ms(void);
 int64_t clock_now_ns(void);
 
-/* CLOCK_REALTIME, in milliseconds since the epoch: for timestamps that people read. */
+/* CLOCK_REALTIME, since the epoch: for timestamps that people read, and those of files. */
 int64_t clock_wall_ms(void);
+int64_t clock_wall_us(void);
 
 enum { CLOCK_RFC3339_BYTES = 25 };
 

@@ -38,8 +38,24 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 }
 
 static void
+note_append(struct generation *g, const struct stat *stat)
+{
+	int64_t now_us = clock_wall_us();
+	int64_t unseen_us = now_us - (clock_now_ms() - g->source->looked_ms) * 1000;
+
+	g->appended_us = (int64_t)stat->st_mtim.tv_sec * 1000000 + stat->st_mtim.tv_nsec / 1000;
+	/* Times of files can be set, and those of file servers be off. */
+	if (g->appended_us < unseen_us)
+		g->appended_us = unseen_us;
+	if (g->appended_us > now_us)
+		g->appended_us = now_us;
+	g->appended_from = g->size_bytes;
+}
+
+static void
 grow(struct generation *g, const struct stat *stat)
 {
+	note_append(g, stat);
 	file_generation_of(g)->modified = stat->st_mtim;
 	g->size_bytes = file_generation_size(stat);
 	g->grown_wall_ms = clock_wall_ms();

@@ -68,6 +68,10 @@ struct generation {
 	int64_t opened_wall_ms; /* modification time at opening */
 	int64_t grown_wall_ms;  /* when growth was last seen */
 	int64_t changed_ms;     /* the same, on the monotonic clock */
+	/* Of the last growth: when it was written (since the epoch, in microseconds), as the file's
+	 * modification time has it, but not before the look that did not see it; and from where on. */
+	int64_t appended_us;
+	uint64_t appended_from;
 
 	/* What readers learned and share. Between the two there is no line end. */
 	uint64_t unfinished_from, scanned_to;

@@ -35,6 +35,8 @@
 	  "lines that the client furthest behind has yet to be sent, of those where they are known") \
 	X(worker, lines_sent, counter, one, "log events handed to the kernel, one for each client") \
 	X(worker, bytes_sent, counter, one, "bytes handed to the kernel") \
+	X(worker, append_to_send_us, histogram, durations, \
+	  "time from a growth of a file to the first sending of what it grew by") \
 	X(worker, gaps, counter, gap_reasons, "gap events rendered, by their reason") \
 	X(worker, entries_malformed, counter, one, \
 	  "malformed events and messages passed over in rendering") \

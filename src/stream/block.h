@@ -30,6 +30,9 @@ struct block {
 	unsigned references;
 	uint32_t events;    /* log events in it */
 	size_t length_bytes;
+	/* Somebody waited for what is in it: when that was written, until it was sent first (a
+	 * measurement, in microseconds since the epoch; 0: none). */
+	int64_t appended_us;
 
 	/* Where it leads: one file's place moves. */
 	enum cursor_file file;

@@ -11,6 +11,9 @@
 #include "model/run_id.h"
 #include "shm/registry_bus.h"
 
+/* So long after they were woken, subscribers are taken for being served with what they waited for. */
+#define SERVING_NS (INT64_C(10) * 1000 * 1000 * 1000)
+
 static const struct settings *
 settings_of(const struct channel *c)
 {
@@ -34,11 +37,60 @@ channel_file_name(const struct channel *c, enum cursor_file file)
 
 /* --- waking -------------------------------------------------------------------------------------------- */
 
+/* Whether there are subscribers that had been given all there was: they wait, or waited until a
+ * moment ago. How late one is that is behind on its own account says nothing about us. */
+static bool
+is_awaited(const struct channel *c)
+{
+	return c->audience.count > 0 ||
+	       (c->audience.woken_ns > 0 && clock_now_ns() - c->audience.woken_ns < SERVING_NS);
+}
+
+static void
+note_growths(struct channel *c)
+{
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		const struct generation *g = c->sources[i]->current;
+		struct channel_growth *growth = &c->growths[i];
+
+		if (g->appended_us == growth->told_us)
+			continue;
+		growth->told_us = g->appended_us;
+		if (growth->appended_us == 0 && is_awaited(c)) {
+			growth->appended_us = g->appended_us;
+			growth->from = g->appended_from;
+		}
+	}
+}
+
+/* A block was rendered: if it has the beginning of what is awaited, it is what will be measured. */
+static void
+measure(struct channel *c, const struct generation *g, struct block *block)
+{
+	struct channel_growth *growth = &c->growths[block->file];
+
+	if (growth->appended_us == 0 || g != c->sources[block->file]->current ||
+	    block->offset <= growth->from)
+		return;
+	block->appended_us = growth->appended_us;
+	growth->appended_us = 0;
+}
+
+/* What came is not to be sent yet (a line without its end, an entry whose writer is at it): that is no
+ * delay. */
+static void
+measure_nothing(struct channel *c)
+{
+	for (int i = 0; i < CURSOR_FILES; i++)
+		c->growths[i].appended_us = 0;
+}
+
 static void
 source_changed(void *arg)
 {
 	struct channel *c = arg;
 
+	note_growths(c);
 	audience_wake(&c->audience);
 }
 
@@ -282,8 +334,11 @@ channel_next_block(struct channel *c, const struct place places[static CURSOR_FI
 			c->hub->read_error = -error;
 		}
 	}
+	if (error == -ENODATA && worst == -ENODATA && !limits)
+		measure_nothing(c);
 	if (error)
 		return worst;
+	measure(c, places[block->file].generation, block);
 	c->hub->blocks_rendered++;
 	if (c->references > 1)
 		block_cache_keep(&c->hub->cache, &c->blocks, &key, block);

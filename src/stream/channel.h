@@ -57,6 +57,13 @@ struct channel_state {
 	uint64_t changes;
 };
 
+/* A growth of a file that somebody waits for, to measure how long it takes until it is sent. */
+struct channel_growth {
+	int64_t appended_us; /* 0: none is awaited */
+	uint64_t from;       /* offset */
+	int64_t told_us;     /* appended_us of the last one that was heard of */
+};
+
 struct channel {
 	struct hub *hub;
 	struct channel_key key;
@@ -76,6 +83,7 @@ struct channel {
 	/* source->looks_begun when the run was seen to be over: only later looks saw all. */
 	uint64_t looks_before_end[CURSOR_FILES];
 	struct run_end end;
+	struct channel_growth growths[CURSOR_FILES];
 	struct renderer_template template;
 	struct block_table blocks;
 	struct channel_state state;

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "model/event.h"
@@ -581,7 +582,7 @@ connection_serve(struct connection *c)
 	int64_t total = 0;
 
 	while (total < SERVE_BYTES) {
-		uint64_t events = 0;
+		struct send_queue_sent sent = { .events = 0 };
 		int64_t n;
 
 		if (!fill(c)) {
@@ -596,7 +597,7 @@ connection_serve(struct connection *c)
 				connection_free(c);
 			return;
 		}
-		n = send_queue_send(&c->queue, c->watch.fd, &events);
+		n = send_queue_send(&c->queue, c->watch.fd, &sent);
 		if (n < 0) {
 			connection_free(c);
 			return;
@@ -604,9 +605,12 @@ connection_serve(struct connection *c)
 		if (n > 0)
 			c->sent_ms = loop_now_ms(c->worker->loop);
 		counters->bytes_sent += (uint64_t)n;
-		counters->lines_sent += events;
+		counters->lines_sent += sent.events;
 		c->row.bytes_sent += (uint64_t)n;
-		c->row.events_sent += events;
+		c->row.events_sent += sent.events;
+		if (sent.appended_us != 0)
+			counters_observe(&counters->append_to_send_us,
+			                 clock_wall_us() - sent.appended_us);
 		total += n;
 		if (c->queue.is_full) {
 			c->is_blocked = true;

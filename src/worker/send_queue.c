@@ -119,7 +119,7 @@ take(size_t *sent, size_t most)
 
 /* Books sent bytes: the same walk as make_plan(). */
 static void
-book(struct send_queue *q, size_t sent, uint64_t *ret_events)
+book(struct send_queue *q, size_t sent, struct send_queue_sent *whole)
 {
 	while (sent > 0 && q->block_count > 0) {
 		struct block *block = q->blocks[0];
@@ -134,7 +134,11 @@ book(struct send_queue *q, size_t sent, uint64_t *ret_events)
 		q->queued_bytes -= (uint32_t)n;
 		if (q->sent_bytes < block->length_bytes)
 			continue;
-		*ret_events += block->events;
+		whole->events += block->events;
+		if (block->appended_us != 0) {
+			whole->appended_us = block->appended_us;
+			block->appended_us = 0;
+		}
 		block_unref(&q->blocks[0]);
 		q->block_count--;
 		memmove(q->blocks, q->blocks + 1, q->block_count * sizeof(q->blocks[0]));
@@ -145,7 +149,7 @@ book(struct send_queue *q, size_t sent, uint64_t *ret_events)
 }
 
 int64_t
-send_queue_send(struct send_queue *q, int fd, uint64_t *ret_events)
+send_queue_send(struct send_queue *q, int fd, struct send_queue_sent *sent)
 {
 	struct plan plan;
 	struct msghdr message = { .msg_iov = plan.pieces };
@@ -168,6 +172,6 @@ send_queue_send(struct send_queue *q, int fd, uint64_t *ret_events)
 		return 0;
 	}
 	q->is_full = (size_t)n < plan.bytes;
-	book(q, (size_t)n, ret_events);
+	book(q, (size_t)n, sent);
 	return n;
 }

@@ -48,10 +48,16 @@ void send_queue_add(struct send_queue *q, struct block *block);
 /* What follows the blocks is the end of the answer: empty STDOUT, END_REQUEST. */
 void send_queue_finish(struct send_queue *q);
 
+/* What was sent whole. */
+struct send_queue_sent {
+	uint64_t events;     /* log events */
+	int64_t appended_us; /* of a block that was to be measured (block.h) and is sent first; or 0 */
+};
+
 /*
  * Sends what the kernel takes, without waiting, and sets is_full. Returns the bytes sent, or
- * -errno: the peer is gone. *ret_events grows by the log events sent whole.
+ * -errno: the peer is gone. *sent is added to.
  */
-int64_t send_queue_send(struct send_queue *q, int fd, uint64_t *ret_events);
+int64_t send_queue_send(struct send_queue *q, int fd, struct send_queue_sent *sent);
 
 #endif

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 import harness
@@ -168,6 +169,50 @@ class Metrics(TestCase):
         self.assertEqual(grown("runstream_streams_begun_total", "log"), 2)
         self.assertEqual(grown("runstream_streams_begun_total", "all"), 1)
         self.assertEqual(grown("runstream_streams_begun_total", "file"), 0)
+
+    def count_sent(self):
+        return sum(number for key, number in
+                   self.metrics()["runstream_append_to_send_seconds"].items() if key[0] == "_count")
+
+    def test_what_is_appended_is_measured_once_until_it_is_sent(self):
+        run = self.server.run(lines=3)
+        with self.server.stream(run) as stream:
+            stream.wait_lines(3)
+            before, waited = self.count_sent(), summed(
+                self.metrics()["runstream_append_to_send_seconds"], "_sum")
+            for n in range(5):
+                run.out("one more\nand one\n")
+                stream.wait_lines(5 + 2 * n)
+            self.assertEqual(self.count_sent(), before + 5)
+            took = summed(self.metrics()["runstream_append_to_send_seconds"], "_sum") - waited
+            self.assertLess(took, 5 * harness.seconds(2))
+            self.assertGreater(took, 0)
+            # A line that is waited for on purpose says nothing about us; its end does.
+            run.out("unfinished")
+            stream.wait("log", partial=True)
+            self.assertEqual(self.count_sent(), before + 5)
+            run.out("\n")
+            stream.wait_lines(14)
+            self.assertEqual(self.count_sent(), before + 6)
+            # Who comes later and reads what was there is not late.
+            with self.server.stream(run) as other:
+                other.wait_lines(14)
+            self.assertEqual(self.count_sent(), before + 6)
+
+    def test_the_times_that_files_bear_are_not_believed_blindly(self):
+        run = self.server.run(lines=1)
+        with self.server.stream(run) as stream:
+            stream.wait_lines(1)
+            before = self.metrics()["runstream_append_to_send_seconds"]
+            for n, age_s in enumerate((1000000, -1000000)):
+                copy = run.stdout + ".copy"
+                with open(run.stdout, "rb") as f, open(copy, "wb") as g:
+                    g.write(f.read() + b"again\n")
+                os.utime(copy, (time.time() - age_s,) * 2)
+                os.rename(copy, run.stdout)
+                stream.wait_lines(2 + 3 * n)
+            after = self.metrics()["runstream_append_to_send_seconds"]
+            self.assertLess(summed(after, "_sum") - summed(before, "_sum"), harness.seconds(20))
 
     def test_gaps_are_told_by_reason(self):
         run = self.server.run(lines=3)

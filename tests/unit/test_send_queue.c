@@ -13,7 +13,7 @@ static int ends[2];
 static struct send_queue queue;
 static uint8_t *received;
 static size_t received_length;
-static uint64_t events;
+static struct send_queue_sent sent;
 
 enum { ROOM = 2 * 1024 * 1024 };
 
@@ -25,7 +25,7 @@ set_up(void)
 	queue.request_id = 0x1234;
 	received = malloc(ROOM);
 	received_length = 0;
-	events = 0;
+	sent = (struct send_queue_sent){ .events = 0 };
 }
 
 static void
@@ -64,7 +64,7 @@ static void
 send_all(size_t step)
 {
 	while (!send_queue_is_empty(&queue)) {
-		ck_assert_int_ge(send_queue_send(&queue, ends[0], &events), 0);
+		ck_assert_int_ge(send_queue_send(&queue, ends[0], &sent), 0);
 		receive(step);
 	}
 	for (size_t before = SIZE_MAX; before != received_length;) {
@@ -114,7 +114,7 @@ START_TEST(blocks_of_any_length_arrive_whole_through_a_narrow_socket)
 		size_t sum = 0, at = 0;
 
 		received_length = 0;
-		events = 0;
+		sent = (struct send_queue_sent){ .events = 0 };
 		queue.is_for_slow = !queue.is_for_slow;
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 			send_queue_add(&queue, block_of(lengths[i], (char)('a' + i)));
@@ -126,7 +126,7 @@ START_TEST(blocks_of_any_length_arrive_whole_through_a_narrow_socket)
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 			for (size_t j = 0; j < lengths[i]; j++)
 				ck_assert_int_eq(text[at++], (int)('a' + i));
-		ck_assert_uint_eq(events, sizeof(lengths) / sizeof(lengths[0]));
+		ck_assert_uint_eq(sent.events, sizeof(lengths) / sizeof(lengths[0]));
 		ck_assert_uint_eq(queue.queued_bytes, 0);
 	}
 	free(text);
@@ -138,7 +138,7 @@ START_TEST(a_full_socket_is_said_and_nothing_is_lost)
 	while (!queue.is_full) {
 		if (send_queue_has_room(&queue))
 			send_queue_add(&queue, block_of(30000, 'x'));
-		ck_assert_int_ge(send_queue_send(&queue, ends[0], &events), 0);
+		ck_assert_int_ge(send_queue_send(&queue, ends[0], &sent), 0);
 	}
 	ck_assert(!send_queue_is_empty(&queue));
 	ck_assert_uint_le(queue.queued_bytes, SEND_QUEUE_ENOUGH_BYTES + 30000);
@@ -151,10 +151,28 @@ START_TEST(to_a_slow_peer_goes_a_small_piece_at_a_time)
 
 	queue.is_for_slow = true;
 	send_queue_add(&queue, block_of(60000, 'x'));
-	n = send_queue_send(&queue, ends[0], &events);
+	n = send_queue_send(&queue, ends[0], &sent);
 	ck_assert_int_gt(n, SEND_QUEUE_PIECE_BYTES / 2);
 	ck_assert_int_le(n, SEND_QUEUE_PIECE_BYTES + FCGI_HEADER_LEN);
 	ck_assert(!queue.is_full);
+}
+END_TEST
+
+START_TEST(a_block_to_be_measured_is_told_once_when_it_was_sent_whole)
+{
+	struct block *block = block_of(300000, 'x'), *shared = block_ref(block);
+
+	block->appended_us = 77;
+	send_queue_add(&queue, block);
+	while (!queue.is_full)
+		ck_assert_int_ge(send_queue_send(&queue, ends[0], &sent), 0);
+	ck_assert_int_eq(sent.appended_us, 0);
+	send_all(100000);
+	ck_assert_int_eq(sent.appended_us, 77);
+	sent.appended_us = 0;
+	send_queue_add(&queue, shared);
+	send_all(100000);
+	ck_assert_int_eq(sent.appended_us, 0);
 }
 END_TEST
 
@@ -162,7 +180,7 @@ START_TEST(a_peer_that_is_gone_is_said)
 {
 	fd_close(&ends[1]);
 	send_queue_add(&queue, block_of(10, 'x'));
-	ck_assert_int_lt(send_queue_send(&queue, ends[0], &events), 0);
+	ck_assert_int_lt(send_queue_send(&queue, ends[0], &sent), 0);
 }
 END_TEST
 
@@ -179,6 +197,7 @@ main(void)
 	tcase_add_test(tc, to_a_slow_peer_goes_a_small_piece_at_a_time);
 	tcase_add_test(tc, blocks_of_any_length_arrive_whole_through_a_narrow_socket);
 	tcase_add_test(tc, a_full_socket_is_said_and_nothing_is_lost);
+	tcase_add_test(tc, a_block_to_be_measured_is_told_once_when_it_was_sent_whole);
 	tcase_add_test(tc, a_peer_that_is_gone_is_said);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

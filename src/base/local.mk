@@ -6,6 +6,8 @@ libbase_a_SOURCES = \
 	src/base/fd.c src/base/fd.h \
 	src/base/landlock.c src/base/landlock.h \
 	src/base/log.c src/base/log.h \
+	src/base/log_flood.c src/base/log_flood.h \
+	src/base/logfmt.c src/base/logfmt.h \
 	src/base/loop.c src/base/loop.h \
 	src/base/must.c src/base/must.h \
 	src/base/nearest.c src/base/nearest.h \

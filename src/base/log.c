@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,9 +14,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_flood.h"
+#include "base/logfmt.h"
+
+/* A pipe that has room for anything has room for so much, and takes it in one piece: pipe(7). */
+enum { LINE_BYTES = PIPE_BUF };
 
 static char process_name[32] = "-";
 static enum log_level highest = LOG_LEVEL_INFO;
+static struct log_flood flood = { .next_end_ms = INT64_MAX };
+static struct log_figures figures;
+static uint64_t dropped_untold;
 
 static const struct {
 	const char *name;
@@ -30,6 +40,9 @@ void
 log_set_process(const char *name)
 {
 	snprintf(process_name, sizeof(process_name), "%s", name);
+	log_flood_init(&flood);
+	figures = (struct log_figures){ .dropped = 0 };
+	dropped_untold = 0;
 }
 
 void
@@ -55,6 +68,12 @@ log_set_level(enum log_level level)
 	highest = level;
 }
 
+bool
+log_has_level(enum log_level level)
+{
+	return level <= highest;
+}
+
 int
 log_parse_level(const char *name, enum log_level *ret_level)
 {
@@ -65,6 +84,14 @@ log_parse_level(const char *name, enum log_level *ret_level)
 		}
 	return -EINVAL;
 }
+
+struct log_figures
+log_figures(void)
+{
+	return figures;
+}
+
+/* --- writing -------------------------------------------------------------------------------------- */
 
 /* The variable alone says nothing: every process in a desktop session or a CI job inherits one. */
 static bool
@@ -80,44 +107,120 @@ stderr_is_the_journals(void)
 	return strcmp(stream, own) == 0;
 }
 
-void
-log_line(enum log_level level, const char *event, const char *format, ...)
+/* A closed stderr loses lines as well, but nobody could be told. */
+static bool
+write_line(const char *line, size_t length)
 {
-	char text[2048], line[sizeof(text) * 2];
-	size_t length, to = 0;
-	int saved = errno, n;
-	va_list args;
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (level > highest)
-		return;
+	if (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno != ENOTSOCK)
+		return false;
+	/* Where it could not be opened anew, asking first is what there is: see LINE_BYTES. */
+	if (poll(&room, 1, 0) == 1 && !(room.revents & POLLOUT))
+		return false;
+	return room.revents != 0 && write(STDERR_FILENO, line, length) >= 0;
+}
+
+static void put_line(enum log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void
+vput_line(enum log_level level, const char *event, const char *format, va_list args)
+{
+	char line[LINE_BYTES];
+	size_t length;
+
 	if (stderr_is_the_journals()) {
-		n = snprintf(text, sizeof(text), "<%c>%s %s ", levels[level].journal_priority,
-		             process_name, event);
+		length = (size_t)snprintf(line, sizeof(line), "<%c>role=%s event=%s ",
+		                          levels[level].journal_priority, process_name, event);
 	} else {
 		char now[CLOCK_RFC3339_BYTES];
 
 		clock_format_rfc3339(clock_wall_ms(), now);
-		n = snprintf(text, sizeof(text), "%s %s %s %s ", now, levels[level].name,
-		             process_name, event);
+		length = (size_t)snprintf(line, sizeof(line), "time=%s level=%s role=%s event=%s ", now,
+		                          levels[level].name, process_name, event);
 	}
-	if (n < 0 || (size_t)n >= sizeof(text))
+	if (length >= sizeof(line) - 1)
 		return;
-	va_start(args, format);
-	vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
-	va_end(args);
-	length = strlen(text);
-	for (size_t i = 0; i < length && to + 5 < sizeof(line); i++) {
-		unsigned char c = (unsigned char)text[i];
+	length += logfmt_vformat(line + length, sizeof(line) - 1 - length, format, args);
+	line[length++] = '\n';
+	if (!write_line(line, length)) {
+		figures.dropped++;
+		dropped_untold++;
+	} else if (dropped_untold > 0) {
+		uint64_t lines = dropped_untold;
 
-		if (c < 0x20 || c >= 0x7f)
-			to += (size_t)snprintf(line + to, sizeof(line) - to, "\\x%02x", c);
-		else
-			line[to++] = (char)c;
+		dropped_untold = 0;
+		put_line(LOG_LEVEL_WARNING, "lines_dropped",
+		         "lines=%ju reason=\"stderr took no more\"", (uintmax_t)lines);
 	}
-	line[to++] = '\n';
-	/* A full or closed stderr must not stop the service: the line is lost, nothing else. */
-	if (send(STDERR_FILENO, line, to, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK &&
-	    write(STDERR_FILENO, line, to) < 0)
-		errno = saved;
+}
+
+static void
+put_line(enum log_level level, const char *event, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vput_line(level, event, format, args);
+	va_end(args);
+}
+
+/* --- what is written ------------------------------------------------------------------------------ */
+
+static void
+tell_floods(int64_t now_ms)
+{
+	struct log_flood_event e;
+
+	while (log_flood_take(&flood, now_ms, &e))
+		put_line(e.level, "more", "of=%s lines=%ju in_s=%jd", e.event, (uintmax_t)e.lines,
+		         (intmax_t)(now_ms - e.began_ms + 500) / 1000);
+}
+
+void
+log_tick(void)
+{
+	int saved = errno;
+
+	if (flood.next_end_ms != INT64_MAX)
+		tell_floods(clock_now_ms());
+	errno = saved;
+}
+
+void
+log_line(enum log_level level, const char *event, const char *format, ...)
+{
+	int saved = errno;
+	int64_t now_ms;
+	va_list args;
+
+	if (!log_has_level(level))
+		return;
+	now_ms = clock_now_ms();
+	tell_floods(now_ms);
+	if (log_flood_admits(&flood, level, event, now_ms)) {
+		va_start(args, format);
+		vput_line(level, event, format, args);
+		va_end(args);
+	} else {
+		figures.summarised++;
+	}
+	errno = saved;
+}
+
+void
+log_access(const char *event, const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	if (log_has_level(LOG_LEVEL_INFO)) {
+		va_start(args, format);
+		vput_line(LOG_LEVEL_INFO, event, format, args);
+		va_end(args);
+	}
 	errno = saved;
 }

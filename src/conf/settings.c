@@ -127,6 +127,8 @@ const struct settings_key settings_keys[] = {
 	       .help = "Over how long a worker that stops ends its streams."),
 	TEXT("log.level", log.level, SETTINGS_LEVEL, "info",
 	     .help = "The least important messages that are still logged."),
+	BOOLEAN(log.access, true,
+	        .help = "Whether each stream leaves a line in the log, of level info, when it ends."),
 };
 
 static bool

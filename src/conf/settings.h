@@ -71,6 +71,7 @@ struct settings {
 	} server;
 	struct {
 		char *level;
+		bool access;
 	} log;
 };
 

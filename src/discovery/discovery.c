@@ -42,6 +42,9 @@ publish_look(struct discovery *d, int64_t began_ns)
 	counters_observe(&d->counters->look_us, (clock_now_ns() - began_ns) / 1000);
 	d->counters->last_look_timestamp_ms = (uint64_t)clock_wall_ms();
 	d->counters->runs_dir_missing = d->root_fd < 0;
+	log_tick();
+	d->counters->log_lines_dropped = log_figures().dropped;
+	d->counters->log_lines_summarised = log_figures().summarised;
 	publish_runs(d);
 }
 
@@ -167,7 +170,7 @@ check_root(struct discovery *d)
 	}
 	fd_close(&d->root_fd);
 	d->root_fd = fd;
-	log_info("runs_dir", "path=\"%s\"%s", path, d->root_was_missing ? " back=1" : "");
+	log_info("runs_dir", "path=%s back=%s", path, d->root_was_missing ? "yes" : "no");
 	d->root_was_missing = d->root_was_empty = false;
 	watch_choose(d);
 	d->must_list_all = true;

@@ -63,7 +63,9 @@
 	X(any, faults, counter, faults, \
 	  "times that something could not be had from the system, and was or will be tried again") \
 	X(any, loop_turn_us, histogram, durations, \
-	  "time that a turn of the event loop took, without what it waited")
+	  "time that a turn of the event loop took, without what it waited") \
+	X(any, log_lines_dropped, counter, one, "log lines lost because stderr took no more") \
+	X(any, log_lines_summarised, counter, one, "log lines of a flood, told as a number")
 
 /* Told by /metrics and kept in no counter: X(name, kind, labels, help). */
 #define COUNTERS_DERIVED(X) \

@@ -115,37 +115,30 @@ is_down(const struct pool *pool)
 }
 
 static void
-describe(int status, char *ret_text, size_t capacity)
-{
-	if (WIFSIGNALED(status))
-		snprintf(ret_text, capacity, "signal=%d signal_name=\"%s\"%s", WTERMSIG(status),
-		         strsignal(WTERMSIG(status)), WCOREDUMP(status) ? " core=yes" : "");
-	else
-		snprintf(ret_text, capacity, "exit_status=%d", WEXITSTATUS(status));
-}
-
-static void
 handle_end(struct pool *pool, struct child *child, int status)
 {
 	int64_t lived_ms = clock_now_ms() - child->started_ms, delay_ms = 0;
 	bool is_expected = pool->is_stopping || child->is_draining;
 	pid_t pid = child->pid;
-	char how[96];
+	const char *how = WIFSIGNALED(status) ? "signal" : "exit_status";
+	int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 
 	/* First of all: the clients that it counted are gone. */
 	board_set(pool->parts.segments->board_map, child->process, 0);
 	health_unwatch(pool, child);
 	child_forget(child);
-	describe(status, how, sizeof(how));
 	loop_timer_stop(pool->parts.loop, &child->timer);
 	child->is_draining = false;
 	if (is_expected) {
-		log_info("child_ended", "process=%s child_pid=%d %s", child->name, (int)pid, how);
+		log_info("child_ended", "process=%s child_pid=%d %s=%d", child->name, (int)pid, how,
+		         number);
 	} else {
 		delay_ms = back_off_delay_ms(&child->back_off, lived_ms);
 		log_warning("child_ended",
-		            "process=%s child_pid=%d %s lived_ms=%jd restart_in_ms=%jd", child->name,
-		            (int)pid, how, (intmax_t)lived_ms, (intmax_t)delay_ms);
+		            "process=%s child_pid=%d %s=%d core=%s lived_ms=%jd restart_in_ms=%jd",
+		            child->name, (int)pid, how, number,
+		            WIFSIGNALED(status) && WCOREDUMP(status) ? "yes" : "no",
+		            (intmax_t)lived_ms, (intmax_t)delay_ms);
 	}
 	if (pool->is_stopping)
 		return;

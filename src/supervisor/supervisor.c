@@ -369,6 +369,9 @@ measure_turn(void *arg, int64_t took_ns)
 	struct counters_values *counters = arg;
 
 	counters_observe(&counters->loop_turn_us, took_ns / 1000);
+	log_tick();
+	counters->log_lines_dropped = log_figures().dropped;
+	counters->log_lines_summarised = log_figures().summarised;
 }
 
 /* The configuration that it came up with was good. */
@@ -529,7 +532,7 @@ run(struct supervisor *supervisor, const struct options *options)
 	}
 	apply_log_level(&supervisor->settings);
 	if (geteuid() == 0 && !supervisor->privileges.changes_user)
-		log_warning("runs_as_root", "all processes stay root: server.user is not set");
+		log_warning("runs_as_root", "hint=\"all processes stay root: set server.user\"");
 	return serve(supervisor, ready_fd);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "shm/clients.h"
 #include "worker/connection.h"
 #include "worker/worker_state.h"
@@ -101,6 +102,26 @@ client_table_note_end(struct connection *c, enum counters_endings how)
 		c->row.how = (uint8_t)(how + 1);
 }
 
+/* One that had no place in the list has left no name. */
+static void
+log_end(const struct connection *c)
+{
+	struct clients_client client = { .number = 0 };
+	char name[CLIENTS_NAME_BYTES] = "";
+	int64_t lasted_ms = clock_wall_ms();
+
+	if (c->row.number != 0 && clients_at(c->worker->clients->clients, c->row.slot, &client) == 0)
+		clients_name_format(peers_own(c->worker->peers) + 1, client.number, name);
+	lasted_ms = client.number != 0 ? lasted_ms - client.since_ms : 0;
+	log_access("stream_ended",
+	           "client=%s address=%s kind=%s run_id=%s project_id=%s task_id=%s how=%s status=%u "
+	           "bytes=%ju events=%ju lasted_ms=%jd", name, client.address,
+	           counters_set_stream_kinds.words[c->row.kind], client.run_id, client.project_id,
+	           client.task_id, counters_set_endings.words[c->row.how - 1], c->row.status,
+	           (uintmax_t)c->row.bytes_sent, (uintmax_t)c->row.events_sent,
+	           (intmax_t)(lasted_ms > 0 ? lasted_ms : 0));
+}
+
 void
 client_table_remove(struct connection *c)
 {
@@ -112,6 +133,8 @@ client_table_remove(struct connection *c)
 	client_table_note_end(c, COUNTERS_ENDED_CLIENT_GONE);
 	counters->clients[c->row.kind]--;
 	counters->streams_ended[c->row.how - 1]++;
+	if (c->worker->settings.log.access)
+		log_end(c);
 	c->row.is_stream = false;
 	if (c->row.number == 0)
 		return;

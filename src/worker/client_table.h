@@ -21,6 +21,7 @@ struct client_row {
 	uint32_t slot;
 	bool is_stream;     /* it is counted, listed or not */
 	uint8_t kind;       /* enum counters_stream_kinds */
+	uint16_t status;    /* of HTTP, as it was answered; 0: not yet */
 	uint8_t how;        /* enum counters_endings + 1: how it ended; 0: it has not */
 	uint64_t bytes_sent, events_sent; /* of the connection: whoever sends adds */
 };

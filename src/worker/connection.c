@@ -424,6 +424,17 @@ connection_ready(struct connection *c)
 	worker_serve_soon(c->worker);
 }
 
+/* What begins an answer says it: answer.c. */
+static void
+note_status(struct connection *c, const struct block *block)
+{
+	static const char head[] = "Status: ";
+
+	if (c->row.status == 0 && block->length_bytes > sizeof(head) + 3 &&
+	    memcmp(block->text, head, sizeof(head) - 1) == 0)
+		c->row.status = (uint16_t)strtoul(block->text + sizeof(head) - 1, NULL, 10);
+}
+
 void
 connection_answer(struct connection *c, struct block *block)
 {
@@ -436,6 +447,7 @@ connection_answer(struct connection *c, struct block *block)
 	request_free(&c->request);
 	c->is_opened = true;
 	c->is_ending = true;
+	note_status(c, block);
 	send_queue_add(&c->queue, block);
 	send_queue_finish(&c->queue);
 	connection_ready(c);
@@ -458,6 +470,7 @@ open_now(struct connection *c)
 	if (!block)
 		return false;
 	c->is_opened = true;
+	note_status(c, block);
 	send_queue_add(&c->queue, block);
 	set_timer(c); /* it may have waited for longer than it is to be silent */
 	return true;
@@ -560,6 +573,7 @@ fill(struct connection *c)
 			block = answer_nothing_more(&c->style);
 			if (!block)
 				return false;
+			note_status(c, block);
 			send_queue_add(&c->queue, block);
 			c->is_opened = true;
 			connection_end_stream(c);

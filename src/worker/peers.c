@@ -75,6 +75,12 @@ peers_clients_of_run(const struct peers *peers, uint32_t slot)
 }
 
 uint32_t
+peers_own(const struct peers *peers)
+{
+	return peers->own;
+}
+
+uint32_t
 peers_own_clients(const struct peers *peers)
 {
 	return occupancy_total(peers->occupancies[peers->own]);

@@ -15,6 +15,8 @@ void peers_free(struct peers **peers);
 
 /* Clients on a run (slot in the registry), over all workers that are alive. */
 uint32_t peers_clients_of_run(const struct peers *peers, uint32_t slot);
+/* Index of this worker. */
+uint32_t peers_own(const struct peers *peers);
 /* This worker's streams, and their change by +1 or -1. */
 uint32_t peers_own_clients(const struct peers *peers);
 void peers_change(struct peers *peers, uint32_t slot, int by);

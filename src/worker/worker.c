@@ -80,6 +80,17 @@ on_runs_root(void *arg)
 }
 
 static void
+publish_log(struct counters_values *counters)
+{
+	struct log_figures figures;
+
+	log_tick();
+	figures = log_figures();
+	counters->log_lines_dropped = figures.dropped;
+	counters->log_lines_summarised = figures.summarised;
+}
+
+static void
 publish_figures(void *arg)
 {
 	struct worker *worker = arg;
@@ -96,6 +107,7 @@ publish_figures(void *arg)
 	counters->gaps[COUNTERS_GAP_HOLE] += rendered.holes;
 	counters->entries_malformed = rendered.malformed;
 	counters->clients_limit = (uint64_t)worker->settings.server.max_clients_per_worker;
+	publish_log(counters);
 	client_table_refresh(worker->clients);
 	troubles_refresh(worker);
 	loop_timer_set(worker->loop, &worker->figures_timer, FIGURES_MS, publish_figures, worker);

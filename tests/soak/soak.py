@@ -198,9 +198,8 @@ class Soak:
     def check_log(self):
         with open(self.server.log_path, errors="replace") as f:
             for line in f:
-                words = line.split()
                 ended = re.search(r"child_ended .*(signal|status)=(\d+)", line)
-                if (len(words) > 1 and words[1] == "error") or re.search(
+                if " level=error " in line or re.search(
                         r"invariant_broken|Sanitizer|runtime error:|child_killed", line):
                     self.problem("in the log: " + line.rstrip()[:300])
                 elif ended and (ended.group(1), ended.group(2)) not in (

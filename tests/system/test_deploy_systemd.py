@@ -125,7 +125,7 @@ class Notify(unittest.TestCase):
         with Managed(nginx=False) as server:
             server.manager.wait("READY")
             log = server.log()
-            self.assertEqual(len(re.findall(r" worker_started ", log)), 2, log)
+            self.assertEqual(len(re.findall(r" event=worker_started ", log)), 2, log)
 
     def test_a_start_that_failed_is_told_with_a_reason(self):
         with Managed(nginx=False) as server:

@@ -1,4 +1,5 @@
 BASE_TESTS = tests/unit/test_buf tests/unit/test_clock tests/unit/test_episode tests/unit/test_fd tests/unit/test_log \
+	tests/unit/test_logfmt \
 	tests/unit/test_loop tests/unit/test_nearest tests/unit/test_num tests/unit/test_offload \
 	tests/unit/test_option_mistake
 check_PROGRAMS += $(BASE_TESTS)
@@ -13,6 +14,8 @@ tests_unit_test_fd_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_fd_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
+tests_unit_test_logfmt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_logfmt_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_loop_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_loop_LDADD = $(BASE_LIBS) $(UNIT_LIBS)
 tests_unit_test_nearest_CFLAGS = $(UNIT_CFLAGS)

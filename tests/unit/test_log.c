@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log_flood.h"
 
 static int stderr_before = -1, captured = -1;
 
@@ -47,9 +48,10 @@ START_TEST(a_line_names_time_level_process_and_event)
 	log_set_process("worker-2");
 	log_warning("run_skipped", "run_id=%s bytes=%d", "r1", 5);
 	text = logged();
-	ck_assert_uint_gt(strlen(text), 25);
-	ck_assert_int_eq(text[10], 'T');
-	ck_assert_str_eq(text + 24, " warning worker-2 run_skipped run_id=r1 bytes=5\n");
+	ck_assert_uint_gt(strlen(text), 30);
+	ck_assert_int_eq(strncmp(text, "time=20", 7), 0);
+	ck_assert_int_eq(text[15], 'T');
+	ck_assert_str_eq(text + 29, " level=warning role=worker-2 event=run_skipped run_id=r1 bytes=5\n");
 	free(text);
 }
 END_TEST
@@ -66,10 +68,10 @@ START_TEST(under_the_journal_a_line_has_its_priority_and_no_time)
 	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
 	log_set_process("supervisor");
-	log_error("a", "x");
-	log_info("b", "y");
+	log_error("a", "x=1");
+	log_info("b", "y=2");
 	text = logged();
-	ck_assert_str_eq(text, "<3>supervisor a x\n<6>supervisor b y\n");
+	ck_assert_str_eq(text, "<3>role=supervisor event=a x=1\n<6>role=supervisor event=b y=2\n");
 	free(text);
 }
 END_TEST
@@ -83,7 +85,7 @@ START_TEST(the_journal_of_another_stderr_changes_nothing)
 	log_set_process("p");
 	log_info("a", "x");
 	text = logged();
-	ck_assert_str_eq(text + 24, " info p a x\n");
+	ck_assert_str_eq(text + 29, " level=info role=p event=a x\n");
 	free(text);
 }
 END_TEST
@@ -101,8 +103,8 @@ START_TEST(lines_above_the_level_are_left_out)
 	log_debug("seen", "%d", 2);
 	text = logged();
 	ck_assert_ptr_null(strstr(text, "unseen"));
-	ck_assert_ptr_nonnull(strstr(text, " error "));
-	ck_assert_ptr_nonnull(strstr(text, " debug "));
+	ck_assert_ptr_nonnull(strstr(text, " level=error "));
+	ck_assert_ptr_nonnull(strstr(text, " level=debug "));
 	free(text);
 }
 END_TEST
@@ -133,8 +135,8 @@ START_TEST(a_line_of_any_length_is_bounded_and_ends)
 	log_info("next", "-");
 	text = logged();
 	ck_assert_uint_lt(strlen(text), 8192);
-	ck_assert_ptr_nonnull(strstr(text, "\n2"));
-	ck_assert_ptr_nonnull(strstr(text, " info p next -\n"));
+	ck_assert_ptr_nonnull(strstr(text, "...\"\ntime=2"));
+	ck_assert_ptr_nonnull(strstr(text, " level=info role=p event=next -\n"));
 	free(text);
 }
 END_TEST
@@ -183,12 +185,76 @@ START_TEST(a_stderr_that_nobody_reads_keeps_nobody_waiting)
 	errno = ENOENT;
 	log_error("lost", "because=full");
 	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_uint_eq(log_figures().dropped, 1);
 	dup2(before, STDERR_FILENO);
 	/* Nor is it changed for those who share it. */
 	ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
 	fd_close(&before);
 	fd_close(&fds[0]);
 	fd_close(&fds[1]);
+}
+END_TEST
+
+START_TEST(a_flood_is_told_as_a_number_and_others_are_heard_meanwhile)
+{
+	char *text, *at;
+	int lines = 0;
+
+	capture();
+	log_set_process("p");
+	for (int i = 0; i < 1000; i++)
+		log_warning("again", "number=%d", i);
+	log_info("other", "x=1");
+	for (int i = 0; i < 100; i++)
+		log_access("client", "number=%d", i);
+	ck_assert_uint_eq(log_figures().summarised, 1000 - LOG_BURST);
+	text = logged();
+	for (at = text; (at = strstr(at, "event=again ")) != NULL; at++)
+		lines++;
+	ck_assert_int_eq(lines, LOG_BURST);
+	ck_assert_ptr_nonnull(strstr(text, "event=other x=1\n"));
+	ck_assert_ptr_nonnull(strstr(text, "event=client number=99\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(the_end_of_a_flood_says_how_many_lines_it_had)
+{
+	struct log_flood flood;
+	struct log_flood_event e;
+
+	log_flood_init(&flood);
+	for (int i = 0; i < LOG_BURST; i++) {
+		ck_assert(log_flood_admits(&flood, LOG_LEVEL_INFO, "a", 1000));
+		ck_assert(log_flood_admits(&flood, LOG_LEVEL_ERROR, "b", 2000));
+	}
+	ck_assert(!log_flood_admits(&flood, LOG_LEVEL_INFO, "a", 1000));
+	ck_assert(!log_flood_admits(&flood, LOG_LEVEL_INFO, "a", 1000 + LOG_WINDOW_MS - 1));
+	ck_assert(!log_flood_take(&flood, 1000 + LOG_WINDOW_MS - 1, &e));
+	ck_assert(log_flood_take(&flood, 1000 + LOG_WINDOW_MS, &e));
+	ck_assert_str_eq(e.event, "a");
+	ck_assert_uint_eq(e.lines, 2);
+	ck_assert(!log_flood_take(&flood, 1000 + LOG_WINDOW_MS, &e));
+	ck_assert(log_flood_admits(&flood, LOG_LEVEL_INFO, "a", 1000 + LOG_WINDOW_MS));
+	/* One that had no more than it may is forgotten in silence. */
+	ck_assert(!log_flood_take(&flood, 2000 + LOG_WINDOW_MS, &e));
+	ck_assert(log_flood_admits(&flood, LOG_LEVEL_INFO, "b", 2000 + LOG_WINDOW_MS));
+}
+END_TEST
+
+START_TEST(more_events_than_can_be_told_apart_are_all_written)
+{
+	static char names[LOG_EVENTS_MAX + 1][16];
+	struct log_flood flood;
+
+	log_flood_init(&flood);
+	for (int i = 0; i <= LOG_EVENTS_MAX; i++)
+		snprintf(names[i], sizeof(names[i]), "event_%d", i);
+	for (int n = 0; n < LOG_BURST; n++)
+		for (int i = 0; i <= LOG_EVENTS_MAX; i++)
+			ck_assert(log_flood_admits(&flood, LOG_LEVEL_INFO, names[i], n));
+	ck_assert(!log_flood_admits(&flood, LOG_LEVEL_INFO, names[0], 99));
+	ck_assert(log_flood_admits(&flood, LOG_LEVEL_INFO, names[LOG_EVENTS_MAX], 99));
 }
 END_TEST
 
@@ -221,6 +287,9 @@ main(void)
 	tcase_add_test(tc, a_line_of_any_length_is_bounded_and_ends);
 	tcase_add_test(tc, errno_is_kept_also_when_stderr_is_gone);
 	tcase_add_loop_test(tc, a_stderr_that_nobody_reads_keeps_nobody_waiting, 0, 2);
+	tcase_add_test(tc, a_flood_is_told_as_a_number_and_others_are_heard_meanwhile);
+	tcase_add_test(tc, the_end_of_a_flood_says_how_many_lines_it_had);
+	tcase_add_test(tc, more_events_than_can_be_told_apart_are_all_written);
 	tcase_add_test(tc, levels_are_known_by_name);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

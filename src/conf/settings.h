@@ -103,7 +103,7 @@ enum settings_type {
 	SETTINGS_ORIGINS,
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 41 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 42 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The Debian package: it is built, lintian has nothing to say, and in a Debian of its own (debootstrap,
 # without an init) it is installed, serves a stream through nginx as its units would have it, and is
-# purged without a trace. Needs root. What it downloads comes from where apt is configured to.
+# purged without a trace. Needs root. What it downloads comes from where apt is configured to;
+# RUNSTREAM_TEST_DEBIAN names a folder that debootstrap made before, of which a copy is taken instead.
 set -eu -o pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -62,6 +63,11 @@ build() {
 # A Debian with what the package depends on, and nginx.
 debian() {
 	local codename mirror needs
+	if [ -n "${RUNSTREAM_TEST_DEBIAN-}" ]; then
+		cp -a "$RUNSTREAM_TEST_DEBIAN" "$root"
+		mount -t proc proc "$root/proc"
+		return
+	fi
 	# shellcheck disable=SC1091 # a file of the system's
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	# shellcheck disable=SC2016 # apt's own words
@@ -116,6 +122,7 @@ start() {
 		chmod 0660 "$root$path"
 	done
 	cat >"$root/etc/nginx/test.conf" <<-'CONF'
+		user www-data;
 		daemon off;
 		pid /run/nginx-test.pid;
 		error_log stderr warn;

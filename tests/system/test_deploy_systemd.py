@@ -356,6 +356,42 @@ class Units(unittest.TestCase):
         self.assertLessEqual(score, 0.5, result.stdout)
         self.assertNotIn("ignoring", result.stderr)
 
+    def allowed_calls(self):
+        """What the unit's filter lets through, sets of systemd's taken apart."""
+        text = subprocess.run([ANALYZE, "syscall-filter"], check=True, capture_output=True,
+                              text=True).stdout
+        sets = {}
+        for line in text.splitlines():
+            word = line.split("#")[0].strip()
+            if word.startswith("@") and not line.startswith(" "):
+                members = sets.setdefault(word, [])
+            elif word:
+                members.append(word)
+
+        def expand(word):
+            if not word.startswith("@"):
+                return {word}
+            return set().union(*map(expand, sets[word]))
+        allowed = set()
+        for line in re.findall(r"(?m)^SystemCallFilter=(.*)$", self.text):
+            words = set().union(*map(expand, line.lstrip("~").split()))
+            allowed = allowed - words if line.startswith("~") else allowed | words
+        return allowed
+
+    def test_the_service_may_make_every_call_that_our_own_filter_lets_through(self):
+        with open(os.path.join(harness.SOURCE, "src/supervisor/sandbox.c")) as f:
+            lists = re.findall(r"(?ms)^static const char \*const \w+\[\] = \{(.*?)^\};", f.read())
+        self.assertEqual(len(lists), 3)
+        ours = set(re.findall(r'"(\w+)"', "".join(lists)))
+        self.assertGreater(len(ours), 80)
+        others = {"sigreturn", "ugetrlimit"} - self.allowed_calls()  # of other machines
+        self.assertEqual(ours - self.allowed_calls() - others, set())
+        # And what it takes to get there.
+        self.assertLessEqual({"execve", "clone", "socket", "bind", "listen", "memfd_create", "seccomp",
+                              "landlock_restrict_self", "kill", "wait4", "setrlimit"},
+                             self.allowed_calls())
+        self.assertFalse({"ptrace", "mount", "reboot", "setuid", "bpf"} & self.allowed_calls())
+
     def test_the_sockets_are_those_of_the_workers_in_order(self):
         with open(self.socket) as f:
             listed = re.findall(r"(?m)^ListenStream=(.*)$", f.read())

@@ -2,9 +2,11 @@
 # The Debian package: it is built, lintian has nothing to say, and in a Debian of its own (debootstrap,
 # without an init) it is installed, serves a stream through nginx as its units would have it, and is
 # purged without a trace. Needs root. What it downloads comes from where apt is configured to;
-# RUNSTREAM_TEST_DEBIAN names a folder that debootstrap made before, of which a copy is taken instead.
+# TEST_DEBIAN names a folder that debootstrap made before, of which a copy is taken instead.
 set -eu -o pipefail
 
+# They would be settings.
+unset "${!RUNSTREAM_@}"
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 [ "$(id -u)" = 0 ] || { echo "package.sh: this needs root" >&2; exit 1; }
 # Mounts are this process's own, and go with it.
@@ -63,8 +65,8 @@ build() {
 # A Debian with what the package depends on, and nginx.
 debian() {
 	local codename mirror needs
-	if [ -n "${RUNSTREAM_TEST_DEBIAN-}" ]; then
-		cp -a "$RUNSTREAM_TEST_DEBIAN" "$root"
+	if [ -n "${TEST_DEBIAN-}" ]; then
+		cp -a "$TEST_DEBIAN" "$root"
 		mount -t proc proc "$root/proc"
 		return
 	fi

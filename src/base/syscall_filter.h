@@ -26,7 +26,7 @@ struct syscall_filter {
  * PR_SET_NO_NEW_PRIVS, and one thread. Sets the handler of SIGSYS, which must not be blocked.
  *
  * In part only: clone (threads), mmap and mprotect (nothing that can be executed), tgkill (this
- * process), prctl (names). 0, or -errno; -ENOSYS where the kernel has none.
+ * process), prctl (names), ioctl (what a socket has yet to send). 0, or -errno; -ENOSYS where the kernel has none.
  */
 int syscall_filter_apply(const struct syscall_filter *filter);
 

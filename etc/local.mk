@@ -1,2 +1,2 @@
-# Example configuration, installed beside the documentation.
-dist_doc_DATA = etc/config.yaml
+# Example configuration and alert rules, installed beside the documentation.
+dist_doc_DATA = etc/config.yaml etc/runstream.rules.yml

@@ -11,6 +11,7 @@ libworker_a_SOURCES = \
 	src/worker/parameters.c src/worker/parameters.h \
 	src/worker/listeners.c src/worker/listeners.h \
 	src/worker/peers.c src/worker/peers.h \
+	src/worker/ready.c src/worker/ready.h \
 	src/worker/recorder.c src/worker/recorder.h \
 	src/worker/recorder_job.c src/worker/recorder_job.h \
 	src/worker/recording_reads.c src/worker/recording_reads.h \

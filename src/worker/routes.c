@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "config.h"
 #include "worker/cors.h"
 #include "worker/metrics.h"
 #include "worker/parameters.h"
+#include "worker/ready.h"
 #include "worker/recording_reads.h"
 #include "worker/recording_routes.h"
 #include "worker/run_answer.h"
@@ -51,14 +53,25 @@ answer_health(struct connection *c)
 static void
 answer_ready(struct connection *c)
 {
-	const char *why = NULL;
+	struct worker *worker = c->worker;
+	struct counters_values discovery;
+	struct ready_facts facts = {
+		.is_draining = worker->is_draining,
+		.looks_finished = registry_looks_finished(worker->registry),
+		.discovery_lives = board_pid(peers_board(worker->peers), BOARD_DISCOVERY) > 0,
+		.discovery_interval_ms = worker->settings.api.sse.discovery_interval_ms,
+	};
+	const struct ready_reason *reason;
 
-	if (c->worker->is_draining)
-		why = "the worker is ending";
-	else if (registry_looks_finished(c->worker->registry) == 0)
-		why = "the runs directory has not been looked at yet";
-	if (why)
-		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE, why, NULL, NULL, 1));
+	peers_read_discovery(worker->peers, &discovery);
+	/* One that was started again has not looked yet. */
+	if (discovery.last_look_timestamp_ms > 0)
+		facts.last_look_age_ms = clock_wall_ms() - (int64_t)discovery.last_look_timestamp_ms;
+	facts.runs_dir_is_missing = discovery.runs_dir_missing > 0;
+	reason = ready_find_reason(&facts);
+	if (reason)
+		connection_answer(c, answer_error(&c->style, ANSWER_UNAVAILABLE, reason->sentence,
+		                                  "reason", reason->word, 1));
 	else
 		answer_word(c, "status", "ready");
 }

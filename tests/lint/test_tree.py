@@ -167,6 +167,32 @@ class Pages(unittest.TestCase):
         self.compare("runstreamctl", "man/runstreamctl.1")
 
 
+class LoggingPage(unittest.TestCase):
+    """man/runstream-logging.7 against the events that the code logs."""
+
+    def test_each_event_is_described_and_no_other(self):
+        code = "\n".join(read(p) for p in sources("src/**/*.c"))
+        logged = set(re.findall(r'\b(?:log_(?:error|warning|info|debug|access)|put_line)\('
+                                r'(?:\w+(?:\.\w+)?,\s*)?\s*"([a-z_]+)"', code))
+        logged |= set(re.findall(r'\bepisode_tell\([^"]*"([a-z_]+)"', code))
+        self.assertIn("stream_ended", logged)
+        section = re.search(r"(?ms)^\.Sh EVENTS$(.*?)^\.Sh ", read("man/runstream-logging.7")).group(1)
+        described = re.findall(r"(?m)^\.It Li (\w+)$", section)
+        self.assertEqual(described, sorted(logged))
+        self.assertLess(len(logged), 128)  # LOG_EVENTS_MAX: floods of all of them are told apart
+
+    def test_each_ending_is_described_and_no_other(self):
+        words = re.findall(r'X\(COUNTERS_ENDED_\w+, "(\w+)"\)', read("src/shm/counters_list.h"))
+        section = re.search(r"(?ms)^\.Ss Access lines$(.*?)^\.Sh ", read("man/runstream-logging.7")).group(1)
+        self.assertEqual(re.findall(r"(?m)^\.It Li (\w+)$", section), words)
+
+    def test_each_reason_not_to_be_ready_is_described_and_no_other(self):
+        given = re.findall(r'\{ "(\w+)", "', read("src/worker/ready.c"))
+        self.assertEqual(len(given), 4)
+        part = re.search(r"(?ms)^\.It Pa /api/v1/ready$(.*?)^\.It Pa ", read("man/runstream-http.7")).group(1)
+        self.assertEqual(re.findall(r"(?m)^\.It Li (\w+)$", part), given)
+
+
 class HttpPage(unittest.TestCase):
     """man/runstream-http.7 against the table of routes, the events and the reasons in the code."""
 

@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	tests/system/test_following.py \
 	tests/system/test_heartbeat.py \
 	tests/system/test_left_over.py \
+	tests/system/test_logging.py \
 	tests/system/test_many.py \
 	tests/system/test_messages.py \
 	tests/system/test_metrics.py \

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The JSON answers: runs with their filters, one run, health, ready, version."""
 
+import os
 import re
 
 import harness
@@ -65,6 +66,19 @@ class Api(harness.TestCase):
         self.assertRegex(version, r"^\d+\.\d+\.\d+")
         told = self.server.ctl("--version").stdout
         self.assertIn(version, re.findall(r"\d+\.\d+\.\d+\S*", told))
+
+    def test_ready_says_why_it_is_not_and_health_is_another_answer(self):
+        with harness.Server(workers=1) as server:
+            elsewhere = server.runs_dir + ".elsewhere"
+            os.rename(server.runs_dir, elsewhere)
+
+            def reason():
+                answer = server.get("/api/v1/ready")
+                return answer.status == 503 and self.assert_error(answer, 503)["details"]["reason"]
+            harness.wait_for("it is missed", lambda: reason() == "runs_dir_missing")
+            self.assertEqual(server.get("/api/v1/health").status, 200)
+            os.rename(elsewhere, server.runs_dir)
+            harness.wait_for("it is ready again", lambda: not reason())
 
     def test_answers_say_their_length_and_are_not_cached(self):
         answer = self.server.get("/api/v1/runs")

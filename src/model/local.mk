@@ -11,6 +11,7 @@ libmodel_a_SOURCES = \
 	src/model/event_line.c src/model/event_line.h \
 	src/model/fastcgi.c src/model/fastcgi.h \
 	src/model/fault.h \
+	src/model/feed_id.c src/model/feed_id.h \
 	src/model/json_scan.c src/model/json_scan.h \
 	src/model/json_text.c src/model/json_text.h \
 	src/model/json_value.c \
@@ -26,6 +27,7 @@ libmodel_a_SOURCES = \
 	src/model/run_state.c src/model/run_state.h \
 	src/model/sse_reader.c src/model/sse_reader.h \
 	src/model/target.c src/model/target.h \
+	src/model/trail.c src/model/trail.h \
 	src/model/utf8.c src/model/utf8.h \
 	src/model/word_list.c src/model/word_list.h \
 	src/model/yaml_walk.c src/model/yaml_walk.h

@@ -45,3 +45,15 @@ tests_fuzz_fuzz_sse_reader_SOURCES = tests/fuzz/fuzz_sse_reader.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_sse_reader_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_sse_reader_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_sse_reader
+
+check_PROGRAMS += tests/fuzz/fuzz_feed_id
+tests_fuzz_fuzz_feed_id_SOURCES = tests/fuzz/fuzz_feed_id.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_feed_id_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_feed_id_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_feed_id
+
+check_PROGRAMS += tests/fuzz/fuzz_trail
+tests_fuzz_fuzz_trail_SOURCES = tests/fuzz/fuzz_trail.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_trail_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_trail_LDADD = $(MODEL_LIBS) $(EXTERNAL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_trail

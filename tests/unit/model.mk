@@ -98,3 +98,8 @@ check_PROGRAMS += tests/unit/test_sse_reader
 TESTS += tests/unit/test_sse_reader
 tests_unit_test_sse_reader_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sse_reader_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_feed_id
+TESTS += tests/unit/test_feed_id
+tests_unit_test_feed_id_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_feed_id_LDADD = $(MODEL_LIBS) $(UNIT_LIBS)

@@ -94,10 +94,14 @@ look_at_files(const struct discovery *d, int dir_fd, struct registry_ending *ret
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		struct statx file;
 
-		if (statx(dir_fd, names[i], AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_SIZE | FILE_IDENTITY_MASK,
-		          &file) < 0) {
+		if (statx(dir_fd, names[i], AT_SYMLINK_NOFOLLOW,
+		          STATX_TYPE | STATX_SIZE | STATX_MTIME | FILE_IDENTITY_MASK, &file) < 0) {
 			ret_ending->is_known &= is_gone(-errno);
 		} else if (S_ISREG(file.stx_mode)) {
+			int64_t written_ms = file.stx_mtime.tv_sec * 1000;
+
+			if (written_ms > ret_ending->written_ms)
+				ret_ending->written_ms = written_ms;
 			ret_ending->files[i].bytes = file.stx_size;
 			ret_ending->files[i].identity = file_identity(&file);
 		}

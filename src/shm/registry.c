@@ -116,6 +116,12 @@ registry_capacity(const struct registry *registry)
 }
 
 uint32_t
+registry_epoch(const struct registry *registry)
+{
+	return (uint32_t)(registry->hash_seed ^ registry->hash_seed >> 32);
+}
+
+uint32_t
 registry_count(const struct registry *registry)
 {
 	uint32_t count = __atomic_load_n(&registry->header->slot_count, __ATOMIC_ACQUIRE);
@@ -170,6 +176,7 @@ static void
 take_ending(const struct registry_state *state, struct registry_ending *ret_ending)
 {
 	ret_ending->is_known = state->flags & REGISTRY_HAS_ENDING;
+	ret_ending->written_ms = (int64_t)state->ending_written_s * 1000;
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		ret_ending->files[i].bytes = state->ending_bytes[i];
 		ret_ending->files[i].identity = state->ending_identity[i];

@@ -27,6 +27,7 @@ enum registry_file { REGISTRY_STDOUT, REGISTRY_STDERR, REGISTRY_EVENTS, REGISTRY
 /* How much there was of each when the run was seen to be over: all of it was written before. */
 struct registry_ending {
 	bool is_known;
+	int64_t written_ms; /* when the last of them was, since the epoch, to the second; 0: none */
 	struct {
 		uint64_t bytes;
 		uint32_t identity; /* file_identity(); 0: there was no file */
@@ -64,6 +65,8 @@ int registry_open(int fd, struct registry **ret_registry);
 void registry_close(struct registry **registry);
 
 uint32_t registry_capacity(const struct registry *registry);
+/* A number of this registry's own: slots, and when runs were first seen, are of no other one. */
+uint32_t registry_epoch(const struct registry *registry);
 /* Slots in use so far, deleted ones included: iterate 0 … count-1 with registry_at(). */
 uint32_t registry_count(const struct registry *registry);
 

@@ -26,7 +26,7 @@
 #define REGISTRY_MAGIC "RSruns\r\n"
 
 enum {
-	REGISTRY_LAYOUT_VERSION = 2,
+	REGISTRY_LAYOUT_VERSION = 3,
 	REGISTRY_CAPACITY_MAX = 16000000,
 	REGISTRY_RING_ENTRIES = 65536,  /* a power of two */
 	REGISTRY_INDEX_LOG2_MIN = 10,   /* buckets of the smallest index */
@@ -90,7 +90,7 @@ struct registry_state {
 	char status[REGISTRY_STATUS_BYTES + 1];
 	uint64_t ending_bytes[REGISTRY_FILES];
 	uint32_t ending_identity[REGISTRY_FILES];
-	uint32_t padding1;
+	uint32_t ending_written_s;
 };
 static_assert(sizeof(struct registry_state) == 112, "layout");
 

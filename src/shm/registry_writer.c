@@ -183,7 +183,7 @@ same_texts(const struct registry_run *a, const struct registry_run *b)
 static bool
 same_ending(const struct registry_ending *a, const struct registry_ending *b)
 {
-	bool same = a->is_known == b->is_known;
+	bool same = a->is_known == b->is_known && a->written_ms / 1000 == b->written_ms / 1000;
 
 	for (int i = 0; i < REGISTRY_FILES; i++)
 		same &= a->files[i].bytes == b->files[i].bytes &&
@@ -240,6 +240,7 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 	memcpy(copy.state.text_length, texts.length, sizeof(texts.length));
 	copy.state.status_length = (uint8_t)strnlen(run->status, REGISTRY_STATUS_BYTES);
 	memcpy(copy.state.status, run->status, copy.state.status_length);
+	copy.state.ending_written_s = (uint32_t)(run->ending.written_ms / 1000);
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		copy.state.ending_bytes[i] = run->ending.files[i].bytes;
 		copy.state.ending_identity[i] = run->ending.files[i].identity;

@@ -95,12 +95,9 @@ join_entry(struct journal_segment *to, struct joint **joints, struct joint *spar
 		return;
 	}
 	if (joint && entry->kind == JOURNAL_STATUS) {
-		struct journal_entry *before = &to->entries[joint->index];
-
-		block_unref(&before->block);
-		before->block = block_ref(entry->block);
-		drop_entry(entry);
-		return;
+		/* The later one stays where it is: its id says that all before it was given. */
+		drop_entry(&to->entries[joint->index]);
+		to->entries[joint->index].owner = NULL;
 	}
 	mine->index = to->count;
 	to->entries[to->count++] = *entry;
@@ -110,6 +107,17 @@ join_entry(struct journal_segment *to, struct joint **joints, struct joint *spar
 	}
 	++*spare_count;
 	HASH_ADD(hh, *joints, key, sizeof(mine->key), mine);
+}
+
+static void
+close_holes(struct journal_segment *segment)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < segment->count; i++)
+		if (segment->entries[i].owner)
+			segment->entries[kept++] = segment->entries[i];
+	segment->count = kept;
 }
 
 /* Two neighbours without readers become one, in which each file has one extent as far as can be. */
@@ -128,6 +136,7 @@ join_segments(struct journal *journal, struct journal_segment *a, struct journal
 	}
 	HASH_CLEAR(hh, joints);
 	free(spare);
+	close_holes(joined);
 	TAILQ_INSERT_BEFORE(a, joined, link);
 	free_segment(journal, a);
 	free_segment(journal, b);

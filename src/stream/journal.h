@@ -33,6 +33,7 @@ struct journal_entry {
 	enum journal_kind kind;
 	struct journal_owner *owner; /* owned reference */
 	uint64_t number;             /* of the first entry that it was made of; they grow */
+	uint64_t tick;               /* of the trail, when it was noted: what its ids say */
 	uint64_t bytes_before;       /* bytes of extents ever noted before it */
 	struct block *block;         /* of a text: owned reference */
 	/* Of an extent: */

@@ -2,6 +2,7 @@
 #include "stream/journal.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct journal journal;
@@ -180,6 +181,36 @@ START_TEST(test_of_statuses_a_reader_far_behind_gets_the_last_and_all_else_of_te
 }
 END_TEST
 
+/* The id of an event says that all that was noted before was given: also where entries were joined. */
+START_TEST(test_what_was_noted_later_does_not_come_earlier)
+{
+	struct journal_reader behind, ahead;
+	const struct journal_entry *entry;
+	uint64_t last = 0;
+
+	journal_join(&journal, &behind);
+	for (uint64_t i = 0; i < 4 * JOURNAL_SEGMENT_ENTRIES; i++) {
+		char text[24];
+
+		journal_join(&journal, &ahead);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)journal_next_number(&journal));
+		note_text(JOURNAL_STATUS, text);
+		note((int)(i % 2), i / 2, i / 2 + 1);
+		journal_leave(&journal, &ahead);
+	}
+	while ((entry = journal_at(&journal, &behind)) != NULL) {
+		ck_assert_uint_gt(entry->number, last);
+		last = entry->number;
+		/* A status says so in its text: where it stands it was noted. */
+		if (entry->kind == JOURNAL_STATUS)
+			ck_assert_uint_eq(strtoull(entry->block->text, NULL, 10), entry->number);
+		journal_pass(&behind);
+	}
+	ck_assert_uint_le(entries(), 4 * JOURNAL_SEGMENT_ENTRIES);
+	journal_leave(&journal, &behind);
+}
+END_TEST
+
 START_TEST(test_an_owner_lives_as_long_as_its_entries)
 {
 	struct journal_reader reader;
@@ -212,6 +243,7 @@ main(void)
 	tcase_add_test(tcase, test_what_all_have_passed_is_dropped);
 	tcase_add_test(tcase, test_a_reader_far_behind_costs_an_extent_for_each_file);
 	tcase_add_test(tcase, test_of_statuses_a_reader_far_behind_gets_the_last_and_all_else_of_text);
+	tcase_add_test(tcase, test_what_was_noted_later_does_not_come_earlier);
 	tcase_add_test(tcase, test_an_owner_lives_as_long_as_its_entries);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -86,6 +86,9 @@ landlock_apply(const struct landlock *landlock)
 	for (int i = 0; !error && i < LANDLOCK_FOLDERS_MAX; i++)
 		if (landlock->folders[i] >= 0)
 			error = allow_beneath(fd, landlock->folders[i], allowed);
+	if (!error && landlock->writable_folder >= 0)
+		error = allow_beneath(fd, landlock->writable_folder,
+		                      ruleset.files & ((landlock->reads_all ? 0 : READ) | RECORD));
 	if (!error && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		error = -errno;
 	fd_close(&fd);

@@ -14,7 +14,8 @@ struct landlock {
 	 * and written. */
 	int folders[LANDLOCK_FOLDERS_MAX];
 	bool reads_all; /* reading is not limited; writing is */
-	bool writes;    /* else nothing may be written or made anywhere */
+	bool writes;    /* else nothing may be written or made beneath them */
+	int writable_folder; /* as those, beneath which may be written in any case; -1: none */
 };
 
 /*

@@ -106,6 +106,13 @@ has_none_of(unsigned argument, scmp_datum_t bits)
 	return SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, bits, 0);
 }
 
+/* Of which the upper half is not looked at by the kernel. */
+static struct scmp_arg_cmp
+is_at(int dir_fd)
+{
+	return SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)(uint32_t)dir_fd);
+}
+
 /* What is allowed in part only; *ret_condition is what of it. */
 static bool
 is_partial(const struct syscall_filter *filter, const char *name,
@@ -126,6 +133,8 @@ is_partial(const struct syscall_filter *filter, const char *name,
 		/* The bit of O_TMPFILE that is not O_DIRECTORY's makes a file, too. */
 		*ret_condition = has_none_of(2, O_ACCMODE | O_CREAT | O_TRUNC |
 		                                        (O_TMPFILE & ~O_DIRECTORY));
+	else if (strcmp(name, "unlinkat") == 0 && filter->writable_dir_fd >= 0)
+		*ret_condition = is_at(filter->writable_dir_fd);
 	else
 		return false;
 	return true;
@@ -160,6 +169,11 @@ fill(scmp_filter_ctx context, const struct syscall_filter *filter)
 			error = allow(context, *name,
 			              is_partial(filter, *name, &condition) ? &condition : NULL);
 		}
+	if (!error && filter->opens_for_reading && filter->writable_dir_fd >= 0) {
+		struct scmp_arg_cmp there = is_at(filter->writable_dir_fd);
+
+		error = allow(context, "openat", &there);
+	}
 	return error;
 }
 

@@ -19,6 +19,9 @@ struct syscall_filter {
 	const char *const *const *lists;
 	/* openat(2) for reading alone, and no openat2(2), whose flags a filter cannot see. */
 	bool opens_for_reading;
+	/* But openat(2) at this descriptor of a directory may be for writing, and unlinkat(2) there, if
+	 * it is in a list; -1: none. */
+	int writable_dir_fd;
 };
 
 /*
@@ -26,7 +29,8 @@ struct syscall_filter {
  * PR_SET_NO_NEW_PRIVS, and one thread. Sets the handler of SIGSYS, which must not be blocked.
  *
  * In part only: clone (threads), mmap and mprotect (nothing that can be executed), tgkill (this
- * process), prctl (names), ioctl (what a socket has yet to send). 0, or -errno; -ENOSYS where the kernel has none.
+ * process), prctl (names), ioctl (what a socket has yet to send), unlinkat unless there is no
+ * writable_dir_fd. 0, or -errno; -ENOSYS where the kernel has none.
  */
 int syscall_filter_apply(const struct syscall_filter *filter);
 

@@ -55,6 +55,12 @@ const struct settings_key settings_keys[] = {
 	       .help = "A longer line is sent in several events."),
 	NUMBER(api.sse.max_wait_s, 0, 86400, 300,
 	       .help = "The most that a client may ask for with wait_s."),
+	NUMBER(api.sse.resume_retention_s, 60, 31536000, 86400,
+	       .help = "For how long a client of a stream of many runs may come back with an id and "
+	               "miss nothing."),
+	NUMBER(api.sse.resume_most_bytes, 67108864, 1099511627776, 1073741824,
+	       .help = "How much may be kept in server.state_dir for that; where it is more, clients "
+	               "that come back late get more lines twice, and the latest a gap."),
 	NUMBER(api.sse.client_timeout_s, 1, 86400, 300,
 	       .help = "A client that takes nothing for so long is disconnected."),
 	TEXT("storage.runs_dir", storage.runs_dir, SETTINGS_PATH, "/var/lib/runstream/runs",
@@ -108,6 +114,9 @@ const struct settings_key settings_keys[] = {
 	NUMBER(server.sockets, 0, WORKERS_MOST, 0, .needs_restart = true,
 	       .help = "How many listening sockets the workers share, one each at least; 0: twice as "
 	               "many as there are workers."),
+	TEXT("server.state_dir", server.state_dir, SETTINGS_PATH, "", .needs_restart = true,
+	     .help = "The directory in which is kept how far streams of many runs were, so that they "
+	             "can be resumed; empty: state in the runtime directory."),
 	TEXT("server.socket_mode", server.socket_mode, SETTINGS_MODE, "0660", .needs_restart = true,
 	     .help = "The mode of the workers' sockets."),
 	TEXT("server.socket_group", server.socket_group, SETTINGS_ACCOUNT, "",
@@ -372,13 +381,19 @@ tidy_list(char *text)
 }
 
 static bool
+may_be_empty(const struct settings_key *key)
+{
+	return key->default_text && *key->default_text == '\0';
+}
+
+static bool
 is_right_text(const struct settings_key *key, const char *text)
 {
 	enum log_level level;
 
 	switch (key->type) {
 	case SETTINGS_PATH:
-		return *text == '/';
+		return *text == '/' || (*text == '\0' && may_be_empty(key));
 	case SETTINGS_FILE:
 		return is_file_name(text);
 	case SETTINGS_PREFIX:
@@ -478,7 +493,8 @@ settings_append_demand(struct buf *to, const struct settings_key *key)
 		buf_puts(to, "true or false");
 		return;
 	case SETTINGS_PATH:
-		buf_printf(to, "an absolute path of at most %d bytes", SETTINGS_TEXT_BYTES);
+		buf_printf(to, "an absolute path of at most %d bytes%s", SETTINGS_TEXT_BYTES,
+		           may_be_empty(key) ? ", or empty" : "");
 		return;
 	case SETTINGS_FILE:
 		buf_printf(to, "a file name of at most %d bytes, without slashes", FILE_NAME_BYTES);

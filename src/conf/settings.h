@@ -29,6 +29,8 @@ struct settings {
 			int64_t terminal_linger_ms;
 			int64_t max_line_bytes;
 			int64_t max_wait_s;       /* the most that ?wait_s= may ask for */
+			int64_t resume_retention_s;
+			int64_t resume_most_bytes;
 			int64_t client_timeout_s; /* one that takes nothing for so long is ended */
 		} sse;
 	} api;
@@ -59,6 +61,7 @@ struct settings {
 	} recording;
 	struct {
 		char *runtime_dir;
+		char *state_dir; /* "": in the runtime directory */
 		int64_t workers;
 		int64_t sockets; /* as it was said: see settings_sockets() */
 		char *socket_mode;  /* octal */
@@ -91,7 +94,7 @@ enum settings_type {
 	SETTINGS_NUMBER,  /* int64_t from lowest to highest */
 	SETTINGS_BOOLEAN, /* bool; true or false */
 	/* char *, at most SETTINGS_TEXT_BYTES and without control characters; what else it must be: */
-	SETTINGS_PATH,    /* absolute */
+	SETTINGS_PATH,    /* absolute; or empty, where that is the default */
 	SETTINGS_FILE,    /* one name in a folder */
 	SETTINGS_PREFIX,  /* the beginning of an URL's path */
 	SETTINGS_MODE,    /* octal */
@@ -103,7 +106,7 @@ enum settings_type {
 	SETTINGS_ORIGINS,
 };
 
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 42 };
+enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 45 };
 
 struct settings_key {
 	const char *path; /* "api.sse.poll_interval_ms" */

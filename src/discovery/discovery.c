@@ -248,7 +248,8 @@ look(struct discovery *d)
 	d->look_count++;
 	d->look_began_ms = began_ms;
 	d->look_ended_ms = clock_now_ms();
-	bells_ring(d, forced || bells_are_due(d));
+	/* The first is awaited also by those to whom it has nothing to say. */
+	bells_ring(d, forced || bells_are_due(d) || d->look_count == 1);
 }
 
 static void timed_look(void *arg);
@@ -416,11 +417,12 @@ start(struct discovery *d)
 	if (!error)
 		error = loop_fd_add(d->loop, &d->supervisor_watch, d->instance->supervisor_fd,
 		                    EPOLLIN, on_supervisor, d);
-	if (!error)
-		loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
-	if (!error)
-		pulse_begin(&d->pulse, d->loop, d->instance->supervisor_fd);
-	return error;
+	if (error)
+		return error;
+	loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+	trails_start(d);
+	pulse_begin(&d->pulse, d->loop, d->instance->supervisor_fd);
+	return 0;
 }
 
 static void
@@ -428,8 +430,10 @@ finish(struct discovery *d)
 {
 	struct duplicate *duplicate, *next;
 
-	if (d->loop)
+	if (d->loop) {
 		watch_stop(d);
+		trails_stop(d);
+	}
 	pulse_end(&d->pulse);
 	if (d->root)
 		folders_stop(d);

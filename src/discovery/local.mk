@@ -10,5 +10,5 @@ libdiscovery_a_SOURCES = \
 	src/discovery/paths.c \
 	src/discovery/runs.c \
 	src/discovery/scan.c \
-	src/discovery/state.h \
+	src/discovery/state.h src/discovery/trails.c \
 	src/discovery/watch.c

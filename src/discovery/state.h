@@ -157,7 +157,8 @@ struct discovery {
 	struct watch *watches;   /* hash by wd */
 
 	struct loop_fd bell_watch, supervisor_watch;
-	struct loop_timer look_timer;
+	struct loop_timer look_timer, prune_timer;
+	int prune_error;         /* the last one: said once */
 	struct pulse pulse;
 	bool bell_rung;          /* since the last look began */
 	int64_t look_began_ms, look_ended_ms; /* monotonic; of the last one */
@@ -253,6 +254,11 @@ void buses_delete(struct discovery *d, struct folder *folder);
 /* Deletes what an earlier discovery knew and this one did not find. */
 void buses_settle(struct discovery *d);
 void buses_sweep(struct discovery *d, int64_t elapsed_ms);
+
+/* --- trails.c --- */
+
+void trails_start(struct discovery *d);
+void trails_stop(struct discovery *d);
 
 /* --- folders.c --- */
 

@@ -17,6 +17,7 @@ enum { INSTANCE_WORKERS_MAX = 64 };
 struct instance {
 	struct settings settings; /* as of the fork */
 	int runs_dir_fd;          /* O_PATH|O_DIRECTORY of storage.runs_dir, or -1 if it is missing */
+	int state_dir_fd;         /* what is kept there outlives all processes; or -1 */
 	int registry_fd;          /* read-write in discovery, read-only elsewhere */
 	int buses_fd;             /* the registry of message buses, likewise */
 	int board_fd;             /* read-only in children */

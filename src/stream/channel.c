@@ -323,7 +323,9 @@ channel_next_block(struct channel *c, const struct place places[static CURSOR_FI
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		if (!c->followers[order[i]] || (limits && limits[order[i]] == 0))
 			continue;
-		error = render(c, places, order[i], limits ? limits[order[i]] : 0, &block);
+		error = render(c, places, order[i],
+		               limits && limits[order[i]] != CHANNEL_NO_LIMIT ? limits[order[i]] : 0,
+		               &block);
 		if (error == 0)
 			break;
 		if (error != -ENODATA)

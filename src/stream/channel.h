@@ -30,7 +30,8 @@ struct channel_request {
 	                                 * CHANNEL_NO_SLOT while that does not know it */
 	unsigned files;                 /* of a log: bits */
 	const char *directory, *file;   /* of stream_kind_file: beneath the runs directory */
-	uint32_t feed;                  /* number of the feed that it is a member's of; 0: of none */
+	uint64_t feed;                  /* whose ids its events have: that of a feed's members, or of a
+	                                 * walk; 0: its own */
 };
 
 #define CHANNEL_NO_SLOT UINT32_MAX
@@ -42,8 +43,7 @@ struct channel_key {
 	uint32_t slot;  /* in the registry of runs, or of buses */
 	uint32_t files;
 	uint64_t path;  /* a hash of the first file's */
-	uint32_t feed;
-	uint32_t padding;
+	uint64_t feed;
 };
 
 /* The state of a recorded run, rendered for all who ask. */
@@ -119,9 +119,11 @@ bool channel_is_finished(struct channel *channel);
  * it. Asks for such a look itself, as above. */
 bool channel_is_gone(struct channel *channel);
 
+#define CHANNEL_NO_LIMIT UINT64_MAX
+
 /*
  * The next block of events for someone at these places. limits: for each file an offset, beyond
- * which nothing is wanted (0: nothing of it); NULL: none. Returns 0 and a block (returns owned; it
+ * which nothing is wanted (0: nothing of it; CHANNEL_NO_LIMIT: all); NULL: none. Returns 0 and a block (returns owned; it
  * may be empty: something was passed over); -ENODATA: nothing at present; -EAGAIN: being read;
  * -ESTALE: look at the places' generations; other -errno: reading failed, and will be tried again.
  */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -18,6 +17,7 @@ enum {
 	/* A run that is over when it is first seen was short, not old. */
 	NEW_MS = 60 * 1000,
 	MOST_PAST = 10000,
+	FEED_HORIZON_MS = 10 * 1000, /* more than times of files may be off */
 };
 
 const struct registry *
@@ -34,10 +34,10 @@ feed_wants(const struct feed *feed, const struct registry_run *run)
 }
 
 struct channel_request
-feed_channel_request(const struct feed *feed, const struct registry_run *run, uint32_t feed_number)
+feed_channel_request(const struct feed *feed, const struct registry_run *run, uint64_t ids)
 {
 	return (struct channel_request){ .kind = feed->kind, .run = run, .files = feed->files,
-		                         .feed = feed_number };
+		                         .feed = ids };
 }
 
 struct feed_member *
@@ -87,8 +87,16 @@ feed_remember_past(struct feed *feed, uint32_t slot, const struct subscriber *s)
 		place_to_cursor(&s->places[i], (enum cursor_file)i, &past->cursor);
 	HASH_ADD(hh, feed->past, slot, sizeof(past->slot), past);
 	TAILQ_INSERT_TAIL(&feed->past_order, past, entry);
-	if (++feed->past_count > MOST_PAST)
-		forget_past(feed, TAILQ_FIRST(&feed->past_order));
+	past->over_ms = clock_wall_ms();
+	feed_trail_note_over(feed, past);
+	if (++feed->past_count > MOST_PAST) {
+		struct feed_past *oldest = TAILQ_FIRST(&feed->past_order);
+
+		/* What was written before is then taken for delivered. */
+		if (oldest->over_ms + FEED_HORIZON_MS > feed->horizon_ms)
+			feed->horizon_ms = oldest->over_ms + FEED_HORIZON_MS;
+		forget_past(feed, oldest);
+	}
 }
 
 /* --- members ------------------------------------------------------------------------------------------------ */
@@ -139,6 +147,7 @@ remove_member(struct feed_member *m)
 	struct feed *feed = m->feed;
 
 	feed_client_forget_member(feed, m);
+	feed_trail_forget_member(m);
 	audience_leave(&m->subscriber.stream);
 	if (m->is_ready)
 		TAILQ_REMOVE(&feed->ready, m, ready_entry);
@@ -183,15 +192,19 @@ make_ready(struct feed_member *m)
 	TAILQ_INSERT_TAIL(&m->feed->ready, m, ready_entry);
 }
 
-static void
-member_woken(void *arg)
+void
+feed_member_is_ready(struct feed_member *m)
 {
-	struct feed_member *m = arg;
-
 	if (!m->is_in)
 		return;
 	make_ready(m);
 	audience_wake(&m->feed->audience);
+}
+
+static void
+member_woken(void *arg)
+{
+	feed_member_is_ready(arg);
 }
 
 static void
@@ -202,7 +215,8 @@ add_member(struct feed *feed, const struct registry_run *run, const struct start
 
 	if (feed->hub->members >= feed->hub->most_members) {
 		feed->has_left_out = true;
-		feed->not_followed++;
+		if (feed->not_followed++ == 0)
+			feed_trail_note_feed(feed);
 		feed->hub->runs_not_followed++;
 		audience_wake(&feed->audience);
 		return;
@@ -212,6 +226,7 @@ add_member(struct feed *feed, const struct registry_run *run, const struct start
 		return;
 	m->feed = feed;
 	m->slot = run->slot;
+	m->number = ++feed->member_number;
 	m->owner = (struct journal_owner){ .references = 1, .free = free_member };
 	if (subscriber_init(&m->subscriber, feed->hub, &request, start, member_woken, m) < 0) {
 		free(m);
@@ -262,6 +277,15 @@ start_at_ending(const struct feed *feed, const struct registry_run *run)
 	return start;
 }
 
+struct start
+feed_start_when_new(const struct feed *feed, const struct registry_run *run, int64_t since_ms)
+{
+	/* It was over then, and went on since. */
+	if (!run->is_terminal && run->ending.is_known && run->ending.written_ms < since_ms - NEW_MS)
+		return start_at_ending(feed, run);
+	return (struct start){ .kind = START_BEGINNING };
+}
+
 static void
 consider(struct feed *feed, uint32_t slot)
 {
@@ -297,7 +321,7 @@ feeds_update(struct hub *hub, uint32_t slot, bool is_of_bus)
 {
 	struct feed *feed;
 
-	/* Those that a scan has yet to come to, it will. */
+	/* Those that a scan has yet to come to, it will. (One that is not open has come to none.) */
 	TAILQ_FOREACH (feed, &hub->feeds, entry)
 		if (feed->kind->is_of_bus == is_of_bus && slot < feed->scan_next)
 			consider(feed, slot);
@@ -323,9 +347,53 @@ feeds_update_all(struct hub *hub, bool is_of_bus)
 {
 	struct feed *feed;
 
-	TAILQ_FOREACH (feed, &hub->feeds, entry) {
-		if (feed->kind->is_of_bus == is_of_bus)
+	TAILQ_FOREACH (feed, &hub->feeds, entry)
+		if (feed->is_open && feed->kind->is_of_bus == is_of_bus)
 			rescan(feed);
+}
+
+static void
+open_feed(struct feed *feed)
+{
+	feed->is_open = true;
+	feed->made_wall_ms = clock_wall_ms();
+	feed->horizon_ms = feed->made_wall_ms;
+	feed->slots_when_made = registry_count(feed_registry(feed));
+	feed->changes_when_made = registry_changes_now(feed_registry(feed));
+	feed_trail_begin(feed);
+	loop_defer(feed->hub->loop, &feed->scan_task, scan, feed);
+	if (feed_is_ready(feed))
+		feed_client_begin_all(feed);
+}
+
+void
+feeds_open(struct hub *hub)
+{
+	struct feed *feed;
+
+	/* (Looks are counted in the registry of runs, for buses as well.) */
+	if (registry_looks_finished(hub->registry) == 0)
+		return;
+	TAILQ_FOREACH (feed, &hub->feeds, entry)
+		if (!feed->is_open)
+			open_feed(feed);
+}
+
+bool
+feed_is_ready(const struct feed *feed)
+{
+	return feed->is_open && feed->on_trail.is_on_record;
+}
+
+void
+feed_prepare(struct feed *feed)
+{
+	struct feed_member *m = TAILQ_FIRST(&feed->ready), *next;
+
+	for (int i = 0; i < IDLE_MEMBERS_A_TURN && m; i++, m = next) {
+		next = TAILQ_NEXT(m, ready_entry);
+		if (!stream_is_waiting(&m->subscriber.stream))
+			(void)subscriber_find_places(&m->subscriber);
 	}
 }
 
@@ -336,7 +404,9 @@ static struct journal_entry
 entry_of(struct feed_member *m, const struct place *before, struct block *block)
 {
 	struct subscriber *s = &m->subscriber;
-	struct journal_entry entry = { .owner = &m->owner };
+	struct journal_entry entry = { .owner = &m->owner,
+		                       .tick = trail_point(m->feed->hub->trail,
+		                                           &m->feed->on_trail).tick };
 	enum cursor_file file = block->file;
 	const struct place *after = &s->places[file];
 
@@ -371,9 +441,15 @@ feed_block_key(uint64_t number, const struct place *from)
 }
 
 void
-feed_format_prefix(const struct feed *feed, uint64_t number, char ret_text[static FEED_PREFIX_BYTES])
+feed_format_prefix(const struct feed *feed, uint64_t tick, const struct feed_member *member,
+                   char ret_text[static FEED_PREFIX_BYTES])
 {
-	snprintf(ret_text, FEED_PREFIX_BYTES, "f=%08x-%llu", feed->nonce, (unsigned long long)number);
+	struct feed_id id = { .point = trail_point(feed->hub->trail, &feed->on_trail) };
+
+	id.point.tick = tick;
+	id.has_member = member != NULL;
+	id.member = member ? member->number : 0;
+	ret_text[feed_id_format(&id, ret_text)] = '\0';
 }
 
 static void
@@ -400,9 +476,12 @@ ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
 	struct place before[CURSOR_FILES];
 	enum stream_answer answer;
 
-	feed_format_prefix(feed, journal_next_number(&feed->journal), feed->prefix);
+	feed_format_prefix(feed, trail_point(feed->hub->trail, &feed->on_trail).tick, m, feed->prefix);
 	/* Where its first entry begins is to be known before it is given. */
 	if (!subscriber_find_places(&m->subscriber))
+		return STREAM_WAIT;
+	feed_trail_note_begin(m);
+	if (m->is_held)
 		return STREAM_WAIT;
 	/* The generations they name may go while it is asked: held, to be compared. */
 	for (int i = 0; i < CURSOR_FILES; i++) {
@@ -414,6 +493,8 @@ ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
 	/* What was only passed over needs no entry. */
 	if (answer == STREAM_BLOCK && (*ret_block)->length_bytes > 0)
 		note(feed, m, before, *ret_block);
+	if (answer == STREAM_BLOCK && m->subscriber.given == SUBSCRIBER_GAVE_ENTRIES)
+		feed_trail_note_move(m);
 	for (int i = 0; i < CURSOR_FILES; i++)
 		if (before[i].generation)
 			generation_unref(&before[i].generation);
@@ -490,6 +571,7 @@ free_feed(struct feed *feed)
 		next = TAILQ_NEXT(past, entry);
 		free(past);
 	}
+	feed_trail_end(feed);
 	block_cache_purge(&feed->blocks);
 	journal_fini(&feed->journal);
 	audience_fini(&feed->audience);
@@ -530,12 +612,9 @@ feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_
 	feed->kind = request->kind;
 	feed->files = request->files;
 	feed->number = ++hub->feed_number;
-	feed->made_wall_ms = clock_wall_ms();
-	feed->slots_when_made = registry_count(feed_registry(feed));
-	feed->changes_when_made = registry_changes_now(feed_registry(feed));
-	if (getrandom(&feed->nonce, sizeof(feed->nonce), GRND_NONBLOCK) != (ssize_t)sizeof(feed->nonce))
-		feed->nonce = (uint32_t)clock_now_ns();
 	TAILQ_INIT(&feed->members);
+	TAILQ_INIT(&feed->moved);
+	TAILQ_INIT(&feed->held);
 	TAILQ_INIT(&feed->ready);
 	TAILQ_INIT(&feed->kept);
 	TAILQ_INIT(&feed->past_order);
@@ -550,7 +629,7 @@ feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_
 		free_feed(feed);
 		return error;
 	}
-	loop_defer(hub->loop, &feed->scan_task, scan, feed);
+	feeds_open(hub);
 	*ret_feed = feed;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef STREAM_FEED_H
 #define STREAM_FEED_H
 
+#include "model/feed_id.h"
 #include "stream/channel.h"
 #include "stream/stream.h"
 
@@ -25,7 +26,9 @@ struct feed_request {
 	const char *project_id, *task_id;     /* NULL: any */
 	enum feed_from from;
 	uint64_t tail_entries;
-	const char *gap_reason; /* first a gap: the client's id cannot be resumed; NULL: none */
+	/* What the client had, and wins over `from`; NULL: nothing. */
+	const struct feed_id *after;
+	bool is_after_invalid; /* an id came that is none of ours: first a gap */
 };
 
 /* A client of the feed that does this, made if need be. 0 or -errno; returns owned. */
@@ -35,5 +38,8 @@ int feed_subscribe(struct hub *hub, const struct feed_request *request, stream_w
 /* For the hub. A slot of the registry of runs, or of buses, changed; or any may have. */
 void feeds_update(struct hub *hub, uint32_t slot, bool is_of_bus);
 void feeds_update_all(struct hub *hub, bool is_of_bus);
+/* The runs directory may have been looked at for the first time: until then nobody knows which runs
+ * are old. */
+void feeds_open(struct hub *hub);
 
 #endif

@@ -10,7 +10,7 @@
 static bool
 is_at_end(struct feed_client *client)
 {
-	return !client->walk.is_on && !client->waits_for &&
+	return client->has_begun && !client->walk.is_on && !client->waits_for &&
 	       !journal_at(&client->feed->journal, &client->reader);
 }
 
@@ -111,7 +111,7 @@ give_lost(struct feed_client *client, const struct journal_entry *entry, struct 
 	struct event_id id = { .text = prefix };
 	struct buf text = BUF_INIT;
 
-	feed_format_prefix(client->feed, entry->number, prefix);
+	feed_format_prefix(client->feed, entry->tick, member_of(entry), prefix);
 	id.length = strlen(prefix);
 	hub_count_gap(channel->hub, gap.reason);
 	event_put_gap(&text, &id, &run, &gap);
@@ -141,7 +141,7 @@ render(struct feed_client *client, const struct journal_entry *entry, struct blo
 		.is_final = !feed->kind->flushes || entry->ends_finished,
 	};
 
-	feed_format_prefix(feed, entry->number, prefix);
+	feed_format_prefix(feed, entry->tick, member_of(entry), prefix);
 	places[entry->file] = client->inside;
 	feed->hub->blocks_rendered++;
 	return renderer_render(feed->hub->renderer, &job, ret_block);
@@ -211,6 +211,59 @@ give_entry(struct feed_client *client, const struct journal_entry *entry, struct
 	return STREAM_BLOCK;
 }
 
+/* --- beginning -------------------------------------------------------------------------------------------------- */
+
+static void
+begin(struct feed_client *client)
+{
+	client->has_begun = true;
+	client->joined = trail_point(client->feed->hub->trail, &client->feed->on_trail);
+	feed_walk_begin(client);
+}
+
+void
+feed_client_begin_all(struct feed *feed)
+{
+	struct feed_client *client;
+
+	TAILQ_FOREACH (client, &feed->clients, entry)
+		if (!client->has_begun)
+			begin(client);
+	audience_wake(&feed->audience);
+}
+
+/* The client's id is of no use: it is told, and goes on as one that comes for the first time. */
+static void
+give_up_resuming(struct feed_client *client, const char *reason)
+{
+	client->gap_reason = reason;
+	feed_walk_end(client);
+	feed_walk_begin(client);
+}
+
+/* STREAM_BLOCK: it is known where to go on, or that it is not. */
+static enum stream_answer
+find_resume(struct feed_client *client)
+{
+	int error = client->resume ? feed_resume_find(client) : 0;
+
+	switch (-error) {
+	case 0:
+		return STREAM_BLOCK;
+	case EAGAIN:
+		feed_client_wait(client);
+		return STREAM_WAIT;
+	case ENOENT:
+		give_up_resuming(client, "cursor_expired");
+		return STREAM_BLOCK;
+	case EINVAL:
+		give_up_resuming(client, "cursor_invalid");
+		return STREAM_BLOCK;
+	default:
+		return STREAM_END; /* it comes back, and may find it readable */
+	}
+}
+
 /* --- the stream ------------------------------------------------------------------------------------------------- */
 
 static enum stream_answer
@@ -234,6 +287,14 @@ next(struct stream *stream, struct block **ret_block)
 	enum stream_answer answer;
 
 	stop_waiting(client);
+	if (!client->has_begun) {
+		feed_prepare(feed);
+		feed_client_wait(client);
+		return STREAM_WAIT;
+	}
+	answer = find_resume(client);
+	if (answer != STREAM_BLOCK)
+		return answer;
 	if (client->gap_reason) {
 		const char *reason = client->gap_reason;
 
@@ -351,8 +412,19 @@ feed_subscribe(struct hub *hub, const struct feed_request *request, stream_wake_
 	client->feed->client_count++;
 	journal_join(&client->feed->journal, &client->reader);
 	client->joined_at = journal_next_number(&client->feed->journal);
-	client->gap_reason = request->gap_reason;
-	feed_walk_begin(client, request);
+	client->from = request->from;
+	client->tail_entries = request->tail_entries;
+	if (request->is_after_invalid)
+		client->gap_reason = "cursor_invalid";
+	if (request->after) {
+		client->resume = feed_resume_new(request->after, client);
+		if (!client->resume) {
+			free_client(&client->stream);
+			return -ENOMEM;
+		}
+	}
+	if (feed_is_ready(client->feed))
+		begin(client);
 	*ret_stream = &client->stream;
 	return 0;
 }

@@ -7,14 +7,21 @@
 #include "stream/feed.h"
 #include "stream/journal.h"
 #include "stream/subscriber.h"
+#include "stream/trail.h"
+#include "stream/trail_reader.h"
 
-enum { FEED_PREFIX_BYTES = 40 };
+enum { FEED_PREFIX_BYTES = FEED_ID_BYTES + 1 };
 
 /* A run (or bus) in the feed. It lives for as long as the journal names it; so its files do. */
 struct feed_member {
 	struct journal_owner owner;
 	struct feed *feed;
 	uint32_t slot;
+	uint32_t number;     /* in the feed: never given twice */
+	bool is_on_trail;    /* where it began was noted */
+	bool is_held;        /* and what it has is given once that is on record */
+	uint64_t begin_tick; /* which says so */
+	bool has_moved;      /* since the last tick */
 	bool is_in;          /* among the members; not when it is over */
 	bool is_kept;        /* over, but walks may have to know where the journal has it */
 	bool is_ready;       /* may have something to give */
@@ -24,6 +31,7 @@ struct feed_member {
 	bool is_hashed;
 	TAILQ_ENTRY(feed_member) entry;
 	TAILQ_ENTRY(feed_member) ready_entry;
+	TAILQ_ENTRY(feed_member) moved_entry, held_entry;
 };
 
 /* Where a member was when its run ended, should it go on. */
@@ -31,6 +39,7 @@ struct feed_past {
 	uint32_t slot;
 	char run_id[REGISTRY_NAME_BYTES + 1];
 	uint32_t version; /* of the slot then: another one, and it may have gone on and ended again */
+	int64_t over_ms;  /* when that was, since the epoch */
 	struct cursor cursor;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(feed_past) entry;
@@ -42,7 +51,7 @@ struct feed {
 	unsigned files;
 	char *project_id, *task_id; /* NULL: any */
 	uint32_t number;
-	uint32_t nonce;             /* so that ids are not those of an earlier feed */
+	bool is_open;               /* the runs that are there are known, so that others are new */
 	int64_t made_wall_ms;
 	uint32_t slots_when_made;
 	uint64_t changes_when_made; /* of the registry */
@@ -66,6 +75,13 @@ struct feed {
 	struct block_table blocks;   /* rendered extents */
 	char prefix[FEED_PREFIX_BYTES];
 
+	struct trail_subject on_trail;
+	uint32_t member_number;      /* of the last one */
+	int64_t horizon_ms;          /* as in trail_feed */
+	TAILQ_HEAD(, feed_member) moved, held;
+	struct loop_timer held_timer;
+	struct buf noted;            /* records for the next tick */
+
 	uint64_t unread_bytes;      /* of ready members, as of unread_ms */
 	int64_t unread_ms;
 
@@ -85,8 +101,19 @@ struct feed_walk {
 	struct stream *stream;      /* of the slot at hand; owned, or NULL */
 	bool is_stream_over;        /* but whether the slot is, has to be seen */
 	struct place until[CURSOR_FILES]; /* where the journal takes over */
-	bool has_until;
 	char prefix[FEED_PREFIX_BYTES];
+};
+
+/* Where a client that comes back goes on: what is known of its id. */
+struct feed_resume {
+	struct feed_id id;
+	bool is_known;              /* the trail was read */
+	bool has_left;              /* slots before id.slot are where `left` says */
+	struct trail_view *left;    /* owned; or NULL */
+	struct trail_view *base;    /* owned; NULL: the others from the beginning */
+	struct trail_waiter waiter;
+	struct buf statuses;        /* of runs of which there is nothing else to say */
+	const struct trail_place *gone; /* next to be looked for, when all slots were walked; borrowed */
 };
 
 struct feed_client {
@@ -95,6 +122,11 @@ struct feed_client {
 	TAILQ_ENTRY(feed_client) entry;
 	struct journal_reader reader;
 	uint64_t joined_at;  /* journal number */
+	bool has_begun;      /* the feed was open, and on its trail */
+	struct feed_point joined; /* tick: what it says is at most where the journal took over */
+	enum feed_from from;
+	uint64_t tail_entries;
+	struct feed_resume *resume; /* owned, or NULL */
 	struct place inside; /* of the extent at its place; generation NULL: not begun */
 	/* The source that it waits for, to read from; NULL: none. */
 	struct source *waits_for;
@@ -108,24 +140,69 @@ struct feed_client {
 
 /* Gives one block, if any member has one, and notes it. As stream_next(), without an end. */
 enum stream_answer feed_advance(struct feed *feed, struct block **ret_block);
+/* Where a run begins of which nothing before that time is wanted, if that can be told. */
+struct start feed_start_when_new(const struct feed *feed, const struct registry_run *run, int64_t since_ms);
 bool feed_wants(const struct feed *feed, const struct registry_run *run);
 const struct registry *feed_registry(const struct feed *feed);
 struct channel_request feed_channel_request(const struct feed *feed, const struct registry_run *run,
-                                            uint32_t feed_number);
+                                            uint64_t ids);
 int feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_feed);
 /* Frees it if it has no clients. */
 void feed_release(struct feed *feed);
 /* Of a rendered piece of an extent, in the cache. */
 struct block_key feed_block_key(uint64_t number, const struct place *from);
-/* What ids begin with. */
-void feed_format_prefix(const struct feed *feed, uint64_t number, char ret_text[static FEED_PREFIX_BYTES]);
+/* What ids begin with, NUL-terminated. member: whose event it is, or NULL. */
+void feed_format_prefix(const struct feed *feed, uint64_t tick, const struct feed_member *member,
+                        char ret_text[static FEED_PREFIX_BYTES]);
+/* Open, and on its trail: clients may be given something. */
+bool feed_is_ready(const struct feed *feed);
+/* Until it is, members find their places all the same: "now" is when the client came. */
+void feed_prepare(struct feed *feed);
 /* A walk of content is over: what was kept for it may go. */
 void feed_walk_over(struct feed *feed);
 /* A run that ended was read to its end: should it go on, it does there. */
 void feed_remember_past(struct feed *feed, uint32_t slot, const struct subscriber *s);
+/* It may have something to give. */
+void feed_member_is_ready(struct feed_member *m);
 struct feed_member *feed_member_at(const struct feed *feed, uint32_t slot); /* or NULL */
 
+/* --- feed_trail.c: what the trail is told of a feed --- */
+
+void feed_trail_begin(struct feed *feed);
+void feed_trail_end(struct feed *feed);
+/* It was found where it begins. */
+void feed_trail_note_begin(struct feed_member *m);
+/* It was given something. */
+void feed_trail_note_move(struct feed_member *m);
+/* It leaves the feed. */
+void feed_trail_forget_member(struct feed_member *m);
+/* A run was read to its end. */
+void feed_trail_note_over(struct feed *feed, const struct feed_past *past);
+/* What the feed is of has changed. */
+void feed_trail_note_feed(struct feed *feed);
+enum trail_kind feed_trail_kind(const struct feed *feed);
+
+/* --- feed_resume.c: where a client that comes back goes on --- */
+
+/* Copies the id. NULL without memory. */
+struct feed_resume *feed_resume_new(const struct feed_id *id, struct feed_client *client);
+/* Takes NULL; sets the pointer to NULL. */
+void feed_resume_free(struct feed_resume **resume, struct hub *hub);
+/* Reads the trail. 0; -EAGAIN: the client is woken; -ENOENT: too old; -EINVAL: of another stream; other
+ * -errno. */
+int feed_resume_find(struct feed_client *client);
+/* Where a run begins for it. False: there is nothing of it to be given. */
+bool feed_resume_start(const struct feed_client *client, const struct registry_run *run,
+                       struct start *ret_start);
+/* The walk's own id, for its slot. */
+void feed_resume_describe(const struct feed_client *client, struct feed_id *id);
+/* What became of runs that were there then and are no more. STREAM_BLOCK, or STREAM_END: that is all. */
+enum stream_answer feed_resume_next_gone(struct feed_client *client, struct block **ret_block);
+
 /* --- feed_client.c --- */
+
+/* The feed is ready: those who wait begin. */
+void feed_client_begin_all(struct feed *feed);
 
 /* A member is over: who was to come to it next goes on behind it. */
 void feed_client_forget_member(struct feed *feed, const struct feed_member *member);
@@ -134,7 +211,7 @@ void feed_client_wait(struct feed_client *client);
 
 /* --- feed_walk.c --- */
 
-void feed_walk_begin(struct feed_client *client, const struct feed_request *request);
+void feed_walk_begin(struct feed_client *client);
 /* STREAM_END: it is over. */
 enum stream_answer feed_walk_next(struct feed_client *client, struct block **ret_block);
 void feed_walk_end(struct feed_client *client);

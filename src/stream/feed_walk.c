@@ -1,5 +1,4 @@
 /* What a client of a feed gets first: what is said of the runs that are in it, or what they hold. */
-#include <stdio.h>
 #include <string.h>
 
 #include "stream/feed_state.h"
@@ -9,26 +8,29 @@ enum {
 	SLOTS_A_TURN = 1024,           /* that are not of the feed */
 	/* Blocks by which members are made to find their places, which nobody takes at once. */
 	ADVANCES_A_TURN = 16,
-	/* Channels of content are not those of the members, whose ids are other ones. */
-	CONTENT_FEED = 1U << 31,
 };
 
+/* Channels of content are not those of the members, whose ids are other ones: a bit that no number of a
+ * feed has. */
+#define CONTENT_IDS (UINT64_C(1) << 63)
+
 void
-feed_walk_begin(struct feed_client *client, const struct feed_request *request)
+feed_walk_begin(struct feed_client *client)
 {
 	struct feed *feed = client->feed;
 	struct feed_walk *walk = &client->walk;
 
 	walk->is_on = true;
-	walk->is_of_statuses = request->from == FEED_FROM_NOW;
+	walk->is_of_statuses = !client->resume && client->from == FEED_FROM_NOW;
 	if (walk->is_of_statuses) {
 		walk->member = TAILQ_FIRST(&feed->members);
 		return;
 	}
 	feed->walks++;
 	walk->slots = registry_count(feed_registry(feed));
-	walk->start.kind = request->from == FEED_FROM_TAIL ? START_TAIL : START_BEGINNING;
-	walk->start.tail_lines = request->tail_entries;
+	walk->slot = 0;
+	walk->start.kind = client->from == FEED_FROM_TAIL ? START_TAIL : START_BEGINNING;
+	walk->start.tail_lines = client->tail_entries;
 }
 
 /* --- statuses ----------------------------------------------------------------------------------------- */
@@ -42,7 +44,7 @@ next_statuses(struct feed_client *client, struct block **ret_block)
 	struct event_id id = { .text = prefix };
 	struct buf text = BUF_INIT;
 
-	feed_format_prefix(feed, client->joined_at, prefix);
+	feed_format_prefix(feed, client->joined.tick, NULL, prefix);
 	id.length = strlen(prefix);
 	for (; walk->member && text.length_bytes < STATUS_TEXT_BYTES;
 	     walk->member = TAILQ_NEXT(walk->member, entry)) {
@@ -59,6 +61,33 @@ next_statuses(struct feed_client *client, struct block **ret_block)
 }
 
 /* --- content -------------------------------------------------------------------------------------------- */
+
+/* What ids begin with while a slot is gone through. */
+static void
+format_prefix(const struct feed_client *client, uint32_t slot, char ret_text[static FEED_PREFIX_BYTES])
+{
+	struct feed_id id = { .point = client->joined, .is_walk = true, .slot = slot,
+		              .registry = registry_epoch(feed_registry(client->feed)) };
+
+	if (client->resume) {
+		feed_resume_describe(client, &id);
+	} else {
+		id.begins = client->from == FEED_FROM_START;
+		id.tail_entries = client->tail_entries;
+		id.base = client->joined;
+	}
+	ret_text[feed_id_format(&id, ret_text)] = '\0';
+}
+
+/* Whose channels can be shared: of those whose ids are the same. */
+static uint64_t
+ids_of_walk(const struct feed_client *client)
+{
+	char prefix[FEED_PREFIX_BYTES];
+
+	format_prefix(client, 0, prefix);
+	return CONTENT_IDS | XXH3_64bits(prefix, strlen(prefix));
+}
 
 static void
 forget_until(struct feed_walk *walk)
@@ -85,6 +114,7 @@ close_slot(struct feed_client *client)
 void
 feed_walk_end(struct feed_client *client)
 {
+	feed_resume_free(&client->resume, client->feed->hub);
 	if (!client->walk.is_on)
 		return;
 	stream_free(&client->walk.stream);
@@ -122,6 +152,54 @@ find_until(struct feed_client *client, const struct feed_member *m)
 	return is_any;
 }
 
+/* A client that comes back has all that lies before where the journal takes over. */
+static bool
+is_there_already(const struct feed_client *client, const struct start *start)
+{
+	struct cursor until = { 0 };
+
+	if (start->kind != START_CURSOR || start->tail_lines > 0)
+		return false;
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		const struct cursor_mark *mark = &start->cursor.files[i].mark;
+		struct cursor_mark *there = &until.files[i].mark;
+
+		if (!(client->feed->files & 1U << i))
+			continue;
+		place_to_cursor(&client->walk.until[i], (enum cursor_file)i, &until);
+		if (start->cursor.files[i].has_mark != until.files[i].has_mark ||
+		    mark->offset != there->offset || mark->is_finished != there->is_finished ||
+		    mark->identity != there->identity || mark->fingerprint != there->fingerprint)
+			return false;
+	}
+	return true;
+}
+
+/* What is said at connecting of a run of which nothing else is. */
+static void
+note_status(struct feed_client *client, const struct feed_member *m)
+{
+	const struct stream_kind *kind = client->feed->kind;
+	char prefix[FEED_PREFIX_BYTES];
+	struct event_id id = { .text = prefix };
+
+	if (!client->resume || !kind->put_status || m->told_at == 0 || m->told_at >= client->joined_at)
+		return;
+	format_prefix(client, m->slot, prefix);
+	id.length = strlen(prefix);
+	kind->put_status(&client->resume->statuses, &id, m->subscriber.channel);
+}
+
+/* Where the run at hand begins for this client. False: it is given nothing of it. */
+static bool
+find_start(const struct feed_client *client, const struct registry_run *run, struct start *ret_start)
+{
+	if (client->resume)
+		return feed_resume_start(client, run, ret_start);
+	*ret_start = client->walk.start;
+	return true;
+}
+
 /* Whether it is known which run of a slot is a member, and where that began. */
 static bool
 is_settled(const struct feed *feed, uint32_t slot)
@@ -142,18 +220,27 @@ open_slot(struct feed_client *client)
 	struct channel_request request;
 	struct registry_run run;
 	struct subscriber *s;
+	struct start start;
+	bool is_wanted;
 
 	if (!is_settled(feed, walk->slot))
 		return STREAM_WAIT;
 	if (registry_at(feed_registry(feed), walk->slot, &run) < 0 || run.is_deleted ||
 	    !feed_wants(feed, &run))
 		return STREAM_END;
+	is_wanted = find_start(client, &run, &start);
 	if (m && !find_until(client, m) && m->told_at >= client->joined_at) {
 		forget_until(walk); /* all of it is in the journal */
 		return STREAM_END;
 	}
-	request = feed_channel_request(feed, &run, CONTENT_FEED | feed->number);
-	if (subscriber_new(feed->hub, &request, &walk->start, content_woken, client, &walk->stream) < 0) {
+	if (!is_wanted || (m && is_there_already(client, &start))) {
+		if (m)
+			note_status(client, m);
+		forget_until(walk);
+		return STREAM_END;
+	}
+	request = feed_channel_request(feed, &run, ids_of_walk(client));
+	if (subscriber_new(feed->hub, &request, &start, content_woken, client, &walk->stream) < 0) {
 		forget_until(walk);
 		return STREAM_END;
 	}
@@ -161,7 +248,7 @@ open_slot(struct feed_client *client)
 	if (m)
 		subscriber_read_until(s, walk->until);
 	s->stops_at_end = !m;
-	snprintf(walk->prefix, sizeof(walk->prefix), "f=%08x-r%u", feed->nonce, walk->slot);
+	format_prefix(client, walk->slot, walk->prefix);
 	return STREAM_BLOCK;
 }
 
@@ -188,6 +275,13 @@ go_on_until(struct feed_client *client)
 }
 
 static enum stream_answer
+give_statuses(struct feed_client *client, struct block **ret_block)
+{
+	*ret_block = block_take(&client->resume->statuses);
+	return *ret_block ? STREAM_BLOCK : STREAM_END;
+}
+
+static enum stream_answer
 next_content(struct feed_client *client, struct block **ret_block)
 {
 	struct feed_walk *walk = &client->walk;
@@ -195,6 +289,10 @@ next_content(struct feed_client *client, struct block **ret_block)
 	for (int i = 0; i < SLOTS_A_TURN && walk->slot < walk->slots; i++) {
 		enum stream_answer answer = walk->stream ? STREAM_BLOCK : open_slot(client);
 
+		/* Before what comes from another run: its ids say that this one was passed. */
+		if (client->resume && client->resume->statuses.length_bytes > 0 &&
+		    (walk->stream || client->resume->statuses.length_bytes >= STATUS_TEXT_BYTES))
+			return give_statuses(client, ret_block);
 		if (answer == STREAM_BLOCK && !walk->is_stream_over) {
 			if (stream_is_waiting(walk->stream))
 				return STREAM_WAIT;
@@ -211,7 +309,11 @@ next_content(struct feed_client *client, struct block **ret_block)
 		if (answer == STREAM_END)
 			close_slot(client);
 	}
-	return walk->slot < walk->slots ? STREAM_WAIT : STREAM_END;
+	if (walk->slot < walk->slots)
+		return STREAM_WAIT;
+	if (client->resume && client->resume->statuses.length_bytes > 0)
+		return give_statuses(client, ret_block);
+	return client->resume ? feed_resume_next_gone(client, ret_block) : STREAM_END;
 }
 
 enum stream_answer

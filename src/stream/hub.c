@@ -7,6 +7,8 @@
 #include "base/must.h"
 #include "stream/channel.h"
 #include "stream/feed.h"
+#include "stream/trail.h"
+#include "stream/trail_reader.h"
 
 static void
 keep_generation(struct generation *generation)
@@ -56,7 +58,9 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 	hub->nothing.current = &hub->nothing_generation;
 	hub->nothing_generation.source = &hub->nothing;
 	hub->nothing_generation.references = 1;
-	error = renderer_new(&hub->renderer);
+	error = hub_keep_trail(hub, -1);
+	if (!error)
+		error = renderer_new(&hub->renderer);
 	if (!error)
 		error = followers_new(loop, offload, settings, runs_dir_fd, &hub->followers);
 	if (error) {
@@ -64,6 +68,25 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 		return error;
 	}
 	*ret_hub = hub;
+	return 0;
+}
+
+int
+hub_keep_trail(struct hub *hub, int state_dir_fd)
+{
+	struct trail *trail = trail_new(hub->loop, hub->offload, state_dir_fd);
+	struct trail_reader *reader = trail_reader_new(hub->offload, state_dir_fd);
+
+	if (!trail || !reader) {
+		trail_free(&trail);
+		trail_reader_free(&reader);
+		return -ENOMEM;
+	}
+	must(TAILQ_EMPTY(&hub->feeds));
+	trail_free(&hub->trail);
+	trail_reader_free(&hub->trail_reader);
+	hub->trail = trail;
+	hub->trail_reader = reader;
 	return 0;
 }
 
@@ -81,6 +104,8 @@ hub_free(struct hub **hub)
 	must(!(*hub)->channels && TAILQ_EMPTY(&(*hub)->subscriptions) && TAILQ_EMPTY(&(*hub)->feeds));
 	for (int i = 0; i < HUB_ANNOUNCEMENTS; i++)
 		block_unref(&(*hub)->announcements[i].block);
+	trail_free(&(*hub)->trail);
+	trail_reader_free(&(*hub)->trail_reader);
 	followers_free(&(*hub)->followers);
 	renderer_free(&(*hub)->renderer);
 	free(*hub);
@@ -241,4 +266,5 @@ hub_registry_changed(struct hub *hub)
 {
 	take_changes(hub, hub->registry, &hub->registry_cursor, false);
 	take_changes(hub, hub->buses, &hub->buses_cursor, true);
+	feeds_open(hub);
 }

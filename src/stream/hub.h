@@ -20,6 +20,8 @@ struct channel_key;
 struct channel_slot;
 struct feed;
 struct subscription;
+struct trail;
+struct trail_reader;
 
 enum { HUB_ANNOUNCEMENTS = 16 };
 
@@ -46,6 +48,8 @@ struct hub {
 	size_t channel_count;
 	TAILQ_HEAD(, feed) feeds;
 	uint32_t feed_number;        /* of the last one made */
+	struct trail *trail;         /* of all feeds */
+	struct trail_reader *trail_reader;
 	TAILQ_HEAD(, subscription) subscriptions;
 	struct announcement announcements[HUB_ANNOUNCEMENTS]; /* a ring */
 	uint64_t announcement_count; /* ever made */
@@ -74,6 +78,11 @@ void hub_count_with(struct hub *hub, hub_count_fn *fn, void *arg);
 
 /* How many descriptors its files take, or will when all that is followed is there. */
 size_t hub_descriptors(const struct hub *hub);
+/*
+ * Has streams of many runs be resumed from their ids, by what is kept in the state directory (borrowed).
+ * Before anybody subscribes. 0 or -ENOMEM. Without it their ids are of no use.
+ */
+int hub_keep_trail(struct hub *hub, int state_dir_fd);
 
 /* Has discovery asked, by its bell, where what the registry says may be of before. Borrows. */
 void hub_ask_discovery(struct hub *hub, int bell_fd);

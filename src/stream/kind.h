@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/num.h"
 #include "model/event.h"
+#include "model/feed_id.h"
 #include "stream/start.h"
 
 struct channel;
@@ -24,7 +26,8 @@ struct status_goal {
 	uint64_t bytes;
 };
 
-enum { STREAM_ID_BYTES = 192 }; /* longest id that a kind makes */
+/* Longest id that a kind makes. */
+enum { STREAM_ID_BYTES = FEED_ID_BYTES + 3 + CURSOR_MARK_TEXT_BYTES + 3 + NUM_U64_BYTES };
 
 /* What an id of a kind is made of. */
 struct stream_id {
@@ -86,7 +89,8 @@ extern const struct stream_kind stream_kind_events, stream_kind_events_of_many;
 /* A message bus; in a stream of many. */
 extern const struct stream_kind stream_kind_messages, stream_kind_messages_of_many;
 
-/* The opaque id of streams of many runs: the prefix, and the mark of the entry if it is of one. */
+/* The opaque id of streams of many runs (model/feed_id.h): the prefix, and the place of the entry if it
+ * is of one. */
 size_t stream_kind_format_id_of_many(const struct stream_id *id, char ret_text[static STREAM_ID_BYTES]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "model/feed_id.h"
 #include "model/json_text.h"
 #include "stream/channel.h"
 #include "stream/fragment.h"
@@ -25,7 +26,7 @@ format_id(const struct stream_id *id, char ret_text[static STREAM_ID_BYTES])
 
 /* What of an event stays the same while one file's lines go by. */
 struct id_parts {
-	char before[96], between[64], after[64];
+	char before[FEED_ID_BYTES + 8], between[64], after[64];
 	size_t before_length, between_length, after_length;
 	char timestamps[2][CLOCK_RFC3339_BYTES]; /* of what was there before, of what came since */
 };
@@ -54,7 +55,9 @@ prepare_id(struct id_parts *id, const struct pass *pass)
 		char *to = PUT_LITERAL(id->before, "id: ");
 
 		id->before_length = (size_t)(put(to, job->id_prefix, strlen(job->id_prefix)) - id->before);
-		id->between_length = (size_t)(PUT_LITERAL(id->between, ";p=") - id->between);
+		to = job->file == CURSOR_STDOUT ? PUT_LITERAL(id->between, ";o=")
+		                                : PUT_LITERAL(id->between, ";r=");
+		id->between_length = (size_t)(to - id->between);
 		id->after_length = 0;
 		return;
 	}

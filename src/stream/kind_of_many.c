@@ -1,3 +1,4 @@
+/* What kinds of streams of many runs share. */
 #include <string.h>
 
 #include "stream/kind.h"
@@ -12,7 +13,10 @@ stream_kind_format_id_of_many(const struct stream_id *id, char ret_text[static S
 	if (!id->is_of_entry)
 		return length;
 	place_to_cursor(&id->places[id->file], id->file, &cursor);
-	memcpy(ret_text + length, ";p=", 3);
+	memcpy(ret_text + length, id->file == CURSOR_STDOUT ? ";o=" : ";r=", 3);
 	cursor_format_mark(&cursor.files[id->file].mark, ret_text + length + 3);
-	return length + 3 + CURSOR_MARK_TEXT_BYTES;
+	length += 3 + CURSOR_MARK_TEXT_BYTES;
+	/* An entry's number, and an id that is made of one, are counted from there. */
+	memcpy(ret_text + length, ";l=", 3);
+	return length + 3 + num_format_u64(cursor.files[id->file].lines, ret_text + length + 3);
 }

@@ -47,6 +47,28 @@ begin_behind_id(const char *id, struct generation *g, struct offload *offload,
 	return error ? error : start_at(g, behind.offset, behind.lines, ret_place);
 }
 
+/* From a place back by some entries. */
+static int
+go_back(uint64_t entries, struct offload *offload, struct place *place)
+{
+	struct generation *g = place->generation;
+	struct message_position position;
+	struct place before;
+	int error;
+
+	if (entries == 0)
+		return 0;
+	error = message_index_reach(offload, g, place->offset);
+	if (!error)
+		error = message_index_tail(g, place->offset, entries, &position);
+	if (!error)
+		error = start_at(g, position.offset, position.lines, &before);
+	place_fini(place);
+	if (!error)
+		*place = before;
+	return error;
+}
+
 /* Behind the mark; where that does not hold, behind the entry itself; where that is not there, with
  * a gap at the last ones. */
 static int
@@ -60,6 +82,8 @@ begin_at_cursor(const struct start *start, struct source *source, struct offload
 		gap.reason = NULL;
 		error = start_at_mark(&start->cursor.files[0].mark, start->cursor.files[0].lines, source,
 		                      progress, ret_place, &gap);
+		if (!error && !gap.reason)
+			error = go_back(start->tail_lines, offload, ret_place);
 		if (error || !gap.reason)
 			return error;
 		place_fini(ret_place);

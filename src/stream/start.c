@@ -125,7 +125,9 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
               const struct start_progress *progress, struct place *ret_place,
               struct event_gap *ret_gap)
 {
-	struct generation *g = source->current;
+	/* Who is to begin in a generation that was left behind may be in it. */
+	struct generation *g = progress->in && progress->in->identity == mark->identity ? progress->in
+	                                                                                : source->current;
 	const char *reason = "replaced";
 	int error = 0;
 
@@ -165,6 +167,28 @@ begin_at_offset(uint64_t offset, struct source *source, const struct start_progr
 		return -EAGAIN;
 	*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true, .from = offset };
 	return start_at(g, 0, 0, ret_place);
+}
+
+/* From a place, if it has no gap before it, back by some lines. */
+static int
+go_back(uint64_t lines_back, struct offload *offload, const struct event_gap *gap, struct place *place)
+{
+	struct generation *g = place->generation;
+	struct place before;
+	uint64_t lines;
+	int error;
+
+	if (lines_back == 0 || gap->reason)
+		return 0;
+	error = indexer_reach(offload, g, place->offset);
+	if (!error)
+		error = indexer_lines_before(g, place->offset, &lines);
+	if (!error)
+		error = begin_behind_lines(g, lines > lines_back ? lines - lines_back : 0, &before);
+	place_fini(place);
+	if (!error)
+		*place = before;
+	return error;
 }
 
 /* What has grown since it was noted: the current file, or the one that it was then, which lies beside
@@ -241,6 +265,8 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		else
 			error = begin_at_lines(start->cursor.files[file].lines, start->cursor.is_number, g,
 			                       offload, progress, ret_place, &gap);
+		if (!error)
+			error = go_back(start->tail_lines, offload, &gap, ret_place);
 		break;
 	}
 	if (error)

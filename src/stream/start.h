@@ -21,7 +21,7 @@ enum start_kind {
 
 struct start {
 	enum start_kind kind;
-	uint64_t tail_lines;
+	uint64_t tail_lines; /* with START_CURSOR: so many before it, of what is there */
 	struct cursor cursor;
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */

@@ -319,12 +319,47 @@ subscriber_read_until(struct subscriber *s, const struct place until[static CURS
 	}
 }
 
+/* Whether a generation leads to another one, or to one of the same file. */
+static bool
+leads_to(const struct generation *from, const struct generation *to, bool by_identity)
+{
+	for (const struct generation *g = from->next; g; g = g->next)
+		if (g == to || (by_identity && g->identity == to->identity))
+			return true;
+	return false;
+}
+
+/* The same content: one file may have been opened twice, if it was rotated away; but what follows a
+ * truncation is in the same file as well. */
+static bool
+is_in_the_same(const struct generation *g, const struct generation *until)
+{
+	return g == until || (g->identity == until->identity && !leads_to(g, until, false) &&
+	                      !leads_to(until, g, false));
+}
+
 /* One file was read so far; or it cannot be any more, and that was told. */
 static bool
 is_past(const struct subscriber *s, int file)
 {
-	return s->until && (s->places[file].generation != s->until[file].generation ||
-	                    s->places[file].offset >= s->until[file].offset);
+	const struct generation *g = s->places[file].generation, *until;
+
+	if (!s->until)
+		return false;
+	until = s->until[file].generation;
+	if (is_in_the_same(g, until))
+		return s->places[file].offset >= s->until[file].offset;
+	return !leads_to(g, until, true);
+}
+
+static uint64_t
+limit_of(const struct subscriber *s, int file)
+{
+	if (is_past(s, file))
+		return 0;
+	return is_in_the_same(s->places[file].generation, s->until[file].generation)
+	               ? s->until[file].offset
+	               : CHANNEL_NO_LIMIT;
 }
 
 static bool
@@ -341,7 +376,7 @@ static const uint64_t *
 limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
 {
 	for (int i = 0; s->until && i < CURSOR_FILES; i++)
-		limits[i] = is_past(s, i) ? 0 : s->until[i].offset;
+		limits[i] = limit_of(s, i);
 	return s->until ? limits : NULL;
 }
 
@@ -459,12 +494,12 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	bool owes = false;
 	int error;
 
+	if (advance(s, &gap))
+		return give_gap(s, &gap, ret_block);
 	if (is_read_until(s)) {
 		s->is_over = true;
 		return STREAM_END;
 	}
-	if (advance(s, &gap))
-		return give_gap(s, &gap, ret_block);
 	error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
 	/* Content found to be other than it was is lost by now. */
 	if (error == -ESTALE && advance(s, &gap))

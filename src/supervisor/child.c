@@ -47,6 +47,7 @@ close_others(const struct child_plan *plan)
 
 	keep(&kept, plan->lock_fd);
 	keep(&kept, instance->runs_dir_fd);
+	keep(&kept, instance->state_dir_fd);
 	keep(&kept, instance->registry_fd);
 	keep(&kept, instance->buses_fd);
 	keep(&kept, instance->board_fd);

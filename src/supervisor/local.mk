@@ -17,6 +17,7 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/sandbox.c src/supervisor/sandbox.h \
 	src/supervisor/segments.c src/supervisor/segments.h \
 	src/supervisor/sockets.c src/supervisor/sockets.h \
+	src/supervisor/state_dir.c src/supervisor/state_dir.h \
 	src/supervisor/status.c src/supervisor/status.h \
 	src/supervisor/supervisor.c src/supervisor/supervisor.h \
 	src/supervisor/watchdog.c src/supervisor/watchdog.h

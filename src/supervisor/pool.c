@@ -42,6 +42,7 @@ start(struct pool *pool, struct child *child)
 	for (uint32_t i = 0; i < INSTANCE_WORKERS_MAX; i++)
 		instance.listen_fds[i] = -1;
 	instance.runs_dir_fd = find_runs_dir(pool);
+	instance.state_dir_fd = pool->parts.state_dir_fd;
 	plan.main = pool->parts.discovery_main;
 	if (child->process > 0) {
 		plan.main = pool->parts.worker_main;
@@ -58,6 +59,7 @@ start(struct pool *pool, struct child *child)
 		.records = *instance.settings.recording.allow_from != '\0',
 		.runs_dir = instance.settings.storage.runs_dir,
 		.runs_dir_fd = instance.runs_dir_fd,
+		.state_dir_fd = instance.state_dir_fd,
 	};
 	if (instance.settings.server.sandbox)
 		plan.sandbox = &sandbox;

@@ -28,7 +28,7 @@ struct pool_parts {
 	const struct segments *segments;
 	const struct sockets *sockets;
 	const struct privileges *privileges;
-	int lock_fd;
+	int lock_fd, state_dir_fd;
 	child_main_fn *discovery_main, *worker_main;
 	pool_down_fn *down; /* called once when all have ended after pool_stop() */
 	pool_child_up_fn *child_up; /* a child was heard of for the first time; or NULL */

@@ -72,6 +72,12 @@ static const char *const recorders[] = {
 	NULL,
 };
 
+/* In the state directory: what is too old, or too much, is taken away. */
+static const char *const keepers[] = {
+	"ftruncate", "ftruncate64", "unlinkat", "utimensat", "utimensat_time64",
+	NULL,
+};
+
 bool
 sandbox_is_built(void)
 {
@@ -125,6 +131,7 @@ confine_files(const struct sandbox *sandbox)
 		.folders = { sandbox->runs_dir_fd, -1, -1, -1 },
 		.reads_all = (real >= 0 && is_root(real)) || named < 0 || is_root(named),
 		.writes = sandbox->records,
+		.writable_folder = sandbox->state_dir_fd,
 	};
 	if (real >= 0 && !is_root(real))
 		landlock.folders[1] = real;
@@ -140,7 +147,7 @@ int
 sandbox_enter(const struct sandbox *sandbox, struct sandbox_state *ret_state)
 {
 	const char *const *lists[4] = { everybodys };
-	struct syscall_filter filter = { .lists = lists };
+	struct syscall_filter filter = { .lists = lists, .writable_dir_fd = -1 };
 	struct sandbox_state state = { .has_filter = false };
 	bool writes = sandbox->role == SANDBOX_WORKER && sandbox->records;
 	size_t count = 1;
@@ -150,8 +157,11 @@ sandbox_enter(const struct sandbox *sandbox, struct sandbox_state *ret_state)
 		return error;
 	state.has_landlock = !error;
 	filter.opens_for_reading = !writes && !state.has_landlock;
+	filter.writable_dir_fd = writes ? -1 : sandbox->state_dir_fd;
 	if (sandbox->role == SANDBOX_WORKER)
 		lists[count++] = workers;
+	else if (sandbox->state_dir_fd >= 0)
+		lists[count++] = keepers;
 	if (writes)
 		lists[count++] = recorders;
 	error = IS_BUILT ? syscall_filter_apply(&filter) : -ENOSYS;

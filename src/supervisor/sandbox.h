@@ -7,6 +7,9 @@
  * not at that directory itself: it may be made anew or mounted while we run, and a rule holds for
  * the one that there was. Where it lies in the root, reading is not limited.
  *
+ * What is written in the state directory is kept apart: there both may write. Without Landlock the filter
+ * cannot see where in the end: it is left to the user's rights, then.
+ *
  * Not in builds with sanitizers or for coverage: those make calls of their own.
  */
 #ifndef SUPERVISOR_SANDBOX_H
@@ -21,6 +24,7 @@ struct sandbox {
 	bool records;         /* runs are recorded: a worker may write */
 	const char *runs_dir; /* borrowed: its path, as configured */
 	int runs_dir_fd;      /* borrowed; -1: it is missing */
+	int state_dir_fd;     /* borrowed: what lies in it may be written; -1: there is none */
 };
 
 /* What has come to be. */

@@ -30,6 +30,7 @@
 #include "supervisor/runtime_dir.h"
 #include "supervisor/segments.h"
 #include "supervisor/sockets.h"
+#include "supervisor/state_dir.h"
 #include "supervisor/status.h"
 #include "supervisor/watchdog.h"
 #include "worker/worker.h"
@@ -40,7 +41,7 @@ struct supervisor {
 	struct conf_sources sources;
 	struct settings settings; /* as of now */
 	struct privileges privileges;
-	int lock_fd;
+	int lock_fd, state_dir_fd;
 	int control_fd; /* a service manager's, or -1 */
 	int64_t started_ms;
 	struct loop *loop;
@@ -353,6 +354,7 @@ start_pool(struct supervisor *supervisor)
 		.sockets = &supervisor->sockets,
 		.privileges = &supervisor->privileges,
 		.lock_fd = supervisor->lock_fd,
+		.state_dir_fd = supervisor->state_dir_fd,
 		.discovery_main = discovery_main,
 		.worker_main = worker_main,
 		.down = handle_down,
@@ -413,6 +415,8 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 	                  !supervisor->sockets.outlive_us);
 	error = make_sockets(supervisor, sentence);
 	if (!error)
+		error = state_dir_open(settings, &supervisor->privileges, &supervisor->state_dir_fd, sentence);
+	if (!error)
 		error = segments_make(settings, supervisor->sockets.count, &supervisor->segments,
 		                      sentence);
 	if (!error)
@@ -446,6 +450,7 @@ go_down(struct supervisor *supervisor)
 	sockets_close(&supervisor->sockets);
 	if (supervisor->segments.worker_count > 0)
 		segments_close(&supervisor->segments);
+	fd_close(&supervisor->state_dir_fd);
 	runtime_dir_unlock(directory, &supervisor->lock_fd);
 	/* Last: whoever waits for the end of "stop" may start the next instance at once. */
 	control_free(&supervisor->control);
@@ -539,7 +544,7 @@ run(struct supervisor *supervisor, const struct options *options)
 int
 supervisor_main(int argc, char **argv)
 {
-	struct supervisor supervisor = { .lock_fd = -1, .control_fd = -1,
+	struct supervisor supervisor = { .lock_fd = -1, .state_dir_fd = -1, .control_fd = -1,
 		                         .notify = { .fd = -1 } };
 	char error_text[CONF_ERROR_BYTES];
 	struct options options;

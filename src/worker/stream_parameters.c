@@ -186,13 +186,16 @@ stream_parameters_start(struct connection *c, const struct stream_kind *kind, st
 }
 
 bool
-stream_parameters_of_many(struct connection *c, struct feed_request *request)
+stream_parameters_of_many(struct connection *c, struct feed_request *request,
+                          struct feed_id *ret_id)
 {
 	struct target_text id;
 
 	if (!take_range(c, &request->from, &request->tail_entries))
 		return false;
-	if (find_id(c, &id)) /* which nothing is kept of that it could be resumed from */
-		request->gap_reason = "cursor_expired";
+	if (find_id(c, &id)) {
+		request->is_after_invalid = feed_id_parse(id.text, id.length, ret_id) < 0;
+		request->after = request->is_after_invalid ? NULL : ret_id;
+	}
 	return true;
 }

@@ -16,7 +16,9 @@ bool stream_parameters_start(struct connection *c, const struct stream_kind *kin
 /* ?wait_s=, at most what the settings allow. */
 bool stream_parameters_wait(struct connection *c, int64_t *ret_wait_ms);
 
-/* For many. *request is what a client gets that says nothing. */
-bool stream_parameters_of_many(struct connection *c, struct feed_request *request);
+/* For many. *request is what a client gets that says nothing; an id that it came with is put into
+ * *ret_id, which *request borrows then. */
+bool stream_parameters_of_many(struct connection *c, struct feed_request *request,
+                               struct feed_id *ret_id);
 
 #endif

@@ -96,7 +96,9 @@ streams_file_of_run(struct connection *c)
 static void
 begin_of_many(struct connection *c, struct feed_request *request, enum counters_stream_kinds kind)
 {
-	if (!stream_parameters_of_many(c, request))
+	struct feed_id after;
+
+	if (!stream_parameters_of_many(c, request, &after))
 		return;
 	if (c->style.is_head) {
 		connection_answer(c, answer_stream(&c->style, 0));

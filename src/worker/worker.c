@@ -283,6 +283,8 @@ set_up(struct worker *worker, const struct instance *instance)
 	if (!error)
 		error = hub_new(worker->loop, worker->offload, &worker->settings, worker->registry,
 		                worker->buses, worker->runs_dir_fd, &worker->hub);
+	if (!error)
+		error = hub_keep_trail(worker->hub, instance->state_dir_fd);
 	if (!error) {
 		hub_count_with(worker->hub, count, worker);
 		hub_ask_discovery(worker->hub, worker->discovery_bell_fd);

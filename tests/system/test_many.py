@@ -291,20 +291,27 @@ class AllRuns(TestCase):
         self.assertEqual(late.positions[run.id, "stdout"][10:],
                          first.positions[run.id, "stdout"])
 
-    def test_an_id_is_a_gap_and_from_now_on(self):
+    def test_what_is_no_id_of_this_stream_is_a_gap_and_from_now_on(self):
         run = self.server.run(lines=5)
         self.known(run)
-        first = self.follow()
-        first.until_status(run, "running")
-        run.out("line 6\n")
-        self.assertEqual(first.until_lines(run, 1), ["line 6"])
-        for last_id in (first.log_ids[-1], "nonsense", "7"):
+        other = self.follow(task_path("p-of-ids", "t"))
+        of_other = self.server.run(project="p-of-ids", task="t")
+        of_other.out("a line\n")
+        other.until_lines(of_other, 1)
+        for last_id in ("nonsense", "7", "s=1;e=2", "f=1.2", other.log_ids[-1]):
             stream = self.follow(last_id=last_id)
-            self.assertEqual(stream.next().name, "gap")
+            self.assertEqual(stream.next().data, {"reason": "cursor_invalid"})
             stream.until_status(run, "running")
             run.out("next\n")
             self.assertEqual(stream.until_lines(run, 1), ["next"])
         self.assertEqual(self.follow(ALL + "?last_event_id=x").next().name, "gap")
+
+    def test_an_id_of_which_nothing_is_kept_any_more_is_a_gap_and_from_now_on(self):
+        stream = self.follow(last_id="f=1234567890abcdef.1.5;m=1")
+        self.assertEqual(stream.next().data["reason"], "cursor_expired")
+        run = self.server.run()
+        run.out("a line\n")
+        self.assertEqual(stream.until_lines(run, 1), ["a line"])
 
     def test_head_and_other_methods(self):
         for path in (ALL, task_path("p", "t")):
@@ -583,6 +590,183 @@ class Thousands(TestCase):
         for stream in streams:
             for run in runs[:100]:
                 stream.until_status(run, "completed")
+
+
+class Resuming(TestCase):
+    """Clients that come back with an id: whoever they find has what was written since."""
+
+    def back(self, stream):
+        """Comes back with the last id that the stream had."""
+        last = [event.id for event in stream.events if event.id][-1]
+        stream.close()
+        return last
+
+    def missing(self, run, streams, of="stdout"):
+        with open(os.path.join(run.path, "agent-%s.txt" % of)) as f:
+            written = f.read().splitlines()
+        have = {line for stream in streams for line in stream.of(run, of)}
+        return [line for line in written if line not in have]
+
+    def assert_order(self, stream):
+        """In one connection each file's lines come in order, once."""
+        for where, lines in stream.told.items():
+            self.assertEqual(lines, sorted(set(lines), key=lambda line: int(line.split()[-1])), where)
+
+    def test_what_was_written_meanwhile_comes_of_old_new_and_ended_runs(self):
+        runs = [self.server.run(project="p-back", task="t", lines=3) for _ in range(4)]
+        self.known(*runs)
+        first = self.follow()
+        for run in runs:
+            first.until_status(run, "running")
+            run.out(text(numbered(10, start=4)))
+        for run in runs:
+            first.until_lines(run, 10)
+        last_id = self.back(first)
+        for run in runs:
+            run.out(text(numbered(20, start=14)))
+            run.err(text(numbered(2)))
+        late = self.server.run(project="p-back", task="t")
+        late.out(text(numbered(7)))
+        ended = self.server.run(project="p-back", task="t")
+        ended.out(text(numbered(6)))
+        runs[0].finish()
+        ended.finish()
+        self.known(*runs, late, ended)
+        second = self.follow(last_id=last_id)
+        for run in runs:
+            second.read_until("all of " + run.id, lambda: "line 33" in second.of(run))
+            second.until_lines(run, 2, "stderr")
+        self.assertEqual(second.until_lines(late, 7), numbered(7))
+        self.assertEqual(second.until_lines(ended, 6), numbered(6))
+        second.until_complete(ended)
+        second.until_complete(runs[0])
+        for run in runs[1:]:
+            self.assertEqual(second.statuses[run.id][0], "running")
+        for run in runs:
+            self.assertLessEqual(set(self.missing(run, [first, second])), set(numbered(3)))
+        self.assertEqual(second.gaps(), [])
+        self.assert_order(second)
+        third = self.follow(last_id=self.back(second))
+        runs[1].out("line 34\n")
+        third.read_until("the next line", lambda: third.of(runs[1])[-1:] == ["line 34"])
+        self.assertEqual(third.of(late), [])  # nothing new
+        self.assertEqual(third.of(ended), [])
+        self.assertNotIn(ended.id, third.completes)
+
+    def test_a_file_that_was_rotated_meanwhile_comes_first(self):
+        run = self.server.run(lines=1)
+        self.known(run)
+        first = self.follow()
+        first.until_status(run, "running")
+        run.out(text(numbered(4, start=2)))
+        first.until_lines(run, 4)
+        last_id = self.back(first)
+        run.out(text(numbered(5, start=6)))
+        path = os.path.join(run.path, "agent-stdout.txt")
+        os.rename(path, path + ".1")
+        run.out(text(numbered(5, start=11)))
+        second = self.follow(last_id=last_id)
+        second.read_until("all lines", lambda: "line 15" in second.of(run))
+        self.assertLessEqual(set(numbered(15)) - set(first.of(run) + second.of(run)), {"line 1"})
+        self.assert_order(second)
+        self.assertEqual(second.gaps(), [])
+
+    def test_a_run_that_was_deleted_meanwhile_is_gone(self):
+        run = self.server.run(lines=2)
+        self.known(run)
+        first = self.follow()
+        first.until_status(run, "running")
+        run.out("line 3\n")
+        first.until_lines(run, 1)
+        time.sleep(0.6)  # over a tick: what was not written down is not known to be gone
+        run.out("line 4\n")
+        first.until_lines(run, 2)
+        last_id = self.back(first)
+        shutil.rmtree(run.path)
+        harness.wait_for("410", lambda: self.server.get("/api/v1/runs/" + run.id).status == 410)
+        second = self.follow(last_id=last_id)
+        second.wait("gone", run_id=run.id)
+
+    def test_message_buses_and_events_are_resumed_as_well(self):
+        run = self.server.run(project="p-kinds", task="t")
+        bus = os.path.join(self.server.runs_dir, "p-kinds", "PROJECT-MESSAGE-BUS.md")
+        events = os.path.join(run.path, "events.jsonl")
+        number = 0
+
+        def record(count):
+            nonlocal number
+            for _ in range(count):
+                number += 1
+                with open(bus, "a") as f:
+                    f.write("---\nmsg_id: M-%d\ntype: INFO\n---\nbody %d\n" % (number, number))
+                with open(events, "a") as f:
+                    f.write('{"type":"log","note":%d}\n' % number)
+
+        def collect(stream, name, key, have, want):
+            while want not in have:
+                have.add(stream.wait(name).data.get(key))
+
+        record(3)
+        self.known(run)
+        for path, name, key, what in (("/api/v1/messages/stream", "message", "msg_id", "M-%d"),
+                                      ("/api/stream", "event", "seq", "%d")):
+            have = set()
+            stream = self.open(path + "?from=start")
+            collect(stream, name, key, have, what % number if name == "message" else number)
+            for _ in range(3):
+                last_id = [event.id for event in stream.events if event.id][-1]
+                stream.close()
+                record(30)
+                stream = self.open(path, last_id=last_id)
+                collect(stream, name, key, have, what % number if name == "message" else number)
+            wanted = {what % n if name == "message" else n for n in range(1, number + 1)}
+            self.assertEqual(wanted - have, set())
+            self.assertEqual([e for e in stream.events if e.name == "gap"], [])
+            stream.close()
+
+
+class Restarts(harness.TestCase):
+    def test_all_processes_are_started_anew_and_nothing_is_missed(self):
+        with harness.Server(workers=2) as server:
+            runs = [server.run(project="p-%d" % n, task="t") for n in range(20)]
+            harness.wait_for("all runs are known", lambda: len(
+                server.get("/api/v1/runs?limit=100").json()["runs"]) == 20)
+            written, have, streams, last_id = 0, [set() for _ in runs], [], None
+            for round_number in range(4):
+                stream = server.open(ALL + ("" if last_id else "?from=start"), kind=Many,
+                                     last_id=last_id)
+                for run in runs:
+                    run.out(text(numbered(25, start=written + 1)))
+                written += 25
+                wanted = "line %d" % written
+                stream.read_until("the last lines", lambda: all(
+                    wanted in stream.of(run) for run in runs), within_s=30)
+                for run, lines in zip(runs, have):
+                    lines.update(stream.of(run))
+                self.assertEqual(stream.gaps(), [])
+                last_id = [event.id for event in stream.events if event.id][-1]
+                for run in runs: # which nobody sees
+                    run.out(text(numbered(5, start=written + 1)))
+                written += 5
+                if round_number % 2:
+                    server.stop_daemon()
+                else:
+                    pids = server.worker_pids()
+                    os.kill(server.daemon.pid, signal.SIGKILL)
+                    for pid in pids:
+                        os.kill(pid, signal.SIGKILL)
+                    server.daemon.wait()
+                stream.close()
+                server.start_daemon()
+                harness.wait_for("ready", lambda: server.get("/api/v1/ready").status == 200)
+            stream = server.open(ALL, kind=Many, last_id=last_id)
+            stream.read_until("the last lines", lambda: all(
+                "line %d" % written in stream.of(run) for run in runs), within_s=30)
+            for run, lines in zip(runs, have):
+                lines.update(stream.of(run))
+                self.assertEqual(set(numbered(written)) - lines, set())
+            self.assertEqual(stream.gaps(), [])
+            stream.close()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 # What drives streams over real files, and reads them.
 STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h
 
-STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_edges tests/unit/test_follow_model \
+STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_edges tests/unit/test_feed_resume \
+	tests/unit/test_follow_model \
 	tests/unit/test_fragment tests/unit/test_journal tests/unit/test_log_stream \
 	tests/unit/test_renderer
 check_PROGRAMS += $(STREAM_TESTS)
@@ -12,6 +13,9 @@ tests_unit_test_feed_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_feed_edges_SOURCES = tests/unit/test_feed_edges.c $(STREAM_FIXTURE)
 tests_unit_test_feed_edges_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_edges_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_feed_resume_SOURCES = tests/unit/test_feed_resume.c $(STREAM_FIXTURE)
+tests_unit_test_feed_resume_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_feed_resume_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c $(STREAM_FIXTURE)
 tests_unit_test_follow_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_follow_model_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
@@ -24,3 +28,8 @@ tests_unit_test_log_stream_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_stream_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_renderer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_renderer_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_trail
+TESTS += tests/unit/test_trail
+tests_unit_test_trail_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_trail_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -18,6 +18,63 @@ enum { DEADLINE_MS = 10000, MOST_READERS = 64 };
 
 static struct reader *readers[MOST_READERS];
 
+static void
+make_registries(struct fixture *f)
+{
+	f->registry_fd = registry_create(100);
+	ck_assert_int_ge(f->registry_fd, 0);
+	ck_assert_int_eq(registry_writer_open(f->registry_fd, &f->writer), 0);
+	ck_assert_int_eq(registry_open(f->registry_fd, &f->registry), 0);
+	f->buses_fd = registry_create(100);
+	ck_assert_int_ge(f->buses_fd, 0);
+	ck_assert_int_eq(registry_writer_open(f->buses_fd, &f->buses_writer), 0);
+	ck_assert_int_eq(registry_open(f->buses_fd, &f->buses), 0);
+	registry_writer_look_begin(f->writer);
+	registry_writer_look_finish(f->writer);
+}
+
+static void
+drop_registries(struct fixture *f)
+{
+	registry_close(&f->registry);
+	registry_writer_close(&f->writer);
+	fd_close(&f->registry_fd);
+	registry_close(&f->buses);
+	registry_writer_close(&f->buses_writer);
+	fd_close(&f->buses_fd);
+}
+
+static void
+make_hub(struct fixture *f)
+{
+	ck_assert_int_eq(offload_new(f->loop, 4, &f->offload), 0);
+	ck_assert_int_eq(hub_new(f->loop, f->offload, &f->settings, f->registry, f->buses,
+	                         f->runs_dir_fd, &f->hub), 0);
+	ck_assert_int_eq(hub_keep_trail(f->hub, f->state_dir_fd), 0);
+}
+
+static void
+drop_hub(struct fixture *f)
+{
+	offload_free(&f->offload);
+	ck_assert_uint_eq(f->hub->channel_count, 0);
+	ck_assert_uint_eq(f->hub->cache.bytes, 0);
+	ck_assert_uint_eq(followers_figures(f->hub->followers).followers, 0);
+	ck_assert_uint_eq(followers_figures(f->hub->followers).files_open, 0);
+	hub_free(&f->hub);
+}
+
+void
+fixture_restart(struct fixture *f, bool registry_too)
+{
+	drop_hub(f);
+	if (registry_too) {
+		drop_registries(f);
+		make_registries(f);
+	}
+	make_hub(f);
+}
+
 void
 fixture_set_up(struct fixture *f, bool inotify)
 {
@@ -32,18 +89,13 @@ fixture_set_up(struct fixture *f, bool inotify)
 	f->settings.api.sse.terminal_linger_ms = 50;
 	f->settings.following.inotify = inotify;
 	f->settings.following.healthy_poll_interval_ms = 100;
+	snprintf(f->state_directory, sizeof(f->state_directory), "/tmp/runstream-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(f->state_directory));
+	f->state_dir_fd = open(f->state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(f->state_dir_fd, 0);
 	ck_assert_int_eq(loop_new(&f->loop), 0);
-	ck_assert_int_eq(offload_new(f->loop, 4, &f->offload), 0);
-	f->registry_fd = registry_create(100);
-	ck_assert_int_ge(f->registry_fd, 0);
-	ck_assert_int_eq(registry_writer_open(f->registry_fd, &f->writer), 0);
-	ck_assert_int_eq(registry_open(f->registry_fd, &f->registry), 0);
-	f->buses_fd = registry_create(100);
-	ck_assert_int_ge(f->buses_fd, 0);
-	ck_assert_int_eq(registry_writer_open(f->buses_fd, &f->buses_writer), 0);
-	ck_assert_int_eq(registry_open(f->buses_fd, &f->buses), 0);
-	ck_assert_int_eq(hub_new(f->loop, f->offload, &f->settings, f->registry, f->buses,
-	                         f->runs_dir_fd, &f->hub), 0);
+	make_registries(f);
+	make_hub(f);
 }
 
 static int
@@ -60,18 +112,10 @@ fixture_tear_down(struct fixture *f)
 {
 	for (size_t i = 0; i < MOST_READERS; i++)
 		reader_free(&readers[i]);
-	offload_free(&f->offload);
-	ck_assert_uint_eq(f->hub->channel_count, 0);
-	ck_assert_uint_eq(f->hub->cache.bytes, 0);
-	ck_assert_uint_eq(followers_figures(f->hub->followers).followers, 0);
-	ck_assert_uint_eq(followers_figures(f->hub->followers).files_open, 0);
-	hub_free(&f->hub);
-	registry_close(&f->registry);
-	registry_writer_close(&f->writer);
-	fd_close(&f->registry_fd);
-	registry_close(&f->buses);
-	registry_writer_close(&f->buses_writer);
-	fd_close(&f->buses_fd);
+	drop_hub(f);
+	drop_registries(f);
+	fd_close(&f->state_dir_fd);
+	nftw(f->state_directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	fd_close(&f->runs_dir_fd);
 	loop_free(&f->loop);
 	settings_fini(&f->settings);
@@ -92,8 +136,10 @@ note_ending(struct fixture *f, const char *id, struct registry_ending *ret_endin
 		struct statx file;
 
 		snprintf(path, sizeof(path), "%s/%s", id, names[i]);
-		if (statx(f->runs_dir_fd, path, 0, STATX_SIZE | FILE_IDENTITY_MASK, &file) < 0)
+		if (statx(f->runs_dir_fd, path, 0, STATX_SIZE | STATX_MTIME | FILE_IDENTITY_MASK, &file) < 0)
 			continue;
+		if (file.stx_mtime.tv_sec * 1000 > ret_ending->written_ms)
+			ret_ending->written_ms = file.stx_mtime.tv_sec * 1000;
 		ret_ending->files[i].bytes = file.stx_size;
 		ret_ending->files[i].identity = file_identity(&file);
 	}

@@ -29,12 +29,18 @@ struct fixture {
 	struct registry_writer *buses_writer;
 	struct registry *buses;
 	struct hub *hub;
+	char state_directory[64];
+	int state_dir_fd;
 };
 
 /* Short intervals; inotify as given. */
 void fixture_set_up(struct fixture *f, bool inotify);
 /* Asserts that nothing is left: followers, channels, cached blocks. */
 void fixture_tear_down(struct fixture *f);
+
+/* As if the process were another one: a hub that knows nothing; and a registry that knows nothing, too.
+ * There must be no readers. */
+void fixture_restart(struct fixture *f, bool registry_too);
 
 /* Makes (or changes) a run of the flat layout in the registry, and its folder. */
 void fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code);

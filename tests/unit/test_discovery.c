@@ -108,6 +108,7 @@ set_up(void)
 	instance.settings.storage.runs_dir = strdup(root);
 	instance.settings.api.sse.discovery_interval_ms = 50;
 	instance.runs_dir_fd = -1;
+	instance.state_dir_fd = -1;
 	instance.board_fd = -1;
 	instance.discovery_counters_fd = counters_create();
 	ck_assert_int_eq(counters_open(instance.discovery_counters_fd, false, &counters), 0);

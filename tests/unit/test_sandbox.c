@@ -30,7 +30,7 @@
 
 /* The test's folder holds "inside/runs", where the runs are, and "outside". */
 static char folder[64], runs_dir[96];
-static int runs_dir_fd;
+static int runs_dir_fd, state_dir_fd;
 
 static void
 put(const char *name, const char *text)
@@ -53,12 +53,16 @@ set_up(void)
 	strcpy(folder, "/tmp/test_sandbox.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(runs_dir, sizeof(runs_dir), "%s/inside/runs", folder);
-	snprintf(command, sizeof(command), "mkdir -p %s/run %s/outside", runs_dir, folder);
+	snprintf(command, sizeof(command), "mkdir -p %s/run %s/outside %s/state", runs_dir, folder,
+	         folder);
 	ck_assert_int_eq(system(command), 0);
 	put("inside/runs/run/log", "a line\n");
 	put("outside/secret", "a secret\n");
 	runs_dir_fd = open(runs_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(runs_dir_fd, 0);
+	snprintf(command, sizeof(command), "%s/state", folder);
+	state_dir_fd = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(state_dir_fd, 0);
 }
 
 static void
@@ -67,6 +71,7 @@ tear_down(void)
 	char command[128];
 
 	fd_close(&runs_dir_fd);
+	fd_close(&state_dir_fd);
 	snprintf(command, sizeof(command), "rm -r %s", folder);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -115,6 +120,25 @@ makes_a_run(void)
 {
 	return mkdirat(runs_dir_fd, "new", 0700) == 0 &&
 	       opens("inside/runs/new/log", O_WRONLY | O_CREAT | O_EXCL);
+}
+
+static bool
+keeps_state(void)
+{
+	int fd = openat(state_dir_fd, "kept", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+
+	return fd >= 0 && write(fd, "state", 5) == 5 && close(fd) == 0 &&
+	       openat(state_dir_fd, "kept", O_RDONLY | O_NOFOLLOW) >= 0 &&
+	       openat(state_dir_fd, ".", O_RDONLY | O_DIRECTORY) >= 0;
+}
+
+static bool
+takes_state_away(void)
+{
+	int fd = openat(state_dir_fd, "kept", O_RDWR | O_NOFOLLOW);
+
+	return fd >= 0 && ftruncate(fd, 2) == 0 && futimens(fd, NULL) == 0 && close(fd) == 0 &&
+	       unlinkat(state_dir_fd, "kept", 0) == 0;
 }
 
 static bool
@@ -307,7 +331,7 @@ role(int i)
 {
 	return (struct sandbox){ .role = i == 0 ? SANDBOX_DISCOVERY : SANDBOX_WORKER,
 		                 .records = i == 2, .runs_dir = runs_dir,
-		                 .runs_dir_fd = runs_dir_fd };
+		                 .runs_dir_fd = runs_dir_fd, .state_dir_fd = state_dir_fd };
 }
 
 enum { ROLES = 3, WAYS = 2 };
@@ -354,6 +378,20 @@ START_TEST(who_does_not_record_writes_nowhere)
 	ck_assert(!can(&sandbox, _i % WAYS, changes_a_run));
 	ck_assert(!can(&sandbox, _i % WAYS, writes_beneath));
 	ck_assert(!can(&sandbox, _i % WAYS, writes_outside));
+}
+END_TEST
+
+START_TEST(every_role_writes_what_outlives_it_in_the_state_directory)
+{
+	struct sandbox sandbox = role(_i / WAYS);
+
+	ck_assert(can(&sandbox, _i % WAYS, keeps_state));
+	/* What is too old is taken away by discovery. */
+	if (sandbox.role == SANDBOX_DISCOVERY)
+		ck_assert(can(&sandbox, _i % WAYS, takes_state_away));
+	sandbox.state_dir_fd = -1;
+	if (!sandbox.records)
+		ck_assert(!can(&sandbox, _i % WAYS, keeps_state));
 }
 END_TEST
 
@@ -460,6 +498,7 @@ main(void)
 	tcase_add_test(tests, without_a_sandbox_all_of_it_is_possible);
 	tcase_add_loop_test(tests, every_role_reads_runs_and_has_threads, 0, ROLES * WAYS);
 	tcase_add_loop_test(tests, no_role_starts_programs_connects_or_touches_others, 0, ROLES * WAYS);
+	tcase_add_loop_test(tests, every_role_writes_what_outlives_it_in_the_state_directory, 0, ROLES * WAYS);
 	tcase_add_loop_test(tests, who_does_not_record_writes_nowhere, 0, 2 * WAYS);
 	tcase_add_loop_test(tests, who_records_writes_runs, 0, WAYS);
 	tcase_add_loop_test(tests, nothing_outside_is_read_or_written, 0, ROLES);

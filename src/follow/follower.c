@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "follow/follower_state.h"
+#include "follow/place.h"
 
 /* --- what looks found --------------------------------------------------------------------------- */
 
@@ -16,8 +17,9 @@ replace_current(struct follower *f, struct file_generation *next)
 {
 	struct generation *old = f->source.current;
 
-	must(!old->next);
-	old->next = generation_ref(&next->generation);
+	must(!old->next || old->next == &next->generation);
+	if (!old->next)
+		old->next = generation_ref(&next->generation);
 	f->source.current = &next->generation; /* takes the caller's reference */
 	generation_unref(&old);
 }
@@ -60,6 +62,7 @@ grow(struct generation *g, const struct stat *stat)
 	g->size_bytes = file_generation_size(stat);
 	g->grown_wall_ms = clock_wall_ms();
 	g->changed_ms = clock_now_ms();
+	g->source->changed_ms = g->changed_ms;
 }
 
 /* Written to, and of the same size: it may have been truncated and written anew. */
@@ -75,92 +78,269 @@ suspect(struct generation *g, const struct stat *stat)
 	g->scanned_to = 0; /* an unfinished line may have got its end in place */
 }
 
-/* The file that lies at the path now becomes current once the old one has rested. */
+static bool
+coming_has_content(const struct follower *f)
+{
+	for (size_t i = 0; i < f->coming_count; i++)
+		if (f->coming[i]->generation.size_bytes > 0 ||
+		    f->coming[i]->generation.state == GENERATION_LOST)
+			return true;
+	return false;
+}
+
+/* What comes first becomes current; what was lost before it was, was current for a moment. */
+static void
+shift(struct follower *f)
+{
+	do {
+		struct file_generation *next = f->coming[0];
+
+		must(f->coming_count > 0);
+		if (f->source.current->state == GENERATION_LIVE)
+			f->source.current->state = GENERATION_ENDED;
+		memmove(f->coming, f->coming + 1, --f->coming_count * sizeof(f->coming[0]));
+		replace_current(f, next);
+	} while (f->source.current->state == GENERATION_LOST);
+	f->is_elsewhere = f->coming_count > 0;
+}
+
+/* Takes one that comes last. */
+static void
+append(struct follower *f, struct file_generation *g)
+{
+	/* Rotated faster than it comes to rest: the oldest has rested long enough. */
+	if (f->coming_count >= MOST_COMING - 1)
+		shift(f);
+	f->coming[f->coming_count++] = g;
+}
+
+/* What was found since becomes current once the old one has rested. */
 static void
 end_rotated(struct follower *f)
 {
-	struct generation *g = f->source.current;
-	struct file_generation *coming = f->coming;
 	int64_t now_ms = clock_now_ms(), rested_ms = f->set->settings->api.sse.poll_interval_ms;
 
-	if (!coming || coming->generation.size_bytes == 0)
-		return;
-	if (f->coming_since_ms == 0)
-		f->coming_since_ms = now_ms;
-	if (now_ms - f->coming_since_ms < rested_ms || now_ms - g->changed_ms < rested_ms)
-		return;
-	g->state = GENERATION_ENDED;
-	f->coming = NULL;
+	while (coming_has_content(f)) {
+		if (f->coming_since_ms == 0)
+			f->coming_since_ms = now_ms;
+		if (now_ms - f->coming_since_ms < rested_ms ||
+		    now_ms - f->source.current->changed_ms < rested_ms)
+			return;
+		shift(f);
+	}
 	f->coming_since_ms = 0;
-	f->is_elsewhere = false;
-	replace_current(f, coming);
 }
 
-/* Nobody reads the one that comes yet: it may shrink. */
-static void
-resize_coming(struct follower *f, const struct look *look)
-{
-	struct generation *coming;
+/* --- those that were rotated away before ------------------------------------------------------------ */
 
-	if (!f->coming || look->coming != &f->coming->generation)
-		return;
-	coming = &f->coming->generation;
-	if (look->is_at_path) {
-		/* It went as it had come: the current file is back in its place. */
-		f->coming = NULL;
-		f->coming_since_ms = 0;
-		generation_unref(&coming);
-	} else if (look->coming_stat.st_size >= 0 &&
-	           file_generation_size(&look->coming_stat) > coming->size_bytes) {
-		grow(coming, &look->coming_stat);
-	} else if (look->coming_stat.st_size >= 0) {
-		coming->size_bytes = file_generation_size(&look->coming_stat);
+static bool
+has_content_behind(const struct follower *f, const struct generation *g)
+{
+	while ((g = g->next) != NULL)
+		if (g->size_bytes > 0)
+			return true;
+	return coming_has_content(f);
+}
+
+/* Whether no more is to be expected of one that was rotated away. */
+static bool
+is_past(const struct follower *f, const struct generation *g)
+{
+	return has_content_behind(f, g) &&
+	       clock_now_ms() - g->changed_ms >= f->set->settings->api.sse.poll_interval_ms;
+}
+
+static void
+end_trailing(struct follower *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->trailing_count; i++) {
+		struct generation *g = &f->trailing[i]->generation;
+
+		if (g->state == GENERATION_LIVE && is_past(f, g))
+			g->state = GENERATION_ENDED;
+		if (g->state == GENERATION_LIVE && g->references > 1)
+			f->trailing[kept++] = f->trailing[i];
+		else
+			generation_unref(&g);
 	}
+	f->trailing_count = kept;
+}
+
+/* What was found beside the file may still be written to, by who has it open. */
+static void
+trail(struct source *source, struct generation *first)
+{
+	struct follower *f = (struct follower *)source;
+
+	for (struct generation *g = first; g && g != source->current && g != source_latest(source);
+	     g = g->next) {
+		if (g->lost_reason || is_past(f, g) || f->trailing_count == MOST_TRAILING)
+			continue;
+		g->state = GENERATION_LIVE;
+		f->trailing[f->trailing_count++] = file_generation_of(generation_ref(g));
+	}
+	if (f->trailing_count > 0)
+		look_soon(f);
+}
+
+/* --- those that come, and what a look says of them --------------------------------------------------- */
+
+/* Who comes to it is told that something was there. False: the next look tries again. */
+static bool
+lose_coming(struct follower *f, size_t index, const struct stat *stat)
+{
+	struct file_generation *lost = f->coming[index], *again;
+
+	if (f->coming_count == MOST_COMING ||
+	    file_generation_again(lost, stat, clock_now_ms(), &again) < 0)
+		return false;
+	lost->generation.state = GENERATION_LOST;
+	lost->generation.lost_reason = "truncated";
+	lost->generation.next = generation_ref(&again->generation);
+	memmove(f->coming + index + 2, f->coming + index + 1,
+	        (f->coming_count - index - 1) * sizeof(f->coming[0]));
+	f->coming[index + 1] = again;
+	f->coming_count++;
+	return true;
+}
+
+static void
+drop_coming(struct follower *f)
+{
+	while (f->coming_count > 0) {
+		struct generation *g = &f->coming[--f->coming_count]->generation;
+
+		if (g->references > 1 && !g->next) {
+			/* Somebody came back to it, from another process. */
+			g->state = GENERATION_LOST;
+			g->lost_reason = "replaced";
+			g->next = generation_ref(f->source.current);
+		}
+		generation_unref(&g);
+	}
+	f->coming_since_ms = 0;
+}
+
+/* Whether it is one of those that come. */
+static bool
+find_coming(const struct follower *f, const struct generation *g, size_t *ret_index)
+{
+	for (size_t i = 0; i < f->coming_count; i++)
+		if (&f->coming[i]->generation == g) {
+			*ret_index = i;
+			return true;
+		}
+	return false;
+}
+
+static void
+know(struct generation *g, const struct look_known *known)
+{
+	if (g->known_to > 0)
+		return;
+	g->known_to = known->to;
+	g->known_fingerprint = known->fingerprint;
+}
+
+static void
+resize_others(struct follower *f, const struct look *look)
+{
+	for (size_t i = 0; i < look->other_count; i++) {
+		struct generation *g = look->others[i].generation;
+		const struct stat *stat = &look->others[i].stat;
+		size_t index;
+
+		if (stat->st_size < 0 || g->state != GENERATION_LIVE)
+			continue;
+		if (i < look->coming_count && look->others[i].known.is_other) {
+			if (find_coming(f, g, &index))
+				(void)lose_coming(f, index, stat);
+			continue;
+		}
+		know(g, &look->others[i].known);
+		if (file_generation_size(stat) > g->size_bytes) {
+			grow(g, stat);
+		} else if (file_generation_size(stat) == g->size_bytes) {
+			suspect(g, stat);
+		} else if (i >= look->coming_count) {
+			g->state = GENERATION_LOST;
+			g->lost_reason = "truncated";
+		} else if (find_coming(f, g, &index)) {
+			(void)lose_coming(f, index, stat);
+		}
+	}
+}
+
+static bool
+is_of(const struct file_generation *g, const struct stat *stat)
+{
+	return g->fd >= 0 && g->device == stat->st_dev && g->inode == stat->st_ino;
+}
+
+/* Where there was nothing before: what the first look finds is history; what appears later is new,
+ * all of it. */
+static void
+begin(struct follower *f, struct file_generation *first, const struct stat *stat)
+{
+	if (f->source.is_ready) {
+		first->generation.opened_size_bytes = 0;
+		grow(&first->generation, stat);
+	}
+	f->source.current->state = GENERATION_ENDED;
+	replace_current(f, first);
+}
+
+/* Takes what was found, in order. lost: why something before it is; known: of what is at the path. */
+static int
+take(struct follower *f, int *fd, const struct stat *stat, enum file_system file_system, const char *lost,
+     const struct look_known *known)
+{
+	struct file_generation *g, *last;
+
+	if (file_generation_new(&f->source, f->set->offload, *fd, stat, file_system, clock_now_ms(), &g) < 0)
+		return -ENOMEM;
+	*fd = -1;
+	if (known)
+		know(&g->generation, known);
+	last = f->coming_count > 0 ? f->coming[f->coming_count - 1] : follower_current(f);
+	if (lost)
+		last->generation.lost_reason = lost;
+	if (f->source.current->identity == 0) {
+		begin(f, g, stat);
+		return 0;
+	}
+	if (known) {
+		g->generation.opened_size_bytes = 0;
+		grow(&g->generation, stat);
+	}
+	append(f, g);
+	return 0;
 }
 
 static void
 take_found(struct follower *f, struct look *look)
 {
-	struct file_generation *coming = f->coming, *found;
+	bool is_known = false;
 
-	if (coming && coming->device == look->found_stat.st_dev &&
-	    coming->inode == look->found_stat.st_ino) {
-		fd_close(&look->found_fd);
-		return;
+	for (size_t i = 0; i < f->coming_count && look->found_fd >= 0; i++)
+		is_known |= is_of(f->coming[i], &look->found_stat);
+	for (size_t i = 0; i < look->between.count && !look->has_failed; i++) {
+		struct beside_part *part = &look->between.list[i];
+
+		look->has_failed = take(f, &part->fd, &part->stat, look->between.file_system, part->lost,
+		                        NULL) < 0;
 	}
-	if (file_generation_new(&f->source, f->set->offload, look->found_fd, &look->found_stat,
-	                        look->found_file_system, clock_now_ms(), &found) < 0) {
-		look->has_failed = true;
-		return;
-	}
-	look->found_fd = -1;
-	if (f->source.current->identity == 0) {
-		/* Nothing was there before. What the first look finds is history; what appears
-		 * later is new, all of it. */
-		if (f->source.is_ready) {
-			found->generation.opened_size_bytes = 0;
-			grow(&found->generation, &look->found_stat);
-		}
-		f->source.current->state = GENERATION_ENDED;
-		replace_current(f, found);
-		return;
-	}
-	if (coming) {
-		/* Rotated again before the current one came to rest: it has, now. */
-		f->source.current->state = GENERATION_ENDED;
-		replace_current(f, coming);
-	}
-	found->generation.opened_size_bytes = 0;
-	grow(&found->generation, &look->found_stat);
-	if (__atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED)) {
+	if (!is_known && look->found_fd >= 0 && !look->has_failed)
+		look->has_failed = take(f, &look->found_fd, &look->found_stat, look->found_file_system,
+		                        look->between.lost, &look->found_known) < 0;
+	if (f->coming_count > 0 && __atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED)) {
 		/* Nobody will read it to its end. */
 		f->source.current->state = GENERATION_LOST;
 		f->source.current->lost_reason = "replaced";
-		replace_current(f, found);
-		return;
+		shift(f);
 	}
-	f->coming = found;
-	f->coming_since_ms = 0;
 }
 
 void
@@ -168,10 +348,12 @@ follower_apply(struct follower *f, struct look *look)
 {
 	struct generation *g = f->source.current;
 	uint64_t size_before_bytes = g->size_bytes;
+	size_t trailing_before = f->trailing_count;
 	bool tell;
 
 	if (look->current != g) {
 		/* Its bytes were found to be others meanwhile: what was seen is about the past. */
+		beside_forget(&f->beside, &look->between);
 		look_soon(f);
 		return;
 	}
@@ -184,13 +366,19 @@ follower_apply(struct follower *f, struct look *look)
 			suspect(g, &look->stat);
 	}
 	f->is_elsewhere = !look->is_at_path && follower_current(f)->fd >= 0;
-	resize_coming(f, look);
-	if (look->found_fd >= 0)
-		take_found(f, look);
+	/* It went as it had come: the current file is back in its place. */
+	if (look->is_at_path)
+		drop_coming(f);
+	resize_others(f, look);
+	take_found(f, look);
 	end_rotated(f);
-	f->source.is_rotating = f->coming && f->coming->generation.size_bytes > 0;
+	end_trailing(f);
+	f->source.is_rotating = coming_has_content(f);
+	for (size_t i = 0; i < f->trailing_count; i++)
+		f->source.is_rotating |= has_content_behind(f, &f->trailing[i]->generation);
 	f->has_failed = look->has_failed;
-	tell = f->source.current != g || g->size_bytes != size_before_bytes || g->is_suspect;
+	tell = f->source.current != g || g->size_bytes != size_before_bytes || g->is_suspect ||
+	       trailing_before > 0;
 	if (!look->has_failed) {
 		tell |= f->source.tell || !f->source.is_ready;
 		f->source.is_ready = true;
@@ -209,9 +397,12 @@ rewritten(struct generation *generation)
 {
 	struct follower *f = (struct follower *)generation->source;
 	struct stat stat;
+	size_t index = 0;
 
-	if (generation == f->source.current) {
-		if (fstat(follower_current(f)->fd, &stat) < 0 || !lose_current(f, &stat, "truncated")) {
+	if (generation == f->source.current || find_coming(f, generation, &index)) {
+		if (fstat(file_generation_of(generation)->fd, &stat) < 0 ||
+		    !(generation == f->source.current ? lose_current(f, &stat, "truncated")
+		                                      : lose_coming(f, index, &stat))) {
 			f->source.tell = true;
 			return;
 		}
@@ -252,9 +443,35 @@ find_rotated(struct source *source, const struct cursor_mark *mark,
 {
 	struct follower *f = (struct follower *)source;
 
+	/* Another process may have been quicker to leave the current one behind. */
+	for (size_t i = f->coming_count; i > 0; i--) {
+		struct generation *g = &f->coming[i - 1]->generation;
+		uint64_t fingerprint;
+		bool is_open;
+		int error;
+
+		if (g->state != GENERATION_LIVE || g->identity != mark->identity ||
+		    g->size_bytes < mark->offset)
+			continue;
+		error = place_fingerprint(g, mark->offset, &fingerprint, &is_open);
+		if (error == -EAGAIN)
+			return error;
+		if (!error && fingerprint == mark->fingerprint) {
+			*ret_generation = g;
+			return 0;
+		}
+	}
 	if (!f->rotated)
-		f->rotated = rotated_new(source, f->set->offload, f->set->runs_dir_fd, f->path);
+		f->rotated = rotated_new(source, f->set->offload, trail, f->set->runs_dir_fd, f->path);
 	return f->rotated ? rotated_find(f->rotated, mark, ret_generation) : -ENOMEM;
+}
+
+static struct generation *
+latest(struct source *source)
+{
+	struct follower *f = (struct follower *)source;
+
+	return f->coming_count > 0 ? &f->coming[f->coming_count - 1]->generation : source->current;
 }
 
 static const struct source_ops follower_ops = {
@@ -263,6 +480,7 @@ static const struct source_ops follower_ops = {
 	.hole_end = file_generation_hole_end,
 	.is_being_written = file_generation_is_being_written,
 	.find = find_rotated,
+	.latest = latest,
 	.refresh = refresh,
 	.rewritten = rewritten,
 	.free_generation = file_generation_free,
@@ -329,11 +547,13 @@ follower_release(struct follower **follower)
 	TAILQ_REMOVE(&f->directory->followers, f, in_directory);
 	followers_release_directory(f->directory);
 	rotated_free(&f->rotated);
-	if (f->coming) {
-		struct generation *coming = &f->coming->generation;
+	drop_coming(f);
+	while (f->trailing_count > 0) {
+		struct generation *g = &f->trailing[--f->trailing_count]->generation;
 
-		generation_unref(&coming);
+		generation_unref(&g);
 	}
+	beside_fini(&f->beside);
 	generation_unref(&f->source.current);
 	f->set->follower_count--;
 	free(f);

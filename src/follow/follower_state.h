@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "follow/beside.h"
 #include "follow/file_generation.h"
 #include "follow/follower.h"
 #include "follow/followers.h"
@@ -41,6 +42,15 @@ struct directory {
 
 struct look;
 
+/* What is known of the content of a file that nobody reads yet, so that it is noticed if it becomes
+ * another, and a copy of it is found. */
+struct look_known {
+	uint64_t to, fingerprint; /* 0: nothing */
+	bool is_other;            /* it is not what it was */
+};
+
+enum { MOST_COMING = 64, MOST_TRAILING = 32 };
+
 struct follower {
 	struct source source;
 	struct followers *set;
@@ -48,12 +58,19 @@ struct follower {
 	TAILQ_ENTRY(follower) in_directory;
 	unsigned references;
 
-	/* The oldest generation not ended is source.current; what was found at the path since
-	 * waits behind it. NULL: the path names the current one, or nothing. */
-	struct file_generation *coming;
+	/* The oldest generation not ended is source.current; what was found since waits behind it, in
+	 * order, the last being what was at the path last. None: the path names the current one, or
+	 * nothing. Owned references. */
+	struct file_generation *coming[MOST_COMING];
+	size_t coming_count;
+	/* Rotated away before the current one was, and found for who came back to them, while they
+	 * may still be written to. Owned references. */
+	struct file_generation *trailing[MOST_TRAILING];
+	size_t trailing_count;
 	bool is_elsewhere;      /* the current file is no longer at the path */
 	bool has_failed;        /* the last look did */
-	int64_t coming_since_ms; /* when the coming one first had content; 0: it has none */
+	int64_t coming_since_ms; /* when what comes first had content; 0: it has none */
+	struct beside beside;    /* a helper thread's, while one looks */
 
 	struct rotated *rotated; /* or NULL: nobody asked yet */
 	struct look *look; /* in a helper thread */
@@ -72,7 +89,6 @@ struct look {
 	int runs_dir_fd;
 	struct watch *watch; /* to ask for a watch of the directory; or NULL */
 	struct generation *current; /* owned reference */
-	struct generation *coming;  /* owned reference, or NULL */
 
 	bool is_local;        /* the directory is on this machine */
 	int watch_descriptor; /* or -errno, -ENOENT if not asked */
@@ -82,10 +98,18 @@ struct look {
 	bool has_failed;      /* what is at the path could not be told */
 	int error;            /* and why: an errno; or why it may not be opened */
 	struct stat stat;     /* of the current file, if it has a descriptor */
-	struct stat coming_stat;
 	int found_fd;         /* another file at the path; or -1 */
 	struct stat found_stat;
 	enum file_system found_file_system;
+	struct look_known found_known;
+	struct beside_parts between; /* what was there between the last one and that */
+	/* Those that come and trail: st_size -1 if that could not be told. */
+	size_t other_count, coming_count;
+	struct {
+		struct generation *generation; /* owned reference */
+		struct stat stat;
+		struct look_known known; /* of those that come */
+	} others[];
 };
 
 static inline struct file_generation *

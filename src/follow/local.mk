@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libfollow.a
 libfollow_a_SOURCES = \
+	src/follow/beside.c src/follow/beside.h \
 	src/follow/file_generation.c src/follow/file_generation.h \
 	src/follow/file_system.c src/follow/file_system.h \
 	src/follow/follower.c src/follow/follower.h src/follow/follower_state.h \
@@ -12,6 +13,7 @@ libfollow_a_SOURCES = \
 	src/follow/message_index.c src/follow/message_index.h \
 	src/follow/message_scan.c src/follow/message_scan.h \
 	src/follow/message_search.c src/follow/message_search.h \
+	src/follow/neighbours.c src/follow/neighbours.h \
 	src/follow/place.c src/follow/place.h \
 	src/follow/rotated.c src/follow/rotated.h \
 	src/follow/source.c src/follow/source.h \

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "follow/follower_state.h"
+#include "follow/neighbours.h"
 #include "store/run_dir.h"
 
 enum { ASK_AGAIN_MS = 5000 };
@@ -39,8 +40,8 @@ interval_ms(const struct follower *f)
 	/* Where inotify sees all there is to see, a look now and then; elsewhere each interval.
 	 * A file that was rotated away may be written to under a name, or in a place, that
 	 * nobody watches. */
-	bool hinted = is_watched(f) && !f->is_elsewhere && !f->coming && !f->has_failed &&
-	              !is_stale(f) &&
+	bool hinted = is_watched(f) && !f->is_elsewhere && f->coming_count == 0 &&
+	              f->trailing_count == 0 && !f->has_failed && !is_stale(f) &&
 	              follower_current(f)->file_system != FILE_SYSTEM_REMOTE;
 
 	return hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms;
@@ -87,7 +88,7 @@ means_nothing_there(int error)
 static void
 note_error(struct look *look, int error)
 {
-	look->has_failed = !means_nothing_there(error);
+	look->has_failed |= !means_nothing_there(error);
 	/* What may not be opened is as good as missing, and yet worth a word. */
 	if (look->has_failed || error == -EACCES || error == -EPERM)
 		look->error = -error;
@@ -122,40 +123,122 @@ find(struct look *look)
 	}
 }
 
+/* Asks for a watch of the directory; before the look, so that nothing falls between the two. */
+static void
+ask_watch(struct look *look)
+{
+	int directory_fd;
+
+	if ((!look->watch && look->is_local) ||
+	    run_dir_open(look->runs_dir_fd, look->follower->directory->path, &directory_fd) < 0)
+		return;
+	look->is_local = file_system_of(directory_fd) != FILE_SYSTEM_REMOTE;
+	if (look->is_local && look->watch)
+		look->watch_descriptor = watch_ask(look->watch, directory_fd);
+	fd_close(&directory_fd);
+}
+
+static bool
+has_come(const struct look *look)
+{
+	const struct file_generation *last;
+
+	if (look->found_fd < 0 || look->coming_count == 0)
+		return look->found_fd >= 0;
+	last = file_generation_of(look->others[look->coming_count - 1].generation);
+	return last->device != look->found_stat.st_dev || last->inode != look->found_stat.st_ino;
+}
+
+/* What was at the path between the last file that was seen there and what is there now. */
+static void
+find_between(struct look *look)
+{
+	struct follower *f = look->follower;
+	struct beside_open open[MOST_COMING + 2];
+	struct stat directory;
+	size_t count = 0;
+	int error;
+
+	if (!has_come(look) &&
+	    (fstatat(look->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) < 0 ||
+	     !beside_has_changed(&f->beside, &directory)))
+		return;
+	if (look->found_fd >= 0)
+		open[count++] = (struct beside_open){ look->found_fd, look->found_stat };
+	for (size_t i = 0; i <= look->coming_count; i++) {
+		int fd = file_generation_of(i == 0 ? look->current : look->others[i - 1].generation)->fd;
+
+		if (fd >= 0 && fstat(fd, &open[count].stat) == 0)
+			open[count++].fd = fd;
+	}
+	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, open, count,
+	                    count > (look->found_fd >= 0), &look->between);
+	if (error && !means_nothing_there(error)) {
+		/* Not what is there now without what was before. */
+		fd_close(&look->found_fd);
+		look->has_failed = true;
+	}
+}
+
+static void
+learn_known(int fd, const struct stat *stat, struct look_known *known)
+{
+	uint64_t fingerprint, to = known->to > 0 ? known->to : file_generation_size(stat);
+
+	if (to == 0 || file_generation_size(stat) < to || !neighbour_fingerprint(fd, to, &fingerprint))
+		return;
+	known->is_other = known->to > 0 && fingerprint != known->fingerprint;
+	known->to = to;
+	known->fingerprint = fingerprint;
+}
+
+/* The others may have left the path as well, and grow. */
+static void
+look_at_others(struct look *look)
+{
+	for (size_t i = 0; i < look->other_count; i++) {
+		int fd = file_generation_of(look->others[i].generation)->fd;
+
+		if (fstat(fd, &look->others[i].stat) < 0)
+			look->others[i].stat.st_size = -1;
+		else if (i < look->coming_count)
+			learn_known(fd, &look->others[i].stat, &look->others[i].known);
+	}
+	if (look->found_fd >= 0)
+		learn_known(look->found_fd, &look->found_stat, &look->found_known);
+}
+
 /* The look itself: may block unless the file is open, local, and still at its path. */
 static void
 look_at_path(struct look *look)
 {
+	struct follower *f = look->follower;
 	struct file_generation *g = file_generation_of(look->current);
+	bool was_listed = f->beside.is_listed;
 	struct stat at_path;
-	int directory_fd;
+	int error;
 
-	if ((look->watch || !look->is_local) &&
-	    run_dir_open(look->runs_dir_fd, look->follower->directory->path, &directory_fd) == 0) {
-		/* Before the look, so that nothing falls between the two. */
-		look->is_local = file_system_of(directory_fd) != FILE_SYSTEM_REMOTE;
-		if (look->is_local && look->watch)
-			look->watch_descriptor = watch_ask(look->watch, directory_fd);
-		fd_close(&directory_fd);
+	ask_watch(look);
+	if (!was_listed) {
+		error = beside_note(&f->beside, look->runs_dir_fd, f->directory->path, f->name);
+		look->has_failed = error && !means_nothing_there(error);
 	}
-	if (fstatat(look->runs_dir_fd, look->follower->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(look->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0) {
 		note_error(look, -errno);
 	} else if (S_ISREG(at_path.st_mode)) {
-		if (g->fd >= 0 && at_path.st_dev == g->device && at_path.st_ino == g->inode) {
-			look->is_at_path = true;
+		look->is_at_path = g->fd >= 0 && at_path.st_dev == g->device && at_path.st_ino == g->inode;
+		if (look->is_at_path)
 			look->stat = at_path;
-			if (__atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
-				find(look);
-			return;
-		}
-		find(look);
+		if (!look->is_at_path || __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
+			find(look);
 	}
-	/* After the path: what one writer wrote before it turned to the new file is seen. The one
-	 * that comes may have left the path as well, and grow. */
-	if (g->fd < 0 || fstat(g->fd, &look->stat) < 0)
-		look->stat.st_size = -1;
-	if (!look->coming || fstat(file_generation_of(look->coming)->fd, &look->coming_stat) < 0)
-		look->coming_stat.st_size = -1;
+	if (!look->is_at_path && was_listed && !look->has_failed)
+		find_between(look);
+	/* After the path: what one writer wrote before it turned to the new file is seen. */
+	if (!look->is_at_path || look->stat.st_size < 0)
+		if (g->fd < 0 || fstat(g->fd, &look->stat) < 0)
+			look->stat.st_size = -1;
+	look_at_others(look);
 }
 
 static void
@@ -178,8 +261,11 @@ watched_name(void *arg, const char *name)
 static void
 drop_look(struct look *look)
 {
+	fd_close(&look->found_fd);
 	generation_unref(&look->current);
-	generation_unref(&look->coming);
+	for (size_t i = 0; i < look->other_count; i++)
+		generation_unref(&look->others[i].generation);
+	beside_parts_fini(&look->between);
 }
 
 static void
@@ -209,7 +295,6 @@ finish_look(struct look *look)
 	d->is_local = look->is_local;
 	if (f->references > 1) /* somebody but this look */
 		follower_apply(f, look);
-	fd_close(&look->found_fd);
 	drop_look(look);
 }
 
@@ -234,6 +319,16 @@ looked_in_helper(struct offload_job *job)
 }
 
 static void
+add_other(struct look *look, struct generation *g)
+{
+	look->others[look->other_count].generation = generation_ref(g);
+	look->others[look->other_count].known = (struct look_known){
+		.to = g->known_to, .fingerprint = g->known_fingerprint
+	};
+	look->other_count++;
+}
+
+static void
 begin_look(struct look *look, struct follower *f)
 {
 	*look = (struct look){
@@ -242,12 +337,17 @@ begin_look(struct look *look, struct follower *f)
 		.watch = needs_watch(f) ? f->set->watch : NULL,
 		.is_local = f->directory->is_local,
 		.current = generation_ref(f->source.current),
-		.coming = f->coming ? generation_ref(&f->coming->generation) : NULL,
+		.coming_count = f->coming_count,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
 		.began_ms = clock_now_ms(),
 		.found_fd = -1,
+		.stat.st_size = -1,
 	};
+	for (size_t i = 0; i < f->coming_count; i++)
+		add_other(look, &f->coming[i]->generation);
+	for (size_t i = 0; i < f->trailing_count; i++)
+		add_other(look, &f->trailing[i]->generation);
 	f->references++;
 	f->look_again = false;
 }
@@ -261,7 +361,8 @@ look_begin(struct follower *f)
 		f->look_again = true;
 		return;
 	}
-	look = malloc(sizeof(*look));
+	look = malloc(sizeof(*look) +
+	              (f->coming_count + f->trailing_count) * sizeof(look->others[0]));
 	if (!look)
 		return; /* the timer comes again */
 	begin_look(look, f);
@@ -274,14 +375,19 @@ static bool
 look_directly(struct follower *f)
 {
 	struct file_generation *g = follower_current(f);
-	struct stat at_path;
+	struct stat at_path, directory;
 	struct look look;
 	int missing;
 
-	if (f->look || is_stale(f) || !f->source.is_ready || !f->directory->is_local || f->coming || needs_watch(f))
+	if (f->look || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
+	    f->coming_count > 0 || f->trailing_count > 0 || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;
 	if (g->fd < 0 && missing && errno == ENOENT) {
+		/* It may have been there, and rotated away. */
+		if (fstatat(f->set->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    beside_has_changed(&f->beside, &directory))
+			return false;
 		begin_look(&look, f);
 		look.stat.st_size = -1;
 		finish_look(&look);

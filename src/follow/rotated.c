@@ -1,57 +1,63 @@
 #include "follow/rotated.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "follow/file_generation.h"
-#include "model/fingerprint.h"
-#include "store/run_dir.h"
+#include "follow/neighbours.h"
+#include "follow/place.h"
 
 enum {
-	MOST_NAMES = 256,    /* looked at in a directory */
+	TRIES = 4,
 	MOST_FILES = 32,     /* in a chain of rotated files */
 	MOST_ANSWERS = 64,   /* remembered */
 	REMEMBER_MS = 5000,
 };
 
-/* One file in the directory that may be an older part of the log. */
-struct candidate {
-	char *name;
+/* One of a chain. */
+struct part {
+	int fd; /* owned */
 	struct stat stat;
 	uint32_t identity;
-	bool is_found; /* the one that holds the mark */
+	const char *lost; /* why something behind it is lost; NULL: nothing is */
 };
 
 struct search {
 	struct offload_job job;
 	struct rotated *rotated;
 	struct cursor_mark mark;
-	struct generation *current; /* owned reference */
-	struct candidate current_file; /* of which `stat` counts, if it is not at its path any more */
-	bool is_current_elsewhere;
+	/* Where it is to lead to: the current one, or, for what lies behind that, the latest. Owned
+	 * references. */
+	struct generation *ends[2];
+	struct cursor_mark ends_known[2]; /* what is known of their content; offset 0: nothing */
+	struct generation *current;       /* the one of them that is tried */
+	struct cursor_mark known;
+	struct stat current_stat;   /* of its file, if it has one */
 	/* What it found: the one with the mark first, then in order of time. */
+	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
 	size_t count;
-	int fds[MOST_FILES];
-	struct stat stats[MOST_FILES];
+	struct part parts[MOST_FILES];
 	enum file_system file_system;
 };
 
 struct answer {
 	struct cursor_mark mark;
-	struct generation *generation; /* owned reference; NULL: no such file */
+	struct generation *generation; /* owned reference; NULL: none was found */
+	int error;       /* why */
 	int64_t at_ms;
+	uint64_t looked; /* the source had, at that time */
 };
 
 struct rotated {
 	struct source *source;
 	struct offload *offload;
+	rotated_found_fn *found;
 	int runs_dir_fd;
 	char *directory;  /* owned */
 	const char *name; /* in path */
@@ -61,7 +67,8 @@ struct rotated {
 };
 
 struct rotated *
-rotated_new(struct source *source, struct offload *offload, int runs_dir_fd, const char *path)
+rotated_new(struct source *source, struct offload *offload, rotated_found_fn *found, int runs_dir_fd,
+            const char *path)
 {
 	struct rotated *r = calloc(1, sizeof(*r));
 	const char *slash = strrchr(path, '/');
@@ -71,6 +78,7 @@ rotated_new(struct source *source, struct offload *offload, int runs_dir_fd, con
 		return NULL;
 	r->source = source;
 	r->offload = offload;
+	r->found = found;
 	r->runs_dir_fd = runs_dir_fd;
 	r->name = slash + 1;
 	r->directory = strndup(path, (size_t)(slash - path));
@@ -112,15 +120,6 @@ rotated_relax(struct rotated *r, int64_t now_ms)
 
 /* --- in a helper thread --------------------------------------------------------------------------------- */
 
-/* Rotated names begin with the file's own: log.1, log.2026-01-01, log-20260101. */
-static bool
-may_be_part(const struct search *s, const char *name)
-{
-	size_t length = strlen(s->rotated->name);
-
-	return strncmp(name, s->rotated->name, length) == 0 && name[length] != '\0';
-}
-
 static bool
 is_current(const struct search *s, const struct stat *stat)
 {
@@ -129,195 +128,231 @@ is_current(const struct search *s, const struct stat *stat)
 	return current->fd >= 0 && stat->st_dev == current->device && stat->st_ino == current->inode;
 }
 
-/* The current file may have left its path, and be read to its end before another is current. */
-static void
-find_current(struct search *s, int directory_fd)
-{
-	int fd = file_generation_of(s->current)->fd;
-	struct stat at_path;
-
-	if (fd < 0 || fstat(fd, &s->current_file.stat) < 0)
-		return;
-	s->is_current_elsewhere =
-		fstatat(directory_fd, s->rotated->name, &at_path, AT_SYMLINK_NOFOLLOW) < 0 ||
-		!is_current(s, &at_path);
-}
-
+/* Whether it holds the mark; if so, it stays open. */
 static int
-list(const struct search *s, int directory_fd, struct candidate *to, size_t *ret_count)
+open_holder(const struct search *s, const struct neighbours *n, size_t index, struct part *ret_part,
+            bool *ret_holds)
 {
-	DIR *directory = fdopendir(directory_fd);
-	struct dirent *entry;
-	size_t count = 0;
+	const struct neighbour *at = &n->list[index];
+	bool holds;
+	int error;
 
-	if (!directory) {
-		fd_close(&directory_fd);
-		return -errno;
-	}
-	while (count < MOST_NAMES && (entry = readdir(directory)) != NULL) {
-		struct candidate *c = &to[count];
-
-		if (!may_be_part(s, entry->d_name) ||
-		    fstatat(dirfd(directory), entry->d_name, &c->stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(c->stat.st_mode) || is_current(s, &c->stat))
-			continue;
-		c->identity = file_generation_identity_at(dirfd(directory), entry->d_name);
-		c->is_found = false;
-		c->name = strdup(entry->d_name);
-		if (c->name)
-			count++;
-	}
-	closedir(directory);
-	*ret_count = count;
-	return 0;
-}
-
-static bool
-read_at(int fd, uint64_t offset, uint8_t *to, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = pread(fd, to, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		to += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
-/* Whether the bytes before the mark are the ones that it was made from. */
-static bool
-holds_mark(int fd, const struct cursor_mark *mark)
-{
-	uint8_t head[FINGERPRINT_HEAD_BYTES], window[FINGERPRINT_WINDOW_BYTES];
-	uint64_t start = fingerprint_window_start(mark->offset), head_hash = 0;
-	struct fingerprint_pass pass;
-
-	if (fingerprint_needs_head(mark->offset)) {
-		if (!read_at(fd, 0, head, sizeof(head)))
-			return false;
-		head_hash = fingerprint_head(head);
-	}
-	if (!read_at(fd, start, window, (size_t)(mark->offset - start)))
-		return false;
-	fingerprint_begin(&pass, window, start, head_hash);
-	return fingerprint_at(&pass, mark->offset) == mark->fingerprint;
-}
-
-static int
-open_candidate(const struct search *s, const struct candidate *c, struct stat *ret_stat, int *ret_fd)
-{
-	char path[4096];
-	size_t directory_length = strlen(s->rotated->directory), name_length = strlen(c->name);
-
-	if (directory_length + name_length + 2 > sizeof(path))
-		return -ENAMETOOLONG;
-	memcpy(path, s->rotated->directory, directory_length);
-	path[directory_length] = '/';
-	memcpy(path + directory_length + 1, c->name, name_length + 1);
-	return run_dir_open_file(s->rotated->runs_dir_fd, path, ret_stat, ret_fd);
-}
-
-static bool
-is_holder(const struct search *s, const struct candidate *c)
-{
-	struct stat stat;
-	bool holds = false;
-	int fd;
-
-	if ((uint64_t)c->stat.st_size < s->mark.offset || open_candidate(s, c, &stat, &fd) < 0)
-		return false;
+	*ret_holds = false;
+	if (at->is_packed || (uint64_t)at->stat.st_size < s->mark.offset)
+		return 0;
 	/* At the very start any file fits: only its identity tells. */
-	holds = s->mark.offset == 0 ? c->identity == s->mark.identity : holds_mark(fd, &s->mark);
-	fd_close(&fd);
-	return holds;
+	if (s->mark.offset == 0 && at->identity != s->mark.identity)
+		return 0;
+	error = neighbours_open(n, index, &ret_part->stat, &ret_part->fd);
+	if (error)
+		return error == -ESTALE || error == -EMFILE || error == -ENFILE ? error : 0;
+	holds = s->mark.offset == 0 || neighbour_holds(ret_part->fd, &s->mark);
+	if (!holds)
+		fd_close(&ret_part->fd);
+	ret_part->identity = at->identity;
+	ret_part->lost = NULL;
+	*ret_holds = holds;
+	return 0;
 }
 
 /* By identity first: a copy, too, begins with the same bytes. */
-static bool
-find_holder(const struct search *s, struct candidate *candidates, size_t count)
+static int
+find_holder(struct search *s, const struct neighbours *n, size_t *ret_index)
 {
+	bool holds = false;
+	int error = 0;
+
 	for (int by_content = 0; by_content < 2; by_content++)
-		for (size_t i = 0; i < count; i++)
-			if ((by_content || candidates[i].identity == s->mark.identity) &&
-			    is_holder(s, &candidates[i])) {
-				candidates[i].is_found = true;
-				return true;
-			}
-	return false;
+		for (size_t i = n->count; i > 0 && !error && !holds; i--) {
+			const struct neighbour *at = &n->list[i - 1];
+
+			if ((at->identity == s->mark.identity) == by_content || is_current(s, &at->stat))
+				continue;
+			error = open_holder(s, n, i - 1, &s->parts[0], &holds);
+			*ret_index = i - 1;
+		}
+	s->count = holds;
+	return error || holds ? error : -ENOENT;
 }
 
-static int
-by_time(const void *a, const void *b)
+/* Whether what was opened is but a copy of a part, or of what the current file begins with. A part that
+ * is but the beginning of this one goes. */
+static enum neighbour_likeness
+likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 {
-	const struct candidate *x = a, *y = b;
+	enum neighbour_likeness likeness = NEIGHBOUR_OTHER;
+	uint64_t bytes = (uint64_t)stat->st_size;
+	int current_fd = file_generation_of(s->current)->fd;
+	size_t i;
 
-	if (x->stat.st_mtim.tv_sec != y->stat.st_mtim.tv_sec)
-		return x->stat.st_mtim.tv_sec < y->stat.st_mtim.tv_sec ? -1 : 1;
-	if (x->stat.st_mtim.tv_nsec != y->stat.st_mtim.tv_nsec)
-		return x->stat.st_mtim.tv_nsec < y->stat.st_mtim.tv_nsec ? -1 : 1;
+	for (i = 0; i < s->count && likeness == NEIGHBOUR_OTHER; i++)
+		likeness = neighbour_compare(fd, bytes, s->parts[i].fd, (uint64_t)s->parts[i].stat.st_size);
+	if (likeness == NEIGHBOUR_OTHER && s->known.offset > 0 && bytes >= s->known.offset &&
+	    neighbour_holds(fd, &s->known))
+		return NEIGHBOUR_COPY; /* of what it was, should it be another by now */
+	if (likeness == NEIGHBOUR_OTHER)
+		return current_fd >= 0 ? neighbour_compare(fd, bytes, current_fd,
+		                                           (uint64_t)s->current_stat.st_size)
+		                       : likeness;
+	/* Not the first: the mark is in it. */
+	i--;
+	*ret_is_longer = i > 0 && stat->st_size > s->parts[i].stat.st_size;
+	if (*ret_is_longer) {
+		fd_close(&s->parts[i].fd);
+		memmove(&s->parts[i], &s->parts[i + 1], (s->count - i - 1) * sizeof(s->parts[0]));
+		s->count--;
+	}
+	return likeness;
+}
+
+/* What comes between the holder and the current file. */
+static int
+add_part(struct search *s, const struct neighbours *n, size_t index)
+{
+	const char **lost = &s->parts[s->count - 1].lost;
+	struct part part = { .identity = n->list[index].identity };
+	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
+	bool is_longer = false;
+	int error;
+
+	if (n->list[index].is_packed) {
+		*lost = "compressed";
+		return 0;
+	}
+	if (s->count == MOST_FILES) {
+		*lost = "replaced";
+		return 0;
+	}
+	error = neighbours_open(n, index, &part.stat, &part.fd);
+	if (error == -EACCES || error == -EPERM) {
+		*lost = "replaced";
+		return 0;
+	}
+	if (error)
+		return error;
+	if (part.stat.st_size > 0)
+		alike = likeness(s, part.fd, &part.stat, &is_longer);
+	if (alike == NEIGHBOUR_COPY_MAYBE)
+		s->parts[s->count - 1].lost = "replaced";
+	if (alike != NEIGHBOUR_OTHER && !is_longer)
+		fd_close(&part.fd);
+	else
+		s->parts[s->count++] = part;
 	return 0;
 }
 
-/* What is newer than the current file does not lead to it. */
-static size_t
-drop_newer(const struct search *s, struct candidate *candidates, size_t count)
+/* Where the current file has left its path as well, what is later than it does not lead to it. */
+static void
+drop_later(const struct search *s, struct neighbours *n)
 {
-	size_t kept = 0;
+	int fd = file_generation_of(s->current)->fd;
+	size_t at = n->count;
+	struct neighbour current;
 
-	for (size_t i = 0; i < count; i++) {
-		if (s->is_current_elsewhere && by_time(&candidates[i], &s->current_file) > 0)
-			free(candidates[i].name);
-		else
-			candidates[kept++] = candidates[i];
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < n->count; i++)
+		if (is_current(s, &n->list[i].stat))
+			at = i;
+	if (at == n->count) {
+		struct stat at_path;
+		char path[4096];
+		int length = snprintf(path, sizeof(path), "%s/%s", n->directory, n->name);
+
+		if (length >= (int)sizeof(path) ||
+		    (fstatat(n->runs_dir_fd, path, &at_path, AT_SYMLINK_NOFOLLOW) == 0 &&
+		     is_current(s, &at_path)))
+			return;
+		/* Deleted, or moved away: by its times. */
+		neighbour_of_fd(fd, &s->current_stat, &current);
+		for (size_t i = n->count; i > 0; i--)
+			if (neighbour_is_before(&current, &n->list[i - 1]))
+				neighbours_drop(n, i - 1);
+		return;
 	}
-	return kept;
+	while (n->count > at + 1)
+		neighbours_drop(n, n->count - 1);
+}
+
+/* Copies were made before their file was emptied: what came between the two is lost. The file itself
+ * has been there since. */
+static void
+mark_copies(struct search *s)
+{
+	size_t file = 0;
+
+	while (file < s->count && s->parts[file].identity != s->mark.identity)
+		file++;
+	for (size_t i = 0; i < file; i++)
+		if (!s->parts[i].lost)
+			s->parts[i].lost = "truncated";
+}
+
+static void
+forget_parts(struct search *s)
+{
+	while (s->count > 0)
+		fd_close(&s->parts[--s->count].fd);
+}
+
+static int
+search_once(struct search *s)
+{
+	struct neighbours n;
+	size_t holder = 0;
+	int fd = file_generation_of(s->current)->fd;
+	int error = neighbours_list(s->rotated->runs_dir_fd, s->rotated->directory, s->rotated->name, &n);
+
+	if (error)
+		return error;
+	s->file_system = n.file_system;
+	if (fd >= 0 && fstat(fd, &s->current_stat) < 0)
+		s->current_stat.st_size = 0;
+	neighbours_sort(&n);
+	drop_later(s, &n);
+	error = find_holder(s, &n, &holder);
+	for (size_t i = holder + 1; i < n.count && !error; i++)
+		if (!is_current(s, &n.list[i].stat))
+			error = add_part(s, &n, i);
+	if (!error)
+		mark_copies(s);
+	else
+		forget_parts(s);
+	neighbours_fini(&n);
+	return error;
 }
 
 static void
 search(struct offload_job *job)
 {
 	struct search *s = (struct search *)job;
-	struct candidate *candidates = calloc(MOST_NAMES, sizeof(*candidates));
-	size_t count = 0;
-	bool found = false;
-	int directory_fd;
 
-	if (!candidates)
-		return;
-	if (run_dir_open_list(s->rotated->runs_dir_fd, s->rotated->directory, &directory_fd) == 0) {
-		s->file_system = file_system_of(directory_fd);
-		find_current(s, directory_fd);
-		if (list(s, directory_fd, candidates, &count) == 0)
-			count = drop_newer(s, candidates, count);
-		if (find_holder(s, candidates, count))
-			qsort(candidates, count, sizeof(*candidates), by_time);
+	s->error = -ENOENT;
+	for (int end = 0; end < 2 && s->error == -ENOENT; end++) {
+		if (end > 0 && s->ends[1] == s->ends[0])
+			break;
+		s->current = s->ends[end];
+		s->known = s->ends_known[end];
+		s->error = -ESTALE;
+		/* Renamed while it was listed: what has which name is asked again. */
+		for (int i = 0; i < TRIES && s->error == -ESTALE; i++)
+			s->error = search_once(s);
 	}
-	for (size_t i = 0; i < count; i++) {
-		found |= candidates[i].is_found;
-		if (found && s->count < MOST_FILES &&
-		    open_candidate(s, &candidates[i], &s->stats[s->count], &s->fds[s->count]) == 0)
-			s->count++;
-		free(candidates[i].name);
-	}
-	free(candidates);
 }
 
 /* --- back in the loop ---------------------------------------------------------------------------------------- */
 
 static void
-remember(struct rotated *r, const struct cursor_mark *mark, struct generation *generation)
+remember(struct rotated *r, const struct cursor_mark *mark, struct generation *generation, int error)
 {
 	if (r->answer_count == MOST_ANSWERS)
 		forget(r, 0);
 	r->answers[r->answer_count++] = (struct answer){
 		.mark = *mark,
 		.generation = generation ? generation_ref(generation) : NULL,
+		.error = error,
 		.at_ms = clock_now_ms(),
+		.looked = r->source->looked,
 	};
 }
 
@@ -325,22 +360,28 @@ remember(struct rotated *r, const struct cursor_mark *mark, struct generation *g
 static void
 make_chain(struct rotated *r, struct search *s)
 {
-	struct generation *next = generation_ref(r->source->current);
+	struct generation *next = generation_ref(s->current);
 
 	while (s->count > 0) {
+		struct part *part = &s->parts[--s->count];
 		struct file_generation *g;
 
-		s->count--;
-		if (file_generation_new(r->source, r->offload, s->fds[s->count], &s->stats[s->count],
-		                        s->file_system, clock_now_ms(), &g) < 0) {
-			fd_close(&s->fds[s->count]);
+		if (file_generation_new(r->source, r->offload, part->fd, &part->stat, s->file_system,
+		                        clock_now_ms(), &g) < 0) {
+			fd_close(&part->fd);
 			continue;
 		}
 		g->generation.state = GENERATION_ENDED;
+		g->generation.lost_reason = part->lost;
 		g->generation.next = next; /* takes */
 		next = &g->generation;
 	}
-	remember(r, &s->mark, next == r->source->current ? NULL : next);
+	if (next != s->current) {
+		r->found(r->source, next);
+		remember(r, &s->mark, next, 0);
+	} else {
+		remember(r, &s->mark, NULL, s->error ? s->error : -ENOMEM);
+	}
 	generation_unref(&next);
 }
 
@@ -350,20 +391,22 @@ searched(struct offload_job *job)
 	struct search *s = (struct search *)job;
 	struct rotated *r = s->rotated;
 	struct source *source = r->source;
-	const struct file_generation *current = file_generation_of(source->current);
-	const struct file_generation *searched_for = file_generation_of(s->current);
 
 	r->is_searching = false;
-	if (current->device == searched_for->device && current->inode == searched_for->inode) {
+	if (source->current == s->ends[0] && source_latest(source) == s->ends[1] && s->current &&
+	    (file_generation_of(s->current)->fd < 0 || s->error ||
+	     file_generation_size(&s->current_stat) >= s->current->size_bytes)) {
 		make_chain(r, s);
+		source_notify(source);
 	} else {
-		/* Rotated meanwhile: what was current is missing in what was found. It is searched again. */
-		while (s->count > 0)
-			fd_close(&s->fds[--s->count]);
+		/* Rotated or emptied meanwhile: what was current may be missing in what was found, or be
+		 * there twice. It is searched again, when that was seen. */
+		forget_parts(s);
+		source_refresh(source);
 	}
-	generation_unref(&s->current);
+	generation_unref(&s->ends[0]);
+	generation_unref(&s->ends[1]);
 	free(s);
-	source_notify(source);
 	source->ops->release(source);
 }
 
@@ -373,6 +416,31 @@ is_same(const struct cursor_mark *a, const struct cursor_mark *b)
 	return a->offset == b->offset && a->identity == b->identity && a->fingerprint == b->fingerprint;
 }
 
+/* The generation of a chain that holds the mark, of the file that it names. */
+static int
+find_in_chain(const struct rotated *r, struct generation *first, const struct cursor_mark *mark,
+              struct generation **ret_generation)
+{
+	for (struct generation *g = first; g && g != r->source->current && g != source_latest(r->source);
+	     g = g->next) {
+		uint64_t fingerprint;
+		bool is_open;
+		int error;
+
+		if (g->identity != mark->identity || g->size_bytes < mark->offset ||
+		    g->state == GENERATION_LOST)
+			continue;
+		error = place_fingerprint(g, mark->offset, &fingerprint, &is_open);
+		if (error == -EAGAIN)
+			return error;
+		if (!error && fingerprint == mark->fingerprint) {
+			*ret_generation = g;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 int
 rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generation **ret_generation)
 {
@@ -380,12 +448,20 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 
 	for (size_t i = 0; i < r->answer_count; i++) {
 		struct generation *g = r->answers[i].generation;
+		int error;
 
-		if ((g && g->identity == mark->identity && g->size_bytes >= mark->offset) ||
-		    is_same(&r->answers[i].mark, mark)) {
-			*ret_generation = g;
-			return g ? 0 : -ENOENT;
+		/* What was not there may be by now, and what was there may be lost. */
+		if (g ? g->state == GENERATION_LOST : r->answers[i].looked != r->source->looked)
+			continue;
+		if (is_same(&r->answers[i].mark, mark)) {
+			if (g)
+				*ret_generation = g;
+			return g ? 0 : r->answers[i].error;
 		}
+		/* Those who were in the same file share it. */
+		error = g ? find_in_chain(r, g, mark, ret_generation) : -ENOENT;
+		if (error != -ENOENT)
+			return error;
 	}
 	if (r->is_searching)
 		return -EAGAIN;
@@ -394,7 +470,11 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 		return -ENOMEM;
 	s->rotated = r;
 	s->mark = *mark;
-	s->current = generation_ref(r->source->current);
+	s->ends[0] = generation_ref(r->source->current);
+	s->ends[1] = generation_ref(source_latest(r->source));
+	for (int i = 0; i < 2; i++)
+		s->ends_known[i] = (struct cursor_mark){ .offset = s->ends[i]->known_to,
+			                                 .fingerprint = s->ends[i]->known_fingerprint };
 	r->is_searching = true;
 	r->source->ops->hold(r->source);
 	offload_submit(r->offload, &s->job, search, searched);

@@ -13,16 +13,21 @@
 
 struct rotated;
 
+/* Told of each chain that was found: the first generation of it, which leads to the current one. */
+typedef void rotated_found_fn(struct source *source, struct generation *first);
+
 /* Borrows all; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */
-struct rotated *rotated_new(struct source *source, struct offload *offload, int runs_dir_fd,
-                            const char *path);
+struct rotated *rotated_new(struct source *source, struct offload *offload, rotated_found_fn *found,
+                            int runs_dir_fd, const char *path);
 /* No search may be under way (each holds its source). */
 void rotated_free(struct rotated **rotated);
 
 /*
- * The generation that holds the mark: by the file's identity, or by its content. 0 (borrowed,
- * ENDED, its `next` leads to the current one); -EAGAIN: being looked for, the source's listeners
- * will be called; -ENOENT: no such file; -ENOMEM.
+ * The generation that holds the mark: by the file's identity, or by its content. 0 (borrowed;
+ * its `next` leads to the current one; where something between two of them is lost, the first has a
+ * lost_reason); -EAGAIN: being looked for, the source's listeners
+ * will be called; -ENOENT: no such file; other -errno:
+ * that could not be told, and is asked again after a look.
  */
 int rotated_find(struct rotated *rotated, const struct cursor_mark *mark,
                  struct generation **ret_generation);

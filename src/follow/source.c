@@ -36,6 +36,12 @@ source_read(struct generation *generation, uint64_t offset, void *to, size_t len
 	return generation->source->ops->read(generation, offset, to, length);
 }
 
+struct generation *
+source_latest(struct source *source)
+{
+	return source->ops->latest ? source->ops->latest(source) : source->current;
+}
+
 void
 source_refresh(struct source *source)
 {

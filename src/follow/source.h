@@ -59,7 +59,9 @@ struct generation {
 	uint32_t serial;   /* unique in this process */
 	uint32_t identity; /* of the file, as in ids; 0: there was no file yet */
 	enum generation_state state;
-	const char *lost_reason; /* "truncated", "replaced": the gap's */
+	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
+	                          * why something between it and what follows is lost; NULL: nothing is */
+	uint64_t lost_to_bytes;  /* of a copy: what the file that it was made of is known to have held */
 	uint64_t size_bytes;     /* known to be there */
 	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */
 
@@ -75,6 +77,7 @@ struct generation {
 
 	/* What readers learned and share. Between the two there is no line end. */
 	uint64_t unfinished_from, scanned_to;
+	uint64_t known_to, known_fingerprint; /* somebody read so far, and what was there */
 	uint64_t malformed_to; /* malformed entries that end before it were counted */
 	uint64_t head; /* fingerprint_head(), once has_head */
 	bool has_head;
@@ -96,6 +99,9 @@ struct source_ops {
 	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
 	int (*find)(struct source *source, const struct cursor_mark *mark,
 	            struct generation **ret_generation);
+	/* What is there now, though the current one may not have ended yet; borrowed. NULL: the current
+	 * one is. */
+	struct generation *(*latest)(struct source *source);
 	/* Looks soon; the listeners are called when it is done, even if nothing changed. */
 	void (*refresh)(struct source *source);
 	/* A reader found other bytes than were there: the generation is to become LOST. */
@@ -119,7 +125,10 @@ struct source {
 	const struct source_ops *ops;
 	struct generation *current; /* where new readers begin; owned reference */
 	bool is_ready;              /* false until the first look: current says nothing yet */
-	bool is_rotating;           /* another generation waits for the current one to end */
+	bool is_rotating;           /* another generation waits for the current one, or one before it, to
+	                             * end */
+	int64_t changed_ms;         /* when growth was last seen of one that may grow, on the monotonic
+	                             * clock; 0: never */
 	bool tell;                  /* call the listeners at the end of the next look in any case:
 	                             * set by readers that failed, to try again in due time */
 	uint64_t looks_begun;
@@ -141,6 +150,9 @@ void generation_unref(struct generation **generation);
 int64_t source_read(struct generation *generation, uint64_t offset, void *to, size_t length);
 
 void source_refresh(struct source *source);
+
+/* Where those begin whose place is nowhere any more; borrowed. */
+struct generation *source_latest(struct source *source);
 
 /*
  * Whether a look that began after the question has ended; if not, asks for one, and the

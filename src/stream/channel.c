@@ -195,7 +195,9 @@ channel_is_finished(struct channel *c)
 
 		if (!c->followers[i])
 			continue;
-		rested_ms = source->current->changed_ms + linger_ms;
+		rested_ms = (source->changed_ms > source->current->changed_ms ? source->changed_ms
+		                                                              : source->current->changed_ms) +
+		            linger_ms;
 		if (now_ms < rested_ms) {
 			channel_wake_at(c, rested_ms);
 			finished = false;

@@ -213,6 +213,24 @@ verify(struct pass *pass, const struct place *place)
 	return 0;
 }
 
+/* Nothing lies before the start of a file: that it is what it was, what is known of it tells. */
+static int
+verify_start(const struct place *place)
+{
+	struct generation *g = place->generation;
+	uint64_t fingerprint;
+	bool is_open;
+	int error;
+
+	if (place->offset > 0 || g->known_to == 0)
+		return 0;
+	error = place_fingerprint(g, g->known_to, &fingerprint, &is_open);
+	if (error || fingerprint == g->known_fingerprint)
+		return error;
+	source_rewritten(g);
+	return -ESTALE;
+}
+
 static int
 render(struct pass *pass)
 {
@@ -220,6 +238,9 @@ render(struct pass *pass)
 	uint64_t border = ((place->offset + SLICE_BYTES / 2) / SLICE_BYTES + 1) * SLICE_BYTES;
 	int error;
 
+	error = verify_start(place);
+	if (error)
+		return error;
 	/* What was read for the border may need the head, wherever the place is. */
 	error = place_learn_head(pass->generation, pass->generation->size_bytes);
 	if (!error)
@@ -313,6 +334,10 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	block->is_finished = pass.is_finished;
 	block->fingerprint = pass.is_hole ? pass.hole_fingerprint
 	                                  : fingerprint_at(&pass.fingerprints, pass.offset);
+	if (block->offset > g->known_to) {
+		g->known_to = block->offset;
+		g->known_fingerprint = block->fingerprint;
+	}
 	*ret_block = block;
 	return 0;
 }

@@ -152,7 +152,7 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 		return error;
 	}
 	*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
-	return start_at(source->current, 0, 0, ret_place);
+	return start_at(source_latest(source), 0, 0, ret_place);
 }
 
 static int
@@ -218,7 +218,7 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 	}
 	if (error || mark->offset > g->size_bytes) {
 		*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
-		return start_at(source->current, 0, 0, ret_place);
+		return start_at(source_latest(source), 0, 0, ret_place);
 	}
 	error = indexer_reach(offload, g, mark->offset);
 	if (!error)

@@ -64,6 +64,8 @@ subscriber_fini(struct subscriber *s)
 	audience_leave(&s->stream);
 	for (int i = 0; i < CURSOR_FILES; i++)
 		place_fini(&s->places[i]);
+	for (int i = 0; i < CURSOR_FILES; i++)
+		generation_unref(&s->behind_copy[i]);
 	free(s->start);
 	s->start = NULL;
 	channel_release(&s->channel);
@@ -241,6 +243,20 @@ subscriber_find_places(struct subscriber *s)
 	return false;
 }
 
+/* Whether all that follows is empty, too: a file that was rotated away may have its writer still. */
+static bool
+is_last(const struct place *place)
+{
+	const struct generation *g = place->generation;
+
+	if (place->offset != g->size_bytes)
+		return false;
+	while ((g = g->next) != NULL)
+		if (g->size_bytes > 0)
+			return false;
+	return true;
+}
+
 /* Whether the id of a `complete` that it came with still names the end. */
 static bool
 is_still_the_end(struct subscriber *s)
@@ -248,8 +264,7 @@ is_still_the_end(struct subscriber *s)
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		const struct place *p = &s->places[i];
 
-		if (s->start->gaps[i].reason || p->offset != p->generation->size_bytes ||
-		    p->generation->state != GENERATION_LIVE)
+		if (s->start->gaps[i].reason || !is_last(p) || p->generation->state != GENERATION_LIVE)
 			return false;
 	}
 	return s->channel->run->is_terminal;
@@ -382,42 +397,169 @@ limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
 
-/* Leaves generations that are over behind; true if there is a gap to tell. */
+/* Whether what follows a generation in this process, up to the current one, holds something that is
+ * deleted by now: what lies beside the file does not lead through it. */
 static bool
+holds_more(const struct generation *g, const struct generation *copy)
+{
+	const struct generation *current = g->source->current;
+
+	while ((g = g->next) != NULL && g != current) {
+		const struct generation *part = copy;
+
+		if (g->state == GENERATION_LOST || g->size_bytes == 0)
+			continue;
+		while (part && part->identity != g->identity)
+			part = part->next;
+		if (!part)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The place is in a generation that was lost: perhaps a copy of it lies beside the file, kept before
+ * it was emptied. 0: the place is in that now; -ENOENT: there is none; -EAGAIN: it is being looked for.
+ */
+static int
+move_to_copy(struct place *p, struct generation **ret_behind)
+{
+	struct generation *g = p->generation, *copy;
+	struct source *source = g->source;
+	struct cursor_mark mark = { .offset = p->offset, .identity = g->identity,
+		                    .fingerprint = p->fingerprint };
+	struct place in_copy;
+	int error;
+
+	if (p->offset == 0)
+		/* Any file begins like that: what others read of it tells. */
+		mark = (struct cursor_mark){ .offset = g->known_to, .identity = g->identity,
+			                     .fingerprint = g->known_fingerprint };
+	if (mark.offset == 0 || !source->ops->find)
+		return -ENOENT;
+	error = source->ops->find(source, &mark, &copy);
+	if (error == -ENOENT || error == -EAGAIN)
+		return error;
+	if (!error)
+		error = start_at(copy, p->offset, p->lines, &in_copy);
+	if (error == -ENODATA || error == -ESTALE)
+		return -ENOENT;
+	if (error) {
+		source->tell = true; /* tried again after a look */
+		return -EAGAIN;
+	}
+	if (in_copy.fingerprint != p->fingerprint) {
+		place_fini(&in_copy);
+		return -ENOENT;
+	}
+	in_copy.is_open = p->is_open;
+	in_copy.is_finished = p->is_finished;
+	if (g->size_bytes > copy->lost_to_bytes)
+		copy->lost_to_bytes = g->size_bytes;
+	generation_unref(ret_behind);
+	if (holds_more(g, copy))
+		*ret_behind = generation_ref(g->next);
+	place_fini(p);
+	*p = in_copy;
+	return 0;
+}
+
+/*
+ * The same, where what is in the file now is what it was as far as the place: its reader was served
+ * by another process, which was quicker to see that the file was written anew.
+ */
+static int
+move_to_next(struct place *p)
+{
+	struct generation *g = p->generation, *next = g->next;
+	struct place in_next;
+	int error;
+
+	if (p->offset == 0 || next->identity != g->identity || next->size_bytes < p->offset ||
+	    next->state == GENERATION_LOST)
+		return -ENOENT;
+	error = start_at(next, p->offset, p->lines, &in_next);
+	if (error)
+		return error == -EAGAIN ? error : -ENOENT;
+	if (in_next.fingerprint != p->fingerprint) {
+		place_fini(&in_next);
+		return -ENOENT;
+	}
+	in_next.is_open = p->is_open;
+	in_next.is_finished = p->is_finished;
+	place_fini(p);
+	*p = in_next;
+	return 0;
+}
+
+/* Leaves one generation behind. 1: there is a gap to tell; 0: there is none; -EAGAIN: not known yet. */
+static int
+leave(struct subscriber *s, int file, struct event_gap *ret_gap)
+{
+	struct place *p = &s->places[file];
+	const struct generation *g = p->generation;
+	const char *reason = g->lost_reason;
+	uint64_t to = g->state == GENERATION_LOST ? g->size_bytes : g->lost_to_bytes;
+	int error;
+
+	/* One that reads so far and no further is to read of that file and no other. */
+	if (g->state == GENERATION_LOST && !s->until) {
+		error = move_to_next(p);
+		if (error == -ENOENT)
+			error = move_to_copy(p, &s->behind_copy[file]);
+		if (error != -ENOENT)
+			return error;
+	}
+	if (reason)
+		*ret_gap = (struct event_gap){
+			.stream = channel_file_name(s->channel, (enum cursor_file)file),
+			.reason = reason,
+			.has_from = true,
+			.from = p->offset,
+			.has_to = p->offset < to,
+			.to = to,
+		};
+	place_advance(p);
+	if (s->behind_copy[file]) {
+		place_fini(p);
+		place_init(p, s->behind_copy[file]);
+		generation_unref(&s->behind_copy[file]);
+	}
+	return reason != NULL;
+}
+
+/* Leaves generations that are over behind. As leave(). */
+static int
 advance(struct subscriber *s, struct event_gap *ret_gap)
 {
+	int worst = 0;
+
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		struct place *p = &s->places[i];
 
 		while (p->generation->state != GENERATION_LIVE && !is_past(s, i)) {
-			struct generation *g = p->generation;
+			int left;
 
-			if (g->state == GENERATION_LOST) {
-				*ret_gap = (struct event_gap){
-					.stream = channel_file_name(s->channel, (enum cursor_file)i),
-					.reason = g->lost_reason,
-					.has_from = true,
-					.from = p->offset,
-					.has_to = p->offset < g->size_bytes,
-					.to = g->size_bytes,
-				};
-				place_advance(p);
-				return true;
-			}
-			if (p->offset < g->size_bytes || p->is_open)
+			if (p->generation->state == GENERATION_ENDED &&
+			    (p->offset < p->generation->size_bytes || p->is_open))
 				break;
-			place_advance(p);
+			left = leave(s, i, ret_gap);
+			if (left > 0)
+				return left;
+			if (left < 0) {
+				worst = left;
+				break;
+			}
 		}
 	}
-	return false;
+	return worst;
 }
 
 static bool
 is_at_end(const struct subscriber *s)
 {
 	for (int i = 0; i < CURSOR_FILES; i++)
-		if (s->places[i].offset != s->places[i].generation->size_bytes ||
-		    s->places[i].generation->next)
+		if (!is_last(&s->places[i]))
 			return false;
 	return true;
 }
@@ -492,9 +634,10 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	uint64_t limits[CURSOR_FILES];
 	struct event_gap gap;
 	bool owes = false;
-	int error;
+	int error, left;
 
-	if (advance(s, &gap))
+	left = advance(s, &gap);
+	if (left > 0)
 		return give_gap(s, &gap, ret_block);
 	if (is_read_until(s)) {
 		s->is_over = true;
@@ -502,8 +645,13 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	}
 	error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
 	/* Content found to be other than it was is lost by now. */
-	if (error == -ESTALE && advance(s, &gap))
-		return give_gap(s, &gap, ret_block);
+	if (error == -ESTALE && left == 0) {
+		left = advance(s, &gap);
+		if (left > 0)
+			return give_gap(s, &gap, ret_block);
+		if (left == 0)
+			error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
+	}
 	if (!error) {
 		block_move_place(*ret_block, &s->places[(*ret_block)->file]);
 		s->has_failed = false;
@@ -513,7 +661,7 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	if (error != -ENODATA && error != -EAGAIN && error != -ESTALE && kind_of(s)->put_failure &&
 	    !s->has_failed)
 		return give_failure(s, error, ret_block);
-	if (error != -ENODATA)
+	if (error != -ENODATA || left < 0)
 		return park(s);
 	if (kind_of(s)->status_waits) {
 		if (owes_status(s, &owes) < 0)

@@ -23,6 +23,8 @@ struct subscriber {
 	struct stream stream;
 	struct channel *channel; /* owned reference; NULL: not subscribed */
 	struct place places[CURSOR_FILES];
+	struct generation *behind_copy[CURSOR_FILES]; /* owned reference: what follows the copy that the
+	                                               * place is in; NULL: what it leads to */
 	struct subscriber_start *start; /* owned; NULL once begun */
 	const struct place *until; /* of each file: it is over there; NULL: no such end */
 	struct status_goal status_goal;

@@ -245,9 +245,10 @@ class HttpPage(unittest.TestCase):
         self.assertEqual(self.entries(self.page_of_events()[0]), sent)
 
     def test_each_reason_of_a_gap_is_described_and_no_other(self):
-        code = [read(p) for p in sources("src/stream/*.c", "src/worker/stream_parameters.c")]
+        code = [read(p) for p in sources("src/stream/*.c", "src/follow/*.c",
+                                        "src/worker/stream_parameters.c")]
         given = {word for line in "\n".join(code).splitlines()
-                 if re.search(r"reason\b|\bgive_gap\(|\bgive_up_resuming\(|\blose_current\(", line)
+                 if re.search(r"reason\b|\blost\b|\bgive_gap\(|\bgive_up_resuming\(|\blose_current\(", line)
                  for word in re.findall(r'"([a-z_]+)"', line)}
         self.assertIn("truncated", given)
         self.assertEqual(self.entries(self.page_of_events()[1]), given)

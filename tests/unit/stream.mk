@@ -4,7 +4,7 @@ STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h
 STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_edges tests/unit/test_feed_resume \
 	tests/unit/test_follow_model \
 	tests/unit/test_fragment tests/unit/test_journal tests/unit/test_log_stream \
-	tests/unit/test_renderer
+	tests/unit/test_renderer tests/unit/test_rotation
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
 tests_unit_test_feed_SOURCES = tests/unit/test_feed.c $(STREAM_FIXTURE)
@@ -16,7 +16,10 @@ tests_unit_test_feed_edges_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_feed_resume_SOURCES = tests/unit/test_feed_resume.c $(STREAM_FIXTURE)
 tests_unit_test_feed_resume_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_resume_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
-tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c $(STREAM_FIXTURE)
+tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c tests/unit/driven.c \
+	tests/unit/driven.h tests/unit/follow_ops.c tests/unit/follow_ops.h \
+	tests/unit/follow_position.c tests/unit/follow_position.h tests/unit/follow_truth.c \
+	tests/unit/follow_truth.h $(STREAM_FIXTURE)
 tests_unit_test_follow_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_follow_model_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_fragment_CFLAGS = $(UNIT_CFLAGS)
@@ -33,3 +36,6 @@ check_PROGRAMS += tests/unit/test_trail
 TESTS += tests/unit/test_trail
 tests_unit_test_trail_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_trail_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_rotation_SOURCES = tests/unit/test_rotation.c $(STREAM_FIXTURE)
+tests_unit_test_rotation_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rotation_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -1,0 +1,279 @@
+#include "follow/beside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "follow/neighbours.h"
+#include "store/file_identity.h"
+
+enum {
+	TRIES = 4,
+	MOST_PARTS = 32,
+	/* The times of a directory are those of the kernel's ticks. */
+	TICK_MS = 20,
+};
+
+void
+beside_fini(struct beside *b)
+{
+	free(b->identities);
+	*b = (struct beside){ 0 };
+}
+
+void
+beside_parts_fini(struct beside_parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		fd_close(&parts->list[i].fd);
+	free(parts->list);
+	*parts = (struct beside_parts){ 0 };
+}
+
+void
+beside_forget(struct beside *b, const struct beside_parts *parts)
+{
+	struct statx what;
+
+	for (size_t i = 0; i < parts->count; i++) {
+		uint32_t identity;
+
+		if (statx(parts->list[i].fd, "", AT_EMPTY_PATH, FILE_IDENTITY_MASK, &what) < 0)
+			continue;
+		identity = file_identity(&what);
+		for (size_t j = 0; j < b->count; j++)
+			if (b->identities[j] == identity)
+				b->identities[j] = 0; /* no file's */
+	}
+	if (parts->count > 0 || parts->lost)
+		b->changed = (struct timespec){ 0 };
+}
+
+static int
+note(struct beside *b, const struct neighbours *n)
+{
+	uint32_t *identities = NULL;
+
+	if (n->count > 0) {
+		identities = malloc(n->count * sizeof(*identities));
+		if (!identities)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < n->count; i++)
+		identities[i] = n->list[i].identity;
+	free(b->identities);
+	*b = (struct beside){ .is_listed = true, .changed = n->changed, .count = n->count,
+		              .identities = identities };
+	return 0;
+}
+
+int
+beside_note(struct beside *b, int runs_dir_fd, const char *directory, const char *name)
+{
+	struct neighbours n;
+	int error = neighbours_list(runs_dir_fd, directory, name, &n);
+
+	if (error)
+		return error;
+	error = note(b, &n);
+	neighbours_fini(&n);
+	return error;
+}
+
+bool
+beside_has_changed(const struct beside *b, const struct stat *directory)
+{
+	int64_t changed_ms = (int64_t)b->changed.tv_sec * 1000 + b->changed.tv_nsec / 1000000;
+
+	return directory->st_mtim.tv_sec != b->changed.tv_sec ||
+	       directory->st_mtim.tv_nsec != b->changed.tv_nsec ||
+	       changed_ms > clock_wall_ms() - TICK_MS;
+}
+
+/* --- what is new ------------------------------------------------------------------------------------ */
+
+static bool
+was_there(const struct beside *b, const struct neighbour *at)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->identities[i] == at->identity)
+			return true;
+	return false;
+}
+
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* What others are compared with: the last open file, by its name in the directory if it has one. */
+static void
+describe_last(const struct neighbours *n, const struct beside_open *last, struct neighbour *ret_last)
+{
+	neighbour_of_fd(last->fd, &last->stat, ret_last);
+	for (size_t i = 0; i < n->count; i++)
+		if (is_same(&n->list[i].stat, &last->stat))
+			ret_last->name = n->list[i].name;
+}
+
+static bool
+is_later(const struct neighbour *at, const struct neighbour *last)
+{
+	/* Compressed, a file keeps its time: it is the last one itself, or was there before. */
+	if (at->is_packed)
+		return at->stat.st_mtim.tv_nsec == 0
+		               ? at->stat.st_mtim.tv_sec > last->stat.st_mtim.tv_sec
+		               : neighbour_is_before(last, at) &&
+		                         (at->stat.st_mtim.tv_sec != last->stat.st_mtim.tv_sec ||
+		                          at->stat.st_mtim.tv_nsec != last->stat.st_mtim.tv_nsec);
+	return neighbour_is_before(last, at);
+}
+
+/* Leaves what is new, and later than the last. */
+static void
+drop_known(const struct beside *b, struct neighbours *n, const struct beside_open *open, size_t open_count,
+           bool has_last)
+{
+	struct neighbour last = { 0 };
+	char *name = NULL;
+
+	if (has_last) {
+		describe_last(n, &open[open_count - 1], &last);
+		name = last.name ? strdup(last.name) : NULL; /* its entry goes as well */
+		last.name = name;
+	}
+	for (size_t i = n->count; i > 0; i--) {
+		bool is_known = was_there(b, &n->list[i - 1]);
+
+		for (size_t j = 0; j < open_count; j++)
+			is_known |= is_same(&n->list[i - 1].stat, &open[j].stat);
+		if (is_known || (has_last && !is_later(&n->list[i - 1], &last)))
+			neighbours_drop(n, i - 1);
+	}
+	free(name);
+}
+
+/* Whether it is a copy of what is open already. */
+static enum neighbour_likeness
+likeness_to_open(const struct beside_open *open, size_t open_count, int fd, const struct stat *stat)
+{
+	enum neighbour_likeness likeness = NEIGHBOUR_OTHER;
+
+	for (size_t i = 0; i < open_count && likeness == NEIGHBOUR_OTHER; i++)
+		likeness = neighbour_compare(fd, (uint64_t)stat->st_size, open[i].fd,
+		                             (uint64_t)open[i].stat.st_size);
+	return likeness;
+}
+
+/* The same of the parts found so far; one that is but the beginning of this one goes. */
+static enum neighbour_likeness
+likeness_to_parts(struct beside_parts *parts, int fd, const struct stat *stat, bool *ret_is_longer)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		struct beside_part *part = &parts->list[i];
+		enum neighbour_likeness likeness = neighbour_compare(fd, (uint64_t)stat->st_size, part->fd,
+		                                                     (uint64_t)part->stat.st_size);
+
+		if (likeness == NEIGHBOUR_OTHER)
+			continue;
+		*ret_is_longer = stat->st_size > part->stat.st_size;
+		if (*ret_is_longer) {
+			fd_close(&part->fd);
+			memmove(part, part + 1, (parts->count - i - 1) * sizeof(*part));
+			parts->count--;
+		}
+		return likeness;
+	}
+	return NEIGHBOUR_OTHER;
+}
+
+static int
+take_part(const struct neighbours *n, size_t index, const struct beside_open *open, size_t open_count,
+          struct beside_parts *parts)
+{
+	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
+	bool is_longer = false;
+	struct stat stat;
+	int fd, error;
+
+	if (n->list[index].is_packed) {
+		parts->lost = "compressed";
+		return 0;
+	}
+	error = neighbours_open(n, index, &stat, &fd);
+	if (error == -EACCES || error == -EPERM || (!error && parts->count == MOST_PARTS)) {
+		if (!error)
+			fd_close(&fd);
+		parts->lost = "replaced"; /* it is there, and cannot be read */
+		return 0;
+	}
+	if (error)
+		return error;
+	/* An empty one may yet be written to, by who has it open. */
+	if (stat.st_size > 0)
+		alike = likeness_to_open(open, open_count, fd, &stat);
+	if (stat.st_size > 0 && alike == NEIGHBOUR_OTHER)
+		alike = likeness_to_parts(parts, fd, &stat, &is_longer);
+	if (alike == NEIGHBOUR_COPY_MAYBE)
+		parts->lost = "replaced";
+	if (alike != NEIGHBOUR_OTHER && !is_longer) {
+		fd_close(&fd);
+		return 0;
+	}
+	parts->list[parts->count++] = (struct beside_part){ .fd = fd, .stat = stat, .lost = parts->lost };
+	parts->lost = NULL;
+	return 0;
+}
+
+static int
+find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
+          const struct beside_open *open, size_t open_count, bool has_last, struct beside_parts *parts)
+{
+	struct beside now = { 0 };
+	struct neighbours n;
+	int error = neighbours_list(runs_dir_fd, directory, name, &n);
+
+	if (error)
+		return error;
+	error = note(&now, &n);
+	if (!error) {
+		drop_known(b, &n, open, open_count, has_last);
+		neighbours_sort(&n);
+		parts->file_system = n.file_system;
+	}
+	if (!error && n.count > 0) {
+		parts->list = calloc(MOST_PARTS, sizeof(*parts->list));
+		error = parts->list ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; i < n.count && !error; i++)
+		error = take_part(&n, i, open, open_count, parts);
+	neighbours_fini(&n);
+	if (error) {
+		beside_fini(&now);
+		beside_parts_fini(parts);
+		return error;
+	}
+	beside_fini(b);
+	*b = now;
+	return 0;
+}
+
+int
+beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
+            const struct beside_open *open, size_t open_count, bool has_last,
+            struct beside_parts *ret_parts)
+{
+	struct beside_parts parts = { 0 };
+	int error = -ESTALE;
+
+	/* Renamed while it was listed: what has which name is asked again. */
+	for (int i = 0; i < TRIES && error == -ESTALE; i++)
+		error = find_once(b, runs_dir_fd, directory, name, open, open_count, has_last, &parts);
+	if (!error)
+		*ret_parts = parts;
+	return error;
+}

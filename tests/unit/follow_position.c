@@ -1,0 +1,261 @@
+#include "follow_position.h"
+
+#include <string.h>
+
+static size_t
+lines_before(const struct epoch *e, size_t offset)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < offset; i++)
+		lines += e->bytes[i] == '\n';
+	return lines;
+}
+
+/* --- what must come ------------------------------------------------------------------------------- */
+
+/* Whether somebody that this reader has been with since before saw the epoch, with content. */
+static bool
+is_seen(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct epoch *e = t->epochs[epoch];
+
+	if (epoch < p->came_at)
+		return false; /* others may have, and it was away */
+	for (int i = 0; i < TRUTH_HUBS; i++)
+		if (e->sights[i].is_seen && e->sights[i].incarnation == p->incarnations[i])
+			return true;
+	return false;
+}
+
+/* How much of an epoch can be read, by this reader. */
+static size_t
+kept_for(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct epoch *e = t->epochs[epoch];
+
+	if (!e->is_truncated && is_seen(p, t, epoch) && !p->is_back && epoch >= p->epoch)
+		return e->length;
+	return e->kept < e->length ? e->kept : e->length;
+}
+
+/* What the reader was in, or was to come to before this epoch, is nowhere any more: nor is it known
+ * what came behind it. */
+static bool
+is_adrift(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct epoch *e = t->epochs[p->epoch];
+
+	if (p->is_lost || (e->is_truncated && (p->offset == 0 || e->kept < p->offset)))
+		return true;
+	for (size_t k = p->epoch + 1; k <= epoch; k++)
+		if (t->epochs[k - 1]->is_truncated && t->epochs[k - 1]->kept == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether a reader may leave an epoch at an offset for a later one. What was destroyed before
+ * anybody saw it, or all of it without its file ever getting smaller, nobody can know of.
+ */
+static bool
+may_leave(const struct position *p, const struct truth *t, size_t epoch, size_t offset)
+{
+	const struct epoch *e = t->epochs[epoch];
+	bool is_untouched = epoch > p->epoch || !p->is_touched;
+
+	if (offset >= e->length)
+		return true;
+	if (epoch < p->may_skip_to && (p->is_start || p->is_anywhere))
+		return true;
+	if (p->has_gap && (is_adrift(p, t, epoch) || offset >= kept_for(p, t, epoch)))
+		return true;
+	if (e->is_beside && e->kept == 0)
+		return true;
+	/* A copy that nobody saw being made may be taken for the file itself. */
+	if (e->is_truncated && !is_seen(p, t, epoch) && !(epoch == p->epoch && p->is_read) && offset >= e->kept)
+		return true;
+	/* Nothing tells whose copy a copy is, of what nobody has seen; but who was away meanwhile gets
+	 * whatever lies there. */
+	if (e->kept > 0 && !(e->is_truncated && (epoch == p->epoch || epoch >= p->away_to)))
+		return false;
+	return e->is_broken && is_untouched && (e->is_truncated || !is_seen(p, t, epoch));
+}
+
+static bool
+may_land(const struct position *p, const struct truth *t, size_t epoch)
+{
+	for (size_t e = p->epoch; e < epoch; e++)
+		if (!may_leave(p, t, e, e == p->epoch ? p->offset : 0))
+			return false;
+	return true;
+}
+
+/* --- lines ----------------------------------------------------------------------------------------- */
+
+static bool
+take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, const char *text,
+        bool is_partial, int64_t n, bool was_terminal)
+{
+	const struct epoch *e = t->epochs[epoch];
+	size_t length = strlen(text), end = offset + length;
+	bool is_finished = false;
+
+	if (end > e->length || memcmp(e->bytes + offset, text, length) != 0 ||
+	    n != (int64_t)lines_before(e, offset) + 1)
+		return false;
+	if (is_partial) {
+		if (length == 0)
+			return false;
+	} else if (end < e->length && e->bytes[end] == '\n') {
+		end++;
+	} else if (end + 1 < e->length && e->bytes[end] == '\r' && e->bytes[end + 1] == '\n') {
+		end += 2;
+	} else {
+		/* Of a line without an end: only where no more was to come, and once. */
+		if (length == 0 && (offset == 0 || e->bytes[offset - 1] == '\n' ||
+		                    (p->is_finished && epoch == p->epoch && offset == p->offset)))
+			return false;
+		if (!was_terminal && !e->is_over && !(p->is_back && e->is_broken) && !e->is_beside)
+			return false;
+		is_finished = true;
+	}
+	if (truth_is_intact(t, epoch))
+		p->is_read = true;
+	else if (epoch != p->epoch)
+		p->is_read = false;
+	p->epoch = epoch;
+	p->offset = end;
+	p->is_finished = is_finished;
+	p->is_touched = true;
+	p->is_anywhere = p->is_start = p->has_gap = p->is_lost = p->is_back = false;
+	return true;
+}
+
+/* A line was finished before its end came, though both are looked at behind that. */
+static bool
+is_late_end(const struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
+            bool was_terminal)
+{
+	const struct epoch *e = p->epoch < t->count ? t->epochs[p->epoch] : NULL;
+
+	return e && p->offset > 0 && e->bytes[p->offset - 1] == '\n' && !*text && !is_partial &&
+	       n == (int64_t)lines_before(e, p->offset) && (was_terminal || e->is_over);
+}
+
+/* At the start of some line. */
+static bool
+take_anywhere(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
+              bool was_terminal)
+{
+	for (size_t e = p->epoch; e < t->count; e++) {
+		size_t offset = 0, line = 1;
+
+		while (offset < t->epochs[e]->length && line < (size_t)n)
+			line += t->epochs[e]->bytes[offset++] == '\n';
+		if (line == (size_t)n && take_at(p, t, e, offset, text, is_partial, n, was_terminal))
+			return true;
+	}
+	return false;
+}
+
+const char *
+position_take_line(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
+                   bool was_terminal)
+{
+	if (p->is_anywhere)
+		return take_anywhere(p, t, text, is_partial, n, was_terminal)
+		               ? NULL
+		               : "not the start of a line";
+	if (!p->has_gap && p->epoch < t->count &&
+	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
+		return NULL;
+	if (is_late_end(p, t, text, is_partial, n, was_terminal))
+		return NULL;
+	/* What it is the start of: of what was not begun yet, the same epoch may follow a gap. */
+	for (size_t e = p->epoch + (p->is_touched || !p->has_gap); e < t->count; e++) {
+		struct position at = *p;
+
+		if (!take_at(&at, t, e, 0, text, is_partial, n, was_terminal))
+			continue;
+		if (!may_land(p, t, e))
+			return "something was left out";
+		*p = at;
+		return NULL;
+	}
+	/* A gap may name what is lost between the halves of a copy and its original. */
+	if (p->has_gap && p->epoch < t->count &&
+	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
+		return "a gap before what comes next";
+	return "not what comes next";
+}
+
+const char *
+position_take_gap(struct position *p, const struct truth *t)
+{
+	bool is_due = false;
+
+	for (size_t e = p->epoch; e < t->count; e++)
+		is_due |= t->epochs[e]->is_broken;
+	/* It may have gone through a copy of what was emptied, as one that came back to it. */
+	p->is_doubtful |= p->epoch < t->count && t->epochs[p->epoch]->is_truncated;
+	if (!is_due && !p->is_lost && !p->is_doubtful)
+		return "a gap where nothing was lost";
+	/* Of one that began somewhere it is not known what it has passed. */
+	p->is_lost |= p->is_anywhere || (p->is_start && p->epoch < p->may_skip_to);
+	p->has_gap = true;
+	p->is_anywhere = p->is_start = false;
+	return NULL;
+}
+
+bool
+position_has_all(const struct position *p, const struct truth *t, bool is_end)
+{
+	size_t last = t->count;
+
+	if (p->is_anywhere || t->count == 0 || p->epoch >= t->count)
+		return true;
+	/* The last one with something in it. */
+	while (last > 0 && t->epochs[last - 1]->length == 0)
+		last--;
+	if (last == 0 || p->epoch >= last)
+		return true;
+	last--;
+	for (size_t e = p->epoch; e <= last; e++) {
+		size_t offset = e == p->epoch ? p->offset : 0;
+		const struct epoch *at = t->epochs[e];
+
+		/* A CR waits for its LF. */
+		if (e == last && !is_end && offset + 1 == at->length && at->bytes[offset] == '\r')
+			continue;
+		if (!may_leave(p, t, e, offset))
+			return false;
+		/* Behind a gap comes what is there. */
+		if (e == last && offset < at->length && t->is_at_path && e == t->count - 1)
+			return false;
+	}
+	return true;
+}
+
+void
+position_set_end(struct position *p, const struct truth *t)
+{
+	p->is_anywhere = p->is_start = false;
+	if (t->count == 0)
+		return;
+	p->epoch = t->count - 1;
+	p->offset = t->epochs[p->epoch]->length;
+}
+
+void
+position_look_back(struct position *p, const struct truth *t)
+{
+	const struct epoch *e = p->epoch < t->count ? t->epochs[p->epoch] : NULL;
+
+	if (!e || !p->is_back)
+		return;
+	if (!truth_is_intact(t, p->epoch) && (p->offset == 0 || e->kept < p->offset))
+		p->is_lost = true;
+	/* Where its own file is gone, any of those behind may be a copy, too. */
+	p->is_doubtful |= e->is_truncated;
+}

@@ -1,0 +1,348 @@
+/* What is rotated where nobody looks: between two looks, behind who is slow, while a client is away. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stream_fixture.h"
+
+#define OUT "r1/agent-stdout.txt"
+
+static struct fixture f;
+
+static void
+set_up_inotify(void)
+{
+	fixture_set_up(&f, true);
+	fixture_put_run(&f, "r1", "running", -1);
+}
+
+static void
+set_up_polling(void)
+{
+	fixture_set_up(&f, false);
+	fixture_put_run(&f, "r1", "running", -1);
+}
+
+static void
+tear_down(void)
+{
+	fixture_tear_down(&f);
+}
+
+static void
+copy_to(const char *name, const char *text)
+{
+	fixture_write(&f, name, text, strlen(text));
+}
+
+/* A reader that has these lines, and waits. */
+static struct reader *
+reader_of(const char *lines)
+{
+	struct reader *r = reader_resume(&f, "r1", NULL);
+
+	reader_wait(r, "status", 1);
+	reader_wait_lines(r, "stdout", lines);
+	fixture_settle(&f);
+	return r;
+}
+
+/* Away, with its last id. */
+static void
+leave(struct reader **r, char id[static STREAM_ID_BYTES + 1])
+{
+	memcpy(id, (*r)->last_id, STREAM_ID_BYTES + 1);
+	reader_free(r);
+}
+
+START_TEST(files_between_two_looks_come_in_order)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "2\n");
+	fixture_rename(&f, OUT ".1", OUT ".2");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "3\n");
+	fixture_rename(&f, OUT ".2", OUT ".3");
+	fixture_rename(&f, OUT ".1", OUT ".2");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "4\n");
+	reader_wait_lines(r, "stdout", "1\n2\n3\n4\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_file_that_came_and_was_rotated_before_anybody_looked_is_read)
+{
+	struct reader *r = reader_of("");
+
+	fixture_append(&f, OUT, "1\n");
+	fixture_rename(&f, OUT, OUT "-20260101");
+	reader_wait_lines(r, "stdout", "1\n");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(what_lay_beside_before_is_no_part)
+{
+	struct reader *r;
+
+	copy_to(OUT ".1", "of before\n");
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_rename(&f, OUT ".1", OUT ".2");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_new_file_that_was_truncated_before_the_old_one_rested_is_told)
+{
+	struct reader *r;
+	int64_t looks;
+	struct source *source;
+
+	f.settings.api.sse.poll_interval_ms = 60;
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	source = reader_channel(r)->sources[0];
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "lost\n");
+	looks = (int64_t)source->looks_begun;
+	while ((int64_t)source->looked <= looks)
+		fixture_turn(&f, 5);
+	fixture_truncate(&f, OUT);
+	fixture_turn(&f, 0);
+	looks = (int64_t)source->looks_begun;
+	while ((int64_t)source->looked <= looks)
+		fixture_turn(&f, 5);
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+	ck_assert_str_eq(event_text(reader_event(r, "gap", 0), "reason"), "truncated");
+	ck_assert_int_eq(event_number(reader_event(r, "gap", 0), "to"), 5);
+}
+END_TEST
+
+START_TEST(a_copy_is_read_by_who_was_behind_when_the_file_was_truncated)
+{
+	struct reader *slow, *fast;
+
+	fixture_append(&f, OUT, "1\n");
+	slow = reader_of("1\n");
+	fast = reader_of("1\n");
+	slow->is_stuck = true;
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(fast, "stdout", "1\n2\n");
+	copy_to(OUT ".1", "1\n2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "3\n");
+	reader_wait_lines(fast, "stdout", "1\n2\n3\n");
+	slow->is_stuck = false;
+	reader_wait_lines(slow, "stdout", "1\n2\n3\n");
+	ck_assert_uint_eq(reader_count(slow, "gap"), 1);
+	ck_assert_int_eq(event_number(reader_event(slow, "gap", 0), "from"), 4);
+}
+END_TEST
+
+START_TEST(several_copies_are_read_in_order_by_who_was_away)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_append(&f, OUT, "2\n");
+	copy_to(OUT ".2", "1\n2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "3\n");
+	copy_to(OUT ".1", "3\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "4\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n3\n4\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 2);
+}
+END_TEST
+
+START_TEST(who_comes_back_waits_for_what_is_still_written_to_the_renamed_file)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	f.settings.api.sse.poll_interval_ms = 60;
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT ".1", "2\n");
+	fixture_append(&f, OUT, "new\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	fixture_append(&f, OUT ".1", "3\n"); /* its writer has not noticed yet */
+	reader_wait_lines(r, "stdout", "2\n3\nnew\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_renamed_file_is_followed_for_who_came_back_while_the_new_one_is_empty)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "");
+	r = reader_resume(&f, "r1", id);
+	reader_wait(r, "status", 1);
+	fixture_settle(&f);
+	fixture_append(&f, OUT ".1", "2\n");
+	reader_wait_lines(r, "stdout", "2\n");
+	fixture_append(&f, OUT, "3\n");
+	reader_wait_lines(r, "stdout", "2\n3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(compressed_files_are_no_lines_and_what_was_in_them_is_missing)
+{
+	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
+	char id[STREAM_ID_BYTES + 1], path[64];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".9");
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s.%d%s", OUT, 8 - i, endings[i]);
+		copy_to(path, "not\nlines\n");
+	}
+	fixture_append(&f, OUT, "2\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+	ck_assert_str_eq(event_text(reader_event(r, "gap", 0), "reason"), "compressed");
+}
+END_TEST
+
+START_TEST(the_file_that_is_being_compressed_is_not_missing)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	copy_to(OUT ".1.gz", "half of it");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_copy_beside_is_not_read_as_another_part)
+{
+	char id[STREAM_ID_BYTES + 1], text[8000];
+	struct reader *r;
+
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 99; i < sizeof(text); i += 100)
+		text[i] = '\n';
+	fixture_write(&f, OUT, text, sizeof(text));
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 80);
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_write(&f, OUT ".bak", text, sizeof(text));
+	fixture_append(&f, OUT, "2\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_line_end_cut_in_two_by_rotation_loses_nothing)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "one\r");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait_lines(r, "stdout", "one|");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "\ntwo\n");
+	reader_wait_lines(r, "stdout", "one|\r\n\ntwo\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(a_log_emptied_and_regrown_past_its_size_while_away_is_told)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_write(&f, OUT, "a\nb\nc\n", 6);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "a\nb\nc\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+	ck_assert_int_eq(event_number(reader_event(r, "gap", 0), "from"), 2);
+}
+END_TEST
+
+static void
+add_tests(TCase *tc)
+{
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, files_between_two_looks_come_in_order);
+	tcase_add_test(tc, a_file_that_came_and_was_rotated_before_anybody_looked_is_read);
+	tcase_add_test(tc, what_lay_beside_before_is_no_part);
+	tcase_add_test(tc, a_new_file_that_was_truncated_before_the_old_one_rested_is_told);
+	tcase_add_test(tc, a_copy_is_read_by_who_was_behind_when_the_file_was_truncated);
+	tcase_add_test(tc, several_copies_are_read_in_order_by_who_was_away);
+	tcase_add_test(tc, who_comes_back_waits_for_what_is_still_written_to_the_renamed_file);
+	tcase_add_test(tc, a_renamed_file_is_followed_for_who_came_back_while_the_new_one_is_empty);
+	tcase_add_test(tc, compressed_files_are_no_lines_and_what_was_in_them_is_missing);
+	tcase_add_test(tc, the_file_that_is_being_compressed_is_not_missing);
+	tcase_add_test(tc, a_copy_beside_is_not_read_as_another_part);
+	tcase_add_test(tc, a_line_end_cut_in_two_by_rotation_loses_nothing);
+	tcase_add_test(tc, a_log_emptied_and_regrown_past_its_size_while_away_is_told);
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("rotation");
+	TCase *inotify = tcase_create("inotify"), *polling = tcase_create("polling");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(inotify, set_up_inotify, tear_down);
+	add_tests(inotify);
+	tcase_add_checked_fixture(polling, set_up_polling, tear_down);
+	add_tests(polling);
+	suite_add_tcase(suite, inotify);
+	suite_add_tcase(suite, polling);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

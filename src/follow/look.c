@@ -119,6 +119,7 @@ find(struct look *look)
 		renew(look, g);
 		fd_close(&look->found_fd);
 	} else {
+		look->is_at_path = false;
 		look->found_file_system = file_system_of(look->found_fd);
 	}
 }

@@ -109,6 +109,7 @@
 #define COUNTERS_SET_gap_reasons(X) \
 	X(COUNTERS_GAP_TRUNCATED, "truncated") \
 	X(COUNTERS_GAP_REPLACED, "replaced") \
+	X(COUNTERS_GAP_COMPRESSED, "compressed") \
 	X(COUNTERS_GAP_CURSOR_INVALID, "cursor_invalid") \
 	X(COUNTERS_GAP_CURSOR_EXPIRED, "cursor_expired") \
 	X(COUNTERS_GAP_HOLE, "hole") \

@@ -364,7 +364,10 @@ is_past(const struct subscriber *s, int file)
 	until = s->until[file].generation;
 	if (is_in_the_same(g, until))
 		return s->places[file].offset >= s->until[file].offset;
-	return !leads_to(g, until, true);
+	if (!leads_to(g, until, true))
+		return true;
+	/* One that was rotated away may have its writer still: until then it is over where all is empty. */
+	return is_last(&s->places[file]);
 }
 
 static uint64_t

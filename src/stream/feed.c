@@ -399,9 +399,9 @@ feed_prepare(struct feed *feed)
 
 /* --- advancing --------------------------------------------------------------------------------------------------- */
 
-/* The journal's entry for a block that a member was given; before: its places until then. */
+/* The journal's entry for a block that a member was given. */
 static struct journal_entry
-entry_of(struct feed_member *m, const struct place *before, struct block *block)
+entry_of(struct feed_member *m, struct block *block)
 {
 	struct subscriber *s = &m->subscriber;
 	struct journal_entry entry = { .owner = &m->owner,
@@ -417,10 +417,9 @@ entry_of(struct feed_member *m, const struct place *before, struct block *block)
 	}
 	entry.kind = JOURNAL_EXTENT;
 	entry.file = file;
-	if (before[file].generation == after->generation)
-		entry.from = before[file];
-	else
-		entry.from = (struct place){ .generation = after->generation };
+	/* (Not at the beginning of each file that is new to it: of a copy of one that was lost it goes on
+	 * where it was.) */
+	entry.from = s->given_from;
 	generation_ref(entry.from.generation);
 	entry.to = after->offset;
 	entry.ends_open = after->is_open;
@@ -453,9 +452,9 @@ feed_format_prefix(const struct feed *feed, uint64_t tick, const struct feed_mem
 }
 
 static void
-note(struct feed *feed, struct feed_member *m, const struct place *before, struct block *block)
+note(struct feed *feed, struct feed_member *m, struct block *block)
 {
-	struct journal_entry entry = entry_of(m, before, block);
+	struct journal_entry entry = entry_of(m, block);
 	uint64_t number = journal_next_number(&feed->journal);
 
 	journal_append(&feed->journal, &entry);
@@ -473,7 +472,6 @@ note(struct feed *feed, struct feed_member *m, const struct place *before, struc
 static enum stream_answer
 ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
 {
-	struct place before[CURSOR_FILES];
 	enum stream_answer answer;
 
 	feed_format_prefix(feed, trail_point(feed->hub->trail, &feed->on_trail).tick, m, feed->prefix);
@@ -483,21 +481,12 @@ ask(struct feed *feed, struct feed_member *m, struct block **ret_block)
 	feed_trail_note_begin(m);
 	if (m->is_held)
 		return STREAM_WAIT;
-	/* The generations they name may go while it is asked: held, to be compared. */
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		before[i] = m->subscriber.places[i];
-		if (before[i].generation)
-			generation_ref(before[i].generation);
-	}
 	answer = subscriber_next(&m->subscriber, ret_block);
 	/* What was only passed over needs no entry. */
 	if (answer == STREAM_BLOCK && (*ret_block)->length_bytes > 0)
-		note(feed, m, before, *ret_block);
+		note(feed, m, *ret_block);
 	if (answer == STREAM_BLOCK && m->subscriber.given == SUBSCRIBER_GAVE_ENTRIES)
 		feed_trail_note_move(m);
-	for (int i = 0; i < CURSOR_FILES; i++)
-		if (before[i].generation)
-			generation_unref(&before[i].generation);
 	return answer;
 }
 

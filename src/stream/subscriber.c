@@ -656,6 +656,7 @@ next_entries(struct subscriber *s, struct block **ret_block)
 			error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
 	}
 	if (!error) {
+		s->given_from = s->places[(*ret_block)->file];
 		block_move_place(*ret_block, &s->places[(*ret_block)->file]);
 		s->has_failed = false;
 		s->given = SUBSCRIBER_GAVE_ENTRIES;

@@ -30,6 +30,8 @@ struct subscriber {
 	struct status_goal status_goal;
 	uint64_t status_seen; /* version of the last status that was given; 0: none */
 	enum subscriber_given given;
+	struct place given_from; /* of entries: where they begin; its generation is borrowed, as long as
+	                          * the place is in it */
 	bool has_failed;      /* and that was told */
 	bool stops_at_end;    /* of what there is, instead of waiting for more; but `complete` comes */
 	bool is_over;

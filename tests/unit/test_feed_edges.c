@@ -210,6 +210,30 @@ START_TEST(a_run_for_which_there_was_no_room_is_followed_when_there_is)
 }
 END_TEST
 
+START_TEST(what_is_read_in_a_copy_is_given_once_to_who_comes_behind)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *fast = reader_new_of_many(&f, &request), *slow = reader_new_of_many(&f, &request);
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\na2\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\n");
+	reader_wait_lines(slow, "stdout", "a1\na2\n");
+	fast->is_stuck = true;
+	slow->is_stuck = true;
+	fixture_append(&f, "a/agent-stdout.txt", "a3\n");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt.1", "a1\na2\na3\n");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	fast->is_stuck = false;
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\nb1\n");
+	slow->is_stuck = false;
+	reader_wait_lines(slow, "stdout", "a1\na2\na3\nb1\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -226,6 +250,7 @@ main(void)
 	tcase_add_test(tcase, a_history_goes_past_a_run_that_nobody_follows_and_whose_last_event_is_torn);
 	tcase_add_test(tcase, the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing);
 	tcase_add_test(tcase, a_run_for_which_there_was_no_room_is_followed_when_there_is);
+	tcase_add_test(tcase, what_is_read_in_a_copy_is_given_once_to_who_comes_behind);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -229,7 +229,9 @@ open_slot(struct feed_client *client)
 	    !feed_wants(feed, &run))
 		return STREAM_END;
 	is_wanted = find_start(client, &run, &start);
-	if (m && !find_until(client, m) && m->told_at >= client->joined_at) {
+	/* (Who comes back may have left off in a file that was rotated away since.) */
+	if (m && !find_until(client, m) && m->told_at >= client->joined_at &&
+	    (!client->resume || start.kind == START_BEGINNING)) {
 		forget_until(walk); /* all of it is in the journal */
 		return STREAM_END;
 	}

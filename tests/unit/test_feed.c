@@ -46,6 +46,9 @@ static unsigned run_count;
 static struct client clients[MOST_CLIENTS];
 static uint64_t seed;
 
+/* What is done, if a failure is replayed. */
+#define TRACE(...) (getenv("FEED_MODEL_SEED") ? (void)printf(__VA_ARGS__) : (void)0)
+
 static unsigned
 below(unsigned limit)
 {
@@ -61,6 +64,7 @@ write_lines(struct run *run, int file, unsigned count)
 	char path[64], line[400];
 
 	snprintf(path, sizeof(path), "%s/%s", run->id, names[file]);
+	TRACE("%s %s: %u lines more than %u\n", run->id, names[file], count, run->lines[file]);
 	for (; count > 0; count--) {
 		snprintf(line, sizeof(line), "%u %.*s\n", run->lines[file]++, (int)below(300),
 		         "................................................................................"
@@ -80,6 +84,7 @@ rotate(struct run *run, int file)
 		return;
 	snprintf(path, sizeof(path), "%s/%s", run->id, names[file]);
 	snprintf(archive, sizeof(archive), "%s.%u", path, ++run->archives);
+	TRACE("%s rotated at %u\n", path, run->lines[file]);
 	fixture_rename(&f, path, archive);
 	run->of_file[file] = run->lines[file];
 	fixture_append(&f, path, "");
@@ -117,6 +122,8 @@ come(struct client *c)
 	c->reader = reader_new_of_many(&f, &request);
 	if (below(2))
 		c->reader->blocks_left = below(6);
+	TRACE("client %d comes, from %d; takes %zu blocks\n", (int)(c - clients), c->from,
+	      c->reader->blocks_left);
 }
 
 static unsigned
@@ -134,8 +141,11 @@ run_index(const struct read_event *e)
 static bool
 may_repeat(const struct client *c, unsigned run)
 {
-	return c->from == FEED_FROM_START && run < c->runs &&
-	       (c->was_over[run] || runs[run].endings != c->endings[run]);
+	/* (One that came after the client did may be in the history, too: that begins once the feed is on
+	 * record.) */
+	return c->from == FEED_FROM_START &&
+	       (run < c->runs ? c->was_over[run] || runs[run].endings != c->endings[run]
+	                      : runs[run].endings > 0);
 }
 
 /* Lines of a file that a client has are consecutive; returns the number of the next, or UINT_MAX. */
@@ -242,6 +252,8 @@ note_told(struct client *c)
 		const struct read_event *e = &c->reader->events[c->looked_at];
 		unsigned run;
 
+		TRACE("client %d gets %s %s %s %.6s %s\n", (int)(c - clients), e->name,
+		      event_text(e, "run_id"), event_text(e, "stream"), event_text(e, "line"), e->id);
 		if (strcmp(e->name, "status") != 0)
 			continue;
 		run = run_index(e);
@@ -269,9 +281,11 @@ step(void)
 		if (run && !run->is_over && below(4) == 0) {
 			run->is_over = true;
 			run->endings++;
+			TRACE("%s is over\n", run->id);
 			fixture_put_run(&f, run->id, "completed", 0);
 		} else if (run && run->is_over) {
 			run->is_over = false;
+			TRACE("%s goes on\n", run->id);
 			if (below(2)) /* at once, before discovery has seen that it goes on */
 				write_lines(run, (int)below(2), 1 + below(20));
 			fixture_put_run(&f, run->id, "running", -1);
@@ -281,6 +295,7 @@ step(void)
 		if (!c->reader) {
 			come(c);
 		} else if (below(2)) {
+			TRACE("client %d goes\n", (int)(c - clients));
 			ids_are_unique(c);
 			reader_free(&c->reader);
 		}
@@ -289,6 +304,7 @@ step(void)
 		if (c->reader) {
 			c->reader->is_stuck = false;
 			c->reader->blocks_left = below(4);
+			TRACE("client %d takes %zu blocks\n", (int)(c - clients), c->reader->blocks_left);
 		}
 		break;
 	case 5:

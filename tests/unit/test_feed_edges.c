@@ -234,6 +234,27 @@ START_TEST(what_is_read_in_a_copy_is_given_once_to_who_comes_behind)
 }
 END_TEST
 
+START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r = reader_new_of_many(&f, &request);
+	struct feed_id after;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(r, "stdout", "a1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
+	fixture_rename(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
+	fixture_append(&f, "a/agent-stdout.txt", "");
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stdout", "a2\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -251,6 +272,8 @@ main(void)
 	tcase_add_test(tcase, the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing);
 	tcase_add_test(tcase, a_run_for_which_there_was_no_room_is_followed_when_there_is);
 	tcase_add_test(tcase, what_is_read_in_a_copy_is_given_once_to_who_comes_behind);
+	tcase_add_test(
+		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

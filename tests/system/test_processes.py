@@ -453,6 +453,125 @@ class Drain(harness.TestCase):
         self.assertIn("child_killed", self.server.log())
 
 
+class Killed(harness.TestCase):
+    """kill -9 of any process, under load: who comes back by its id has every line once."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = harness.contextlib.ExitStack()
+
+    def setUp(self):
+        self.server = self.enterContext(harness.Server(config={
+            "api": {"sse": {"max_clients_per_run": 100}}, "server": {"drain_ms": 300}}))
+        self.run_of_all = self.server.run()
+        self.followers = Followers(self.server, self.run_of_all, 6)
+        self.addCleanup(self.followers.is_over.set)
+        self.followers.wait_for_more()
+
+    def kill_worker(self, index):
+        pid = self.server.worker_pids()[index]
+        if pid:  # else it waits for its restart
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_discovery(self):
+        pid = self.server.status()["discovery"]["pid"]
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_supervisor(self):
+        self.server.daemon.kill()
+        self.server.daemon.wait()
+        self.server.start_daemon()
+
+    def kill_nginx(self):
+        master = self.server.nginx
+        with open("/proc/%d/task/%d/children" % (master.pid, master.pid)) as f:
+            pids = [master.pid] + [int(pid) for pid in f.read().split()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        master.wait()
+        harness.wait_for("its workers are gone", lambda: not any(map(harness.alive, pids)))
+        self.server.start_nginx(self.server.port)
+
+    def reload_nginx(self):
+        self.server.nginx.send_signal(signal.SIGHUP)
+
+    def each(self):
+        return [lambda: self.kill_worker(0), lambda: self.kill_worker(1), self.kill_discovery,
+                self.kill_supervisor, self.kill_nginx, self.reload_nginx,
+                self.server.restart_nginx, lambda: self.server.ctl("drain"),
+                lambda: self.server.ctl("reload")]
+
+    def test_each_process_in_any_order(self):
+        seed = random.randrange(1 << 30)
+        print("# seed %d" % seed)
+        order = self.each()
+        random.Random(seed).shuffle(order)
+        for harm in order:
+            harm()
+            self.followers.wait_for_more()
+        self.followers.end()
+
+    def test_two_at_a_time_without_waiting_for_recovery(self):
+        seed = random.randrange(1 << 30)
+        print("# seed %d" % seed)
+        chance = random.Random(seed)
+        for _ in range(4):
+            for harm in chance.sample(self.each(), 2):
+                harm()
+            self.followers.wait_for_more()
+        self.followers.end()
+
+    def test_all_processes_of_it_at_once(self):
+        pids = [pid for pid, line in harness.marked_processes(self.server.mark).items()
+                if "nginx" not in line]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.server.daemon.wait()
+        self.server.start_daemon()
+        self.followers.wait_for_more()
+        self.followers.end()
+
+    def test_while_discovery_stands_still_streams_go_on_and_complete_comes_when_it_is_back(self):
+        pid = self.server.status()["discovery"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        self.followers.is_over.set()
+        self.followers.writer.join()
+        self.run_of_all.finish()
+        for _ in range(3):
+            self.run_of_all.out("line %d\n" % (self.followers.written + 1))
+            self.followers.written += 1
+            harness.wait_for("all have the line", lambda: all(
+                n[-1] == self.followers.written for n in self.followers.numbers))
+        self.assertTrue(all(t.is_alive() for t in self.followers.threads), "none is complete")
+        os.kill(pid, signal.SIGCONT)
+        self.followers.end()
+
+    def test_while_discovery_waits_for_its_restart_streams_go_on(self):
+        def waits():
+            self.kill_discovery()
+            return self.server.status()["discovery"]["state"] == "waiting"
+        for _ in range(3):
+            harness.wait_for("it waits", waits)
+            self.followers.wait_for_more()
+        self.assertEqual(self.followers.endings, [])
+        self.followers.end()
+
+    def test_children_of_a_killed_supervisor_end_within_the_drain_and_a_new_one_takes_over(self):
+        children = self.server.worker_pids() + [self.server.status()["discovery"]["pid"]]
+        began = time.monotonic()
+        self.server.daemon.kill()
+        self.server.daemon.wait()
+        harness.wait_for("they ended", lambda: not any(map(harness.alive, children)))
+        ended_s = time.monotonic() - began
+        self.server.start_daemon()
+        self.followers.wait_for_more()
+        self.followers.end()
+        # 300 ms, and 500 for those that take nothing.
+        self.assertLess(ended_s, harness.seconds(3))
+        self.assertTrue(all(clean for _, clean in self.followers.endings))
+
+
 class Resize(harness.TestCase):
     """More or fewer workers, with nginx as it was."""
 

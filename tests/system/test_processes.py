@@ -700,7 +700,8 @@ class Reload(harness.TestCase):
             run.out("".join("%01023d\n" % n for n in range(1024)))
         server.write_config(self.sse(client_timeout_s=1))
         server.ctl("reload")
-        harness.wait_for("it is ended", lambda: server.counters()["clients_timed_out"] == 1)
+        harness.wait_for("it is ended", lambda: server.counters_by_word()[
+            "streams_ended"]["timeout"] == 1)
 
     def test_request_timeout_holds_for_open_requests(self):
         server, _, _ = self.reload_while_open({}, {})

@@ -50,15 +50,15 @@ class Inotify(faults.TestCase):
             run.info("paused")
             stream.wait("status", status="paused")
             for process in ("worker-1", "discovery"):
-                self.wait_log(process + " inotify_refused error=\"No space left")
+                self.wait_log("role=" + process + " event=inotify_refused error=\"No space left")
             self.assertEqual(self.watched(worker), 0)
         harness.wait_for("the worker watches again", lambda: self.watched(worker) > 0, 20)
         harness.wait_for("discovery watches what it could not", lambda: self.watched(discovery) > 3,
                          20)
         self.check_stream(run, stream, count)
         for process in ("worker-1", "discovery"):
-            self.wait_log(process + " inotify_refused over=1", 0, 30)
-            self.assertEqual(self.count_log(process + " inotify_refused"), 2)
+            self.wait_log("role=" + process + " event=inotify_refused over=1", 0, 30)
+            self.assertEqual(self.count_log("role=" + process + " event=inotify_refused"), 2)
         self.wait_fault_counted("inotify", 1)
         known.finish()
 
@@ -73,7 +73,7 @@ class Inotify(faults.TestCase):
             stream = self.stream(run, "wait_s=10")
             count = self.check_stream(run, stream, 1)
             for process in ("worker-1", "discovery"):
-                self.wait_log(process + " inotify_refused error=\"Too many")
+                self.wait_log("role=" + process + " event=inotify_refused error=\"Too many")
         for pid in self.pids():
             harness.wait_for("it watches", lambda p=pid: self.watched(p) > 0, 20)
         self.check_stream(run, stream, count)
@@ -110,8 +110,8 @@ class Inotify(faults.TestCase):
             self.assertEqual(stream.lines(), ["line 1", "line 2"])
         stream = self.stream(new, "wait_s=10")
         stream.wait_lines(2)
-        self.wait_log("worker-1 inotify_overflow")
-        self.wait_log("discovery inotify_overflow")
+        self.wait_log("role=worker-1 event=inotify_overflow")
+        self.wait_log("role=discovery event=inotify_overflow")
         self.wait_fault_counted("inotify_overflow", 1)
         self.assertLess(time.monotonic() - began, harness.seconds(15))
 

@@ -12,7 +12,7 @@ cp "$top/etc/runstream.rules.yml" "$top/tests/lint/runstream.rules.test.yml" "$f
 promtool check rules "$folder/runstream.rules.yml" || exit 1
 promtool test rules "$folder/runstream.rules.test.yml" || exit 1
 # One that nobody tests would be found missing there.
-for alert in $(sed -n 's/^ *- alert: //p' "$folder/runstream.rules.yml"); do
+sed -n 's/^ *- alert: //p' "$folder/runstream.rules.yml" | while read -r alert; do
 	grep -q "alertname=\"$alert\"" "$folder/runstream.rules.test.yml" || {
 		echo "$alert is not tested"
 		exit 1

@@ -122,9 +122,9 @@ def alive(pid):
 
 
 def clean_environment():
-    """RUNSTREAM_* would be settings to the programs under test."""
+    """RUNSTREAM_* would be settings to the programs under test, MAKE* the jobs of who runs these."""
     return {name: value for name, value in os.environ.items()
-            if not name.startswith("RUNSTREAM_") and name != "JOURNAL_STREAM"}
+            if not name.startswith(("RUNSTREAM_", "MAKE")) and name not in ("JOURNAL_STREAM", "MFLAGS")}
 
 
 class Server:
@@ -227,7 +227,9 @@ class Server:
         left = os.listdir(self.runtime_dir) if os.path.isdir(self.runtime_dir) else []
         if left not in ([], ["state"]):  # which outlives all
             raise AssertionError("left in the runtime directory: %s" % left)
-        left = [name for name in os.listdir("/dev/shm") if "runstream" in name]
+        # (Unit tests that run beside these have folders there.)
+        left = [name for name in os.listdir("/dev/shm")
+                if "runstream" in name and not name.startswith(("runstream-test-", "runstream-state-"))]
         if left:
             raise AssertionError("left in /dev/shm: %s" % left)
         with open(self.log_path, errors="replace") as f:

@@ -69,16 +69,34 @@ open_list(int dir_fd, DIR **ret_list)
 	return 0;
 }
 
+/* Never waits for the other end of what is a pipe. */
+static int
+open_file(int dir_fd, const char *name, int flags, int *ret_fd)
+{
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESTALE : -errno; /* it was there just now */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(&fd);
+		return -EBADMSG;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 int
-trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, int *ret_fd)
+trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, uint64_t *ret_first_tick, int *ret_fd)
 {
 	uint64_t of_trail, first_tick, best = 0;
 	char name[NAME_BYTES + 1];
 	struct dirent *entry;
 	bool is_found = false;
 	DIR *list;
-	int fd, error = open_list(dir_fd, &list);
+	int error = open_list(dir_fd, &list);
 
+	*ret_first_tick = tick;
 	if (error)
 		return error;
 	while ((entry = readdir(list)) != NULL)
@@ -90,12 +108,9 @@ trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, int *ret_fd)
 	closedir(list);
 	if (!is_found)
 		return -ENOENT;
+	*ret_first_tick = best;
 	format_name(trail, best, name);
-	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return open_file(dir_fd, name, O_RDONLY, ret_fd);
 }
 
 /* --- pruning -------------------------------------------------------------------------------------------- */
@@ -173,10 +188,10 @@ shorten(int dir_fd, const struct segment *s)
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 		                     { .tv_sec = s->written_ms / 1000,
 		                       .tv_nsec = s->written_ms % 1000 * 1000000 } };
-	int fd = openat(dir_fd, s->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	uint64_t end, given = 0;
+	int fd;
 
-	if (fd < 0)
+	if (open_file(dir_fd, s->name, O_RDWR, &fd) < 0)
 		return 0;
 	end = first_batch_end(fd);
 	if (end > 0 && end < s->bytes && ftruncate(fd, (off_t)end) == 0) {

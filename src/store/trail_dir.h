@@ -11,9 +11,12 @@
 /* Makes the file of a segment, to be appended to. The fd (returns owned, CLOEXEC) or -errno. */
 int trail_dir_create(int dir_fd, uint64_t trail, uint64_t first_tick);
 
-/* Opens the segment in which a tick of a trail is, or would be. 0 and an fd (returns owned); -ENOENT: it
- * is not there (any more); other -errno. */
-int trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, int *ret_fd);
+/*
+ * Opens the segment in which a tick of a trail is, or would be. 0 and an fd (returns owned), and the tick
+ * by which it is named; -ENOENT: there is none (any more); other -errno: there is one by that tick, but
+ * it cannot be opened, or is no file. One that is before it says less, but nothing wrong.
+ */
+int trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, uint64_t *ret_first_tick, int *ret_fd);
 
 struct trail_dir_limits {
 	int64_t wall_ms;      /* now */

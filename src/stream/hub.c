@@ -74,7 +74,8 @@ hub_new(struct loop *loop, struct offload *offload, const struct settings *setti
 int
 hub_keep_trail(struct hub *hub, int state_dir_fd)
 {
-	struct trail *trail = trail_new(hub->loop, hub->offload, state_dir_fd);
+	struct trail *trail = trail_new(hub->loop, hub->offload, state_dir_fd,
+	                                &hub->settings->api.sse.resume_retention_s);
 	struct trail_reader *reader = trail_reader_new(hub->offload, state_dir_fd);
 
 	if (!trail || !reader) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -18,12 +19,17 @@ enum {
 	SEGMENT_SHARE = 8,
 	/* An event is held back until its feed is on record; not for longer where writing takes its time. */
 	PATIENCE_MS = 1000,
+	RETRY_MS = 1000, /* what could not be written */
+	/* Records of those who left while a disk hangs: without them their runs are given from the
+	 * beginning. */
+	LEFT_MOST_BYTES = 16 * 1024 * 1024,
 };
 
 struct trail {
 	struct loop *loop;
 	struct offload *offload;
 	int dir_fd; /* borrowed */
+	const int64_t *retention_s; /* borrowed */
 	uint64_t number, tick, settled_tick;
 	bool is_urgent;
 	TAILQ_HEAD(, trail_subject) subjects;
@@ -34,6 +40,8 @@ struct trail {
 	uint64_t segment_bytes; /* written to the open one */
 	uint64_t segment_limit_bytes;
 	bool is_segment_due;    /* the next batch begins one */
+	bool is_behind;         /* and is due though nothing has changed */
+	struct loop_timer rest_timer;
 	struct trail_figures figures;
 
 	/* In a helper thread while is_writing: */
@@ -50,19 +58,33 @@ static void tick(void *arg);
 
 /* --- in a helper thread -------------------------------------------------------------------------------- */
 
+static int
+open_segment(struct trail *t)
+{
+	bool is_there;
+	struct stat st;
+	int fd;
+
+	is_there = t->fd >= 0 && fstat(t->fd, &st) == 0 && st.st_nlink > 0;
+	if (!t->begins_segment)
+		return is_there ? 0 : -ESTALE; /* removed: what is added to it nobody would find */
+	/* While a disk is full the one that could not be begun is tried again: no row of empty ones. */
+	if (is_there && st.st_size == 0)
+		return 0;
+	fd = trail_dir_create(t->dir_fd, t->number, t->writing_tick);
+	fd_close(&t->fd);
+	if (fd < 0)
+		return fd;
+	t->fd = fd;
+	return 0;
+}
+
 static void
 write_batch(struct offload_job *job)
 {
 	struct trail *t = (struct trail *)((char *)job - offsetof(struct trail, job));
 
-	t->error = 0;
-	if (t->begins_segment) {
-		int fd = trail_dir_create(t->dir_fd, t->number, t->writing_tick);
-
-		fd_close(&t->fd);
-		t->fd = fd < 0 ? -1 : fd;
-		t->error = fd < 0 ? fd : 0;
-	}
+	t->error = open_segment(t);
 	if (!t->error)
 		t->error = fd_write_all(t->fd, t->bytes.data, t->bytes.length_bytes);
 }
@@ -94,7 +116,7 @@ is_due(const struct trail *t)
 {
 	const struct trail_subject *s;
 
-	if (t->left.length_bytes > 0)
+	if (t->left.length_bytes > 0 || (t->is_behind && !TAILQ_EMPTY(&t->subjects)))
 		return true;
 	TAILQ_FOREACH (s, &t->subjects, entry)
 		if (s->is_new || s->has_changed)
@@ -107,6 +129,17 @@ schedule(struct trail *t, int64_t delay_ms)
 {
 	if (!loop_timer_is_set(&t->timer))
 		loop_timer_set(t->loop, &t->timer, delay_ms, tick, t);
+}
+
+/* Nothing was written for long: what is there gets too old. */
+static void
+has_rested(void *arg)
+{
+	struct trail *t = arg;
+
+	t->is_segment_due = true;
+	t->is_behind = true;
+	tick(t);
 }
 
 static void
@@ -124,7 +157,9 @@ written(struct offload_job *job)
 		t->figures.failures++;
 		/* What this batch said is missing; the next segment says all. */
 		t->is_segment_due = true;
+		t->is_behind = true;
 	} else {
+		t->is_behind = false;
 		t->figures.written_bytes += t->bytes.length_bytes;
 		t->segment_bytes += t->bytes.length_bytes;
 		t->is_segment_due = t->segment_bytes > t->segment_limit_bytes;
@@ -137,7 +172,11 @@ written(struct offload_job *job)
 		next = TAILQ_NEXT(s, entry);
 		tell(t, s);
 	}
-	if (t->is_urgent)
+	if (!t->error)
+		loop_timer_set(t->loop, &t->rest_timer, *t->retention_s * 1000 / 4, has_rested, t);
+	else if (t->error != -ESTALE && pause_ms < RETRY_MS)
+		pause_ms = RETRY_MS;
+	if (t->is_urgent || t->error == -ESTALE)
 		loop_defer(t->loop, &t->task, tick, t);
 	else if (is_due(t))
 		schedule(t, pause_ms > TICK_MS ? pause_ms : TICK_MS);
@@ -193,6 +232,7 @@ tick(void *arg)
 		t->figures.failures++;
 		t->figures.error = buf_error(&t->bytes);
 		t->is_segment_due = true;
+		t->is_behind = true;
 		schedule(t, TICK_MS);
 		return;
 	}
@@ -202,7 +242,7 @@ tick(void *arg)
 }
 
 struct trail *
-trail_new(struct loop *loop, struct offload *offload, int dir_fd)
+trail_new(struct loop *loop, struct offload *offload, int dir_fd, const int64_t *retention_s)
 {
 	struct trail *t = calloc(1, sizeof(*t));
 
@@ -211,6 +251,7 @@ trail_new(struct loop *loop, struct offload *offload, int dir_fd)
 	t->loop = loop;
 	t->offload = offload;
 	t->dir_fd = dir_fd;
+	t->retention_s = retention_s;
 	t->fd = -1;
 	t->is_segment_due = true;
 	TAILQ_INIT(&t->subjects);
@@ -230,6 +271,7 @@ trail_free(struct trail **trail)
 		return;
 	must(TAILQ_EMPTY(&t->subjects) && !t->is_writing);
 	loop_timer_stop(t->loop, &t->timer);
+	loop_timer_stop(t->loop, &t->rest_timer);
 	loop_defer_cancel(t->loop, &t->task);
 	buf_fini(&t->bytes);
 	buf_fini(&t->left);
@@ -259,6 +301,8 @@ trail_remove(struct trail *t, struct trail_subject *s, const struct buf *last)
 	TAILQ_REMOVE(&t->subjects, s, entry);
 	if (t->dir_fd < 0 || last->length_bytes == 0)
 		return;
+	if (t->left.length_bytes + last->length_bytes > LEFT_MOST_BYTES)
+		buf_fini(&t->left);
 	buf_append(&t->left, last->data, last->length_bytes);
 	if (!t->is_writing)
 		schedule(t, 0);

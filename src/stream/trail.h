@@ -1,7 +1,8 @@
 /*
  * The trail of a worker's feeds (model/trail.h), as it is written: at each tick, what changed since the
  * last one is taken down and handed to a helper thread. A tick comes some time after something
- * changed, and later the more there was to be written; while nothing changes there is none.
+ * changed, and later the more there was to be written. While nothing changes there is one in a quarter
+ * of the retention: what is sent after a long rest is not to bear a tick that is too old.
  *
  * The events of a feed carry the number of the last tick. What that says is at most what its client
  * was sent by then; so who resumes there misses nothing.
@@ -40,9 +41,10 @@ struct trail_subject {
 	TAILQ_ENTRY(trail_subject) entry;
 };
 
-/* Borrows all; dir_fd: the state directory, or -1: nothing is kept, and no id can be resumed from.
- * Returns owned, or NULL without memory. */
-struct trail *trail_new(struct loop *loop, struct offload *offload, int dir_fd);
+/* Borrows all; dir_fd: the state directory, or -1: nothing is kept, and no id can be resumed from;
+ * retention_s: for how long segments are kept (it may change). Returns owned, or NULL without memory. */
+struct trail *trail_new(struct loop *loop, struct offload *offload, int dir_fd,
+                        const int64_t *retention_s);
 /* All subjects must have left. What is being written is waited for by the helper threads' end, which
  * must have come before. */
 void trail_free(struct trail **trail);

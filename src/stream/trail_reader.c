@@ -12,6 +12,12 @@ enum {
 	VIEWS_KEPT = 16,
 	READING_MOST = 4,                      /* at once */
 	SEGMENT_MOST_BYTES = 256 * 1024 * 1024, /* more is no segment of ours */
+	/* Before a segment that cannot be read one may lie that can. */
+	SEGMENTS_TRIED = 16,
+	/* Of views, in use or kept. With more than the first, those that are kept must do, also where they
+	 * are of an earlier tick; with more than the second who comes is to come later. */
+	VIEWS_ENOUGH_BYTES = 64 * 1024 * 1024,
+	VIEWS_MOST_BYTES = 256 * 1024 * 1024,
 };
 
 /* One segment being read, for one point. */
@@ -28,7 +34,7 @@ struct trail_reader {
 	struct offload *offload;
 	int dir_fd;
 	TAILQ_HEAD(, trail_view) views; /* those not used for longest come first */
-	size_t view_count;
+	size_t view_count, view_bytes;
 	TAILQ_HEAD(, reading) readings;
 	size_t reading_count;
 	TAILQ_HEAD(, trail_waiter) waiters;
@@ -38,7 +44,7 @@ struct trail_reader {
 /* --- views ---------------------------------------------------------------------------------------------- */
 
 static void
-free_view(struct trail_view *view)
+forget_all(struct trail_view *view)
 {
 	struct trail_place *place, *next;
 
@@ -49,6 +55,16 @@ free_view(struct trail_view *view)
 	}
 	free((char *)(uintptr_t)view->of.project_id);
 	free((char *)(uintptr_t)view->of.task_id);
+	view->of = (struct trail_feed){ .project_id = NULL };
+	view->tick = view->next_tick = 0;
+	view->bytes = 0;
+}
+
+static void
+free_view(struct trail_view *view)
+{
+	view->reader->view_bytes -= view->bytes;
+	forget_all(view);
 	free(view);
 }
 
@@ -145,6 +161,7 @@ take_member(struct trail_view *view, const struct trail_member *member, bool is_
 			return -ENOMEM;
 		memcpy(place->run_id, member->run_id, member->run_id_length);
 		place->number = TRAIL_NO_NUMBER;
+		view->bytes += sizeof(*place) + member->run_id_length;
 		HASH_ADD_KEYPTR(by_run, view->by_run, place->run_id, member->run_id_length, place);
 	}
 	set_number(view, place, member->number);
@@ -201,6 +218,7 @@ take_segment(struct reading *r, const char *bytes, size_t length)
 	size_t at = TRAIL_HEADER_BYTES;
 	struct trail_batch batch;
 	uint64_t trail, first_tick;
+	bool has_any = false;
 	int error = trail_read_header(bytes, length, &trail, &first_tick);
 
 	if (!error && trail != view->point.trail)
@@ -208,32 +226,62 @@ take_segment(struct reading *r, const char *bytes, size_t length)
 	while (!error && trail_next_batch(bytes, length, &at, &batch)) {
 		bool is_later = batch.tick > view->point.tick;
 
+		/* Nothing of that time in it: what it begins with was not written, or is torn. */
+		if (is_later && !has_any)
+			break;
+		has_any = true;
 		if (!is_later)
 			view->tick = batch.tick;
+		else if (view->next_tick == 0)
+			view->next_tick = batch.tick;
 		error = take_batch(r, &batch, is_later);
 	}
 	return !error && !r->has_feed ? -ENOENT : error;
 }
 
-static void
-read_segment(struct offload_job *job)
+static int
+read_one(struct reading *r, uint64_t tick, uint64_t *ret_first_tick)
 {
-	struct reading *r = (struct reading *)job;
-	const struct feed_point *point = &r->view->point;
 	char *bytes = NULL;
 	size_t length;
 	int fd = -1, error;
 
-	error = trail_dir_open(r->dir_fd, point->trail, point->tick, &fd);
+	error = trail_dir_open(r->dir_fd, r->view->point.trail, tick, ret_first_tick, &fd);
+	if (error == -ENOENT)
+		return -ENODATA; /* nor is there one before it */
 	if (!error)
 		error = fd_read_all(fd, SEGMENT_MOST_BYTES, &bytes, &length);
 	if (!error)
 		error = take_segment(r, bytes, length);
 	free(bytes);
 	fd_close(&fd);
-	/* Not a segment that we can read: as if it were not there. */
-	r->view->error = error == -EBADMSG || error == -EPROTONOSUPPORT || error == -EFBIG ? -ENOENT
-	                                                                                  : error;
+	return error;
+}
+
+static void
+read_segment(struct offload_job *job)
+{
+	struct reading *r = (struct reading *)job;
+	uint64_t tick = r->view->point.tick, first_tick;
+	int error = 0;
+
+	for (int i = 0; i < SEGMENTS_TRIED; i++) {
+		error = read_one(r, tick, &first_tick);
+		/* It may be read later. */
+		if (!error || error == -ENODATA || error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+			break;
+		/* Not one that we can read: as if it were not there. */
+		forget_all(r->view);
+		r->has_feed = false;
+		if (first_tick == 0)
+			break;
+		tick = first_tick - 1;
+	}
+	if (error && error != -ENOMEM && error != -EMFILE && error != -ENFILE)
+		error = -ENOENT;
+	if (error)
+		forget_all(r->view);
+	r->view->error = error;
 }
 
 /* --- in the loop's thread ---------------------------------------------------------------------------------- */
@@ -273,6 +321,7 @@ segment_was_read(struct offload_job *job)
 
 	TAILQ_REMOVE(&reader->readings, r, entry);
 	reader->reading_count--;
+	reader->view_bytes += r->view->bytes;
 	if (is_dropped)
 		trail_view_unref(&r->view);
 	else /* also one that could not be read: for who waits for it */
@@ -296,9 +345,22 @@ find_view(struct trail_reader *reader, const struct feed_point *point)
 	TAILQ_FOREACH (view, &reader->views, entry)
 		if (is_same_feed(&view->point, point) &&
 		    (view->point.tick == point->tick ||
-		     (!view->error && view->tick <= point->tick && point->tick < view->point.tick)))
+		     (!view->error && view->tick <= point->tick && point->tick < view->next_tick)))
 			return view;
 	return NULL;
+}
+
+/* The best of those that are kept and say less. */
+static struct trail_view *
+find_earlier_view(struct trail_reader *reader, const struct feed_point *point)
+{
+	struct trail_view *view, *best = NULL;
+
+	TAILQ_FOREACH (view, &reader->views, entry)
+		if (!view->error && is_same_feed(&view->point, point) && view->tick <= point->tick &&
+		    (!best || view->tick > best->tick))
+			best = view;
+	return best;
 }
 
 static bool
@@ -326,6 +388,7 @@ begin_reading(struct trail_reader *reader, const struct feed_point *point)
 	}
 	r->reader = reader;
 	r->dir_fd = reader->dir_fd;
+	r->view->reader = reader;
 	r->view->references = 1;
 	r->view->point = *point;
 	TAILQ_INSERT_TAIL(&reader->readings, r, entry);
@@ -353,6 +416,10 @@ trail_reader_find(struct trail_reader *reader, const struct feed_point *point,
 
 	if (reader->dir_fd < 0)
 		return -ENOENT;
+	if (!view && reader->view_bytes > VIEWS_ENOUGH_BYTES)
+		view = find_earlier_view(reader, point);
+	if (!view && reader->view_bytes > VIEWS_MOST_BYTES)
+		return -EBUSY;
 	if (view && view->error == -ENOENT)
 		return -ENOENT;
 	if (view && view->error) {

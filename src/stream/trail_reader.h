@@ -31,7 +31,10 @@ struct trail_view {
 	unsigned references;
 	struct feed_point point; /* that was asked for */
 	uint64_t tick;           /* that it is of: the same or an earlier one */
+	uint64_t next_tick;      /* up to here it says all; no later one was there when it was read */
 	int error;               /* it could not be read: there is nothing else in it */
+	struct trail_reader *reader;
+	size_t bytes;            /* of its places */
 	struct trail_feed of;    /* its texts are owned */
 	struct trail_place *by_run, *by_number;
 	TAILQ_ENTRY(trail_view) entry;
@@ -51,8 +54,9 @@ struct trail_reader *trail_reader_new(struct offload *offload, int dir_fd);
 void trail_reader_free(struct trail_reader **reader);
 
 /*
- * 0 and a view (returns owned); -EAGAIN: it is being read, the waiter is told once; -ENOENT: it is
- * not there (any more); other -errno: it may be there, but cannot be read now.
+ * 0 and a view (returns owned): of the tick, or of an earlier one, where that cannot be had, or too many
+ * views are in use; -EAGAIN: it is being read, the waiter is told once; -ENOENT: it is not there (any
+ * more); other -errno: it may be there, but cannot be read now.
  */
 int trail_reader_find(struct trail_reader *reader, const struct feed_point *point,
                       struct trail_waiter *waiter, struct trail_view **ret_view);

@@ -18,6 +18,7 @@
 
 static char directory[64];
 static int dir_fd;
+static int64_t retention_s;
 static struct loop *loop;
 static struct offload *offload;
 
@@ -28,6 +29,7 @@ set_up(void)
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(dir_fd, 0);
+	retention_s = 86400;
 	ck_assert_int_eq(loop_new(&loop), 0);
 	ck_assert_int_eq(offload_new(loop, 2, &offload), 0);
 }
@@ -177,7 +179,8 @@ static int64_t
 size_of(uint64_t trail, uint64_t tick)
 {
 	struct stat st;
-	int fd, error = trail_dir_open(dir_fd, trail, tick, &fd);
+	uint64_t first_tick;
+	int fd, error = trail_dir_open(dir_fd, trail, tick, &first_tick, &fd);
 
 	if (error)
 		return error;
@@ -188,14 +191,15 @@ size_of(uint64_t trail, uint64_t tick)
 
 START_TEST(a_tick_is_in_the_last_segment_that_begins_before_it)
 {
+	uint64_t first_tick;
 	int fd;
 
 	make_segment(1, 5, 10, 0);
 	make_segment(1, 9, 20, 0);
 	make_segment(2, 1, 30, 0);
 	ck_assert_int_eq(trail_dir_create(dir_fd, 1, 5), -EEXIST);
-	ck_assert_int_eq(trail_dir_open(dir_fd, 1, 4, &fd), -ENOENT);
-	ck_assert_int_eq(trail_dir_open(dir_fd, 3, 4, &fd), -ENOENT);
+	ck_assert_int_eq(trail_dir_open(dir_fd, 1, 4, &first_tick, &fd), -ENOENT);
+	ck_assert_int_eq(trail_dir_open(dir_fd, 3, 4, &first_tick, &fd), -ENOENT);
 	ck_assert_int_eq(size_of(1, 8) + 10, size_of(1, 9));
 	ck_assert_int_eq(size_of(1, UINT64_MAX) + 10, size_of(2, 1));
 }
@@ -307,7 +311,7 @@ wait_tick(struct trail *trail, struct subject *s, uint64_t tick)
 
 START_TEST(what_was_written_is_found_by_another_process)
 {
-	struct trail *trail = trail_new(loop, offload, dir_fd);
+	struct trail *trail = trail_new(loop, offload, dir_fd, &retention_s);
 	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
 	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
 	struct feed_point first, second, other;
@@ -345,10 +349,146 @@ START_TEST(what_was_written_is_found_by_another_process)
 }
 END_TEST
 
+/* A trail with one subject, written up to its second tick. */
+static struct trail *
+make_trail(struct subject *s, struct feed_point *ret_point)
+{
+	struct trail *trail = trail_new(loop, offload, dir_fd, &retention_s);
+
+	trail_add(trail, &s->subject);
+	(void)wait_tick(trail, s, 1);
+	s->offset = 20;
+	(void)trail_note(trail, &s->subject, false);
+	*ret_point = wait_tick(trail, s, 2);
+	while (!trail_is_settled(trail, 2))
+		loop_turn(loop, 20);
+	return trail;
+}
+
+static void
+drop_trail(struct trail *trail, struct subject *s, struct trail_reader *reader)
+{
+	trail_remove(trail, &s->subject, &none);
+	offload_free(&offload);
+	trail_free(&trail);
+	trail_reader_free(&reader);
+}
+
+START_TEST(a_segment_that_cannot_be_read_is_answered_by_the_one_before_it)
+{
+	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
+	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
+	struct feed_point point;
+	struct trail *trail = make_trail(&s, &point);
+	char name[64];
+	int fd;
+
+	/* Killed after it was made, before it was written to; and what nobody but an enemy makes. */
+	fd = trail_dir_create(dir_fd, point.trail, 100);
+	ck_assert_int_ge(fd, 0);
+	fd_close(&fd);
+	snprintf(name, sizeof(name), "trail-%016llx-%016x", (unsigned long long)point.trail, 101);
+	ck_assert_int_eq(mkfifoat(dir_fd, name, 0600), 0);
+	snprintf(name, sizeof(name), "trail-%016llx-%016x", (unsigned long long)point.trail, 102);
+	ck_assert_int_eq(mkdirat(dir_fd, name, 0700), 0);
+	snprintf(name, sizeof(name), "trail-%016llx-%016x", (unsigned long long)point.trail, 103);
+	ck_assert_int_eq(symlinkat("/dev/zero", dir_fd, name), 0);
+	point.tick = 200;
+	ck_assert_int_eq(find(reader, &point), 20);
+	drop_trail(trail, &s, reader);
+}
+END_TEST
+
+START_TEST(who_asks_for_a_tick_that_never_was_does_not_answer_for_others)
+{
+	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
+	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
+	struct feed_point point, far;
+	struct trail *trail = make_trail(&s, &point);
+
+	far = point;
+	far.tick = UINT64_MAX;
+	ck_assert_int_eq(find(reader, &far), 20);
+	s.offset = 30;
+	(void)trail_note(trail, &s.subject, false);
+	point = wait_tick(trail, &s, 3);
+	while (!trail_is_settled(trail, 3))
+		loop_turn(loop, 20);
+	ck_assert_int_eq(find(reader, &point), 30);
+	drop_trail(trail, &s, reader);
+}
+END_TEST
+
+START_TEST(what_is_written_behind_a_segment_that_was_removed_can_be_found)
+{
+	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
+	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
+	struct feed_point point;
+	struct trail *trail = make_trail(&s, &point);
+	char name[64];
+
+	snprintf(name, sizeof(name), "trail-%016llx-%016x", (unsigned long long)point.trail, 1);
+	ck_assert_int_eq(unlinkat(dir_fd, name, 0), 0);
+	ck_assert_int_eq(find(reader, &point), -ENOENT);
+	s.offset = 30;
+	(void)trail_note(trail, &s.subject, false);
+	point = wait_tick(trail, &s, 4); /* the third was lost */
+	while (!trail_is_settled(trail, 4))
+		loop_turn(loop, 20);
+	ck_assert_int_eq(trail_figures(trail).error, 0);
+	ck_assert_int_eq(find(reader, &point), 30);
+	drop_trail(trail, &s, reader);
+}
+END_TEST
+
+START_TEST(a_trail_at_rest_is_written_anew_before_it_is_too_old)
+{
+	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
+	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
+	struct feed_point point;
+	struct trail *trail;
+	char name[64];
+
+	retention_s = 2;
+	trail = make_trail(&s, &point);
+	point = wait_tick(trail, &s, 3);
+	while (!trail_is_settled(trail, 3))
+		loop_turn(loop, 20);
+	snprintf(name, sizeof(name), "trail-%016llx-%016x", (unsigned long long)point.trail, 1);
+	ck_assert_int_eq(unlinkat(dir_fd, name, 0), 0); /* too old */
+	ck_assert_int_eq(find(reader, &point), 20);
+	drop_trail(trail, &s, reader);
+}
+END_TEST
+
+START_TEST(what_could_not_be_written_is_written_when_it_can_be_though_nothing_changes)
+{
+	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 }, .offset = 10 };
+	struct trail_reader *reader = trail_reader_new(offload, dir_fd);
+	struct feed_point point;
+	struct trail *trail = trail_new(loop, offload, dir_fd, &retention_s);
+	char name[64];
+
+	snprintf(name, sizeof(name), "trail-%016llx-%016x",
+	         (unsigned long long)trail_point(trail, &s.subject).trail, 1);
+	ck_assert_int_eq(mkdirat(dir_fd, name, 0700), 0); /* its first segment cannot be made */
+	trail_add(trail, &s.subject);
+	point = wait_tick(trail, &s, 1);
+	ck_assert_uint_eq(trail_figures(trail).failures, 1);
+	ck_assert_int_eq(unlinkat(dir_fd, name, AT_REMOVEDIR), 0);
+	point = wait_tick(trail, &s, 2);
+	while (!trail_is_settled(trail, 2))
+		loop_turn(loop, 20);
+	ck_assert_int_eq(trail_figures(trail).error, 0);
+	ck_assert_int_eq(find(reader, &point), 10);
+	drop_trail(trail, &s, reader);
+}
+END_TEST
+
 START_TEST(where_nothing_can_be_written_nobody_is_held_up)
 {
 	int missing = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct trail *trail = trail_new(loop, offload, missing);
+	struct trail *trail = trail_new(loop, offload, missing, &retention_s);
 	struct subject s = { .subject = { .put = put, .told = told, .feed = 3 } };
 	struct feed_point point;
 
@@ -381,6 +521,12 @@ main(void)
 	tcase_add_test(tcase, what_is_too_old_goes_and_what_is_too_much_is_shortened_first);
 	tcase_add_test(tcase, what_was_written_is_found_by_another_process);
 	tcase_add_test(tcase, where_nothing_can_be_written_nobody_is_held_up);
+	tcase_add_test(tcase, a_segment_that_cannot_be_read_is_answered_by_the_one_before_it);
+	tcase_add_test(tcase, who_asks_for_a_tick_that_never_was_does_not_answer_for_others);
+	tcase_add_test(tcase, what_is_written_behind_a_segment_that_was_removed_can_be_found);
+	tcase_add_test(tcase, a_trail_at_rest_is_written_anew_before_it_is_too_old);
+	tcase_add_test(tcase,
+	               what_could_not_be_written_is_written_when_it_can_be_though_nothing_changes);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -52,20 +52,30 @@ beside_forget(struct beside *b, const struct beside_parts *parts)
 		b->changed = (struct timespec){ 0 };
 }
 
+static bool
+is_after(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
 static int
 note(struct beside *b, const struct neighbours *n)
 {
 	uint32_t *identities = NULL;
+	struct timespec newest = { 0 };
 
 	if (n->count > 0) {
 		identities = malloc(n->count * sizeof(*identities));
 		if (!identities)
 			return -ENOMEM;
 	}
-	for (size_t i = 0; i < n->count; i++)
+	for (size_t i = 0; i < n->count; i++) {
 		identities[i] = n->list[i].identity;
+		if (is_after(&n->list[i].stat.st_mtim, &newest))
+			newest = n->list[i].stat.st_mtim;
+	}
 	free(b->identities);
-	*b = (struct beside){ .is_listed = true, .changed = n->changed, .count = n->count,
+	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest, .count = n->count,
 		              .identities = identities };
 	return 0;
 }
@@ -95,11 +105,11 @@ beside_has_changed(const struct beside *b, const struct stat *directory)
 
 /* --- what is new ------------------------------------------------------------------------------------ */
 
-static bool
-was_there(const struct beside *b, const struct neighbour *at)
+bool
+beside_is_noted(const struct beside *b, uint32_t identity)
 {
 	for (size_t i = 0; i < b->count; i++)
-		if (b->identities[i] == at->identity)
+		if (b->identities[i] == identity)
 			return true;
 	return false;
 }
@@ -133,6 +143,18 @@ is_later(const struct neighbour *at, const struct neighbour *last)
 	return neighbour_is_before(last, at);
 }
 
+/* Whether it is new, and not one that was there and was compressed since: that keeps its time, or the
+ * second of it. */
+static bool
+is_new(const struct beside *b, const struct neighbour *at)
+{
+	struct timespec newest = b->newest;
+
+	if (at->is_packed && at->stat.st_mtim.tv_nsec == 0)
+		newest.tv_nsec = 0;
+	return !beside_is_noted(b, at->identity) && (!at->is_packed || is_after(&at->stat.st_mtim, &newest));
+}
+
 /* Leaves what is new, and later than the last. */
 static void
 drop_known(const struct beside *b, struct neighbours *n, const struct beside_open *open, size_t open_count,
@@ -147,7 +169,7 @@ drop_known(const struct beside *b, struct neighbours *n, const struct beside_ope
 		last.name = name;
 	}
 	for (size_t i = n->count; i > 0; i--) {
-		bool is_known = was_there(b, &n->list[i - 1]);
+		bool is_known = !is_new(b, &n->list[i - 1]);
 
 		for (size_t j = 0; j < open_count; j++)
 			is_known |= is_same(&n->list[i - 1].stat, &open[j].stat);

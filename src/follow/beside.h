@@ -19,6 +19,7 @@
 struct beside {
 	bool is_listed;
 	struct timespec changed; /* the directory, when it was listed */
+	struct timespec newest;  /* when something of what was there was last written to */
 	size_t count;
 	uint32_t *identities;    /* owned: of what was there */
 };
@@ -47,6 +48,9 @@ struct beside_parts {
 void beside_parts_fini(struct beside_parts *parts);
 /* What was found is not taken: it is to be found again. */
 void beside_forget(struct beside *beside, const struct beside_parts *parts);
+
+/* Whether a file was there when it was listed. */
+bool beside_is_noted(const struct beside *beside, uint32_t identity);
 
 /* Notes what lies there. 0 or -errno: then it is tried again, at the next look. */
 int beside_note(struct beside *beside, int runs_dir_fd, const char *directory, const char *name);

@@ -20,6 +20,7 @@ replace_current(struct follower *f, struct file_generation *next)
 	must(!old->next || old->next == &next->generation);
 	if (!old->next)
 		old->next = generation_ref(&next->generation);
+	passed_note(&f->passed, old);
 	f->source.current = &next->generation; /* takes the caller's reference */
 	generation_unref(&old);
 }
@@ -184,6 +185,16 @@ trail(struct source *source, struct generation *first)
 	if (f->trailing_count > 0)
 		look_soon(f);
 }
+
+static bool
+is_noted(struct source *source, uint32_t identity)
+{
+	const struct follower *f = (const struct follower *)source;
+
+	return !f->look && beside_is_noted(&f->beside, identity);
+}
+
+static const struct rotated_ops rotated_ops = { .found = trail, .is_noted = is_noted };
 
 /* --- those that come, and what a look says of them --------------------------------------------------- */
 
@@ -462,7 +473,8 @@ find_rotated(struct source *source, const struct cursor_mark *mark,
 		}
 	}
 	if (!f->rotated)
-		f->rotated = rotated_new(source, f->set->offload, trail, f->set->runs_dir_fd, f->path);
+		f->rotated = rotated_new(source, f->set->offload, &rotated_ops, &f->passed,
+		                         f->set->runs_dir_fd, f->path);
 	return f->rotated ? rotated_find(f->rotated, mark, ret_generation) : -ENOMEM;
 }
 

@@ -12,6 +12,7 @@
 #include "follow/follower.h"
 #include "follow/followers.h"
 #include "follow/hash_table.h"
+#include "follow/passed.h"
 #include "follow/rotated.h"
 #include "follow/watch.h"
 
@@ -70,6 +71,7 @@ struct follower {
 	bool is_elsewhere;      /* the current file is no longer at the path */
 	bool has_failed;        /* the last look did */
 	int64_t coming_since_ms; /* when what comes first had content; 0: it has none */
+	struct passed passed;
 	struct beside beside;    /* a helper thread's, while one looks */
 
 	struct rotated *rotated; /* or NULL: nobody asked yet */

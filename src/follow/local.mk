@@ -14,6 +14,7 @@ libfollow_a_SOURCES = \
 	src/follow/message_scan.c src/follow/message_scan.h \
 	src/follow/message_search.c src/follow/message_search.h \
 	src/follow/neighbours.c src/follow/neighbours.h \
+	src/follow/passed.c src/follow/passed.h \
 	src/follow/place.c src/follow/place.h \
 	src/follow/rotated.c src/follow/rotated.h \
 	src/follow/source.c src/follow/source.h \

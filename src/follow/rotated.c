@@ -39,6 +39,7 @@ struct search {
 	struct generation *current;       /* the one of them that is tried */
 	struct cursor_mark known;
 	struct stat current_stat;   /* of its file, if it has one */
+	struct passed passed;       /* when it began */
 	/* What it found: the one with the mark first, then in order of time. */
 	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
 	size_t count;
@@ -57,7 +58,8 @@ struct answer {
 struct rotated {
 	struct source *source;
 	struct offload *offload;
-	rotated_found_fn *found;
+	const struct rotated_ops *ops; /* borrowed */
+	const struct passed *passed; /* borrowed */
 	int runs_dir_fd;
 	char *directory;  /* owned */
 	const char *name; /* in path */
@@ -67,8 +69,8 @@ struct rotated {
 };
 
 struct rotated *
-rotated_new(struct source *source, struct offload *offload, rotated_found_fn *found, int runs_dir_fd,
-            const char *path)
+rotated_new(struct source *source, struct offload *offload, const struct rotated_ops *ops,
+            const struct passed *passed, int runs_dir_fd, const char *path)
 {
 	struct rotated *r = calloc(1, sizeof(*r));
 	const char *slash = strrchr(path, '/');
@@ -78,7 +80,8 @@ rotated_new(struct source *source, struct offload *offload, rotated_found_fn *fo
 		return NULL;
 	r->source = source;
 	r->offload = offload;
-	r->found = found;
+	r->ops = ops;
+	r->passed = passed;
 	r->runs_dir_fd = runs_dir_fd;
 	r->name = slash + 1;
 	r->directory = strndup(path, (size_t)(slash - path));
@@ -275,7 +278,7 @@ drop_later(const struct search *s, struct neighbours *n)
 }
 
 /* Copies were made before their file was emptied: what came between the two is lost. The file itself
- * has been there since. */
+ * has been there since; where it is gone, the parts behind the copy need not be copies as well. */
 static void
 mark_copies(struct search *s)
 {
@@ -283,9 +286,23 @@ mark_copies(struct search *s)
 
 	while (file < s->count && s->parts[file].identity != s->mark.identity)
 		file++;
+	if (file == s->count && s->current->identity != s->mark.identity)
+		file = s->count > 0;
 	for (size_t i = 0; i < file; i++)
 		if (!s->parts[i].lost)
 			s->parts[i].lost = "truncated";
+}
+
+/* What this process saw and cannot find any more is lost as well. */
+static void
+mark_passed(struct search *s)
+{
+	struct passed_part parts[MOST_FILES];
+
+	for (size_t i = 0; i < s->count; i++)
+		parts[i] = (struct passed_part){ .fd = s->parts[i].fd, .identity = s->parts[i].identity,
+			                         .lost = &s->parts[i].lost };
+	passed_mark(&s->passed, s->mark.identity, parts, s->count, s->current->identity);
 }
 
 static void
@@ -314,10 +331,12 @@ search_once(struct search *s)
 	for (size_t i = holder + 1; i < n.count && !error; i++)
 		if (!is_current(s, &n.list[i].stat))
 			error = add_part(s, &n, i);
-	if (!error)
+	if (!error) {
 		mark_copies(s);
-	else
+		mark_passed(s);
+	} else {
 		forget_parts(s);
+	}
 	neighbours_fini(&n);
 	return error;
 }
@@ -377,12 +396,22 @@ make_chain(struct rotated *r, struct search *s)
 		next = &g->generation;
 	}
 	if (next != s->current) {
-		r->found(r->source, next);
+		r->ops->found(r->source, next);
 		remember(r, &s->mark, next, 0);
 	} else {
 		remember(r, &s->mark, NULL, s->error ? s->error : -ENOMEM);
 	}
 	generation_unref(&next);
+}
+
+/* Where there is no current file, what comes next is for a look to find: not twice. */
+static bool
+is_all_past(const struct rotated *r, const struct search *s)
+{
+	for (size_t i = 0; i < s->count && s->current->identity == 0; i++)
+		if (!r->ops->is_noted(r->source, s->parts[i].identity))
+			return false;
+	return true;
 }
 
 static void
@@ -394,6 +423,7 @@ searched(struct offload_job *job)
 
 	r->is_searching = false;
 	if (source->current == s->ends[0] && source_latest(source) == s->ends[1] && s->current &&
+	    is_all_past(r, s) &&
 	    (file_generation_of(s->current)->fd < 0 || s->error ||
 	     file_generation_size(&s->current_stat) >= s->current->size_bytes)) {
 		make_chain(r, s);
@@ -470,6 +500,7 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 		return -ENOMEM;
 	s->rotated = r;
 	s->mark = *mark;
+	s->passed = *r->passed;
 	s->ends[0] = generation_ref(r->source->current);
 	s->ends[1] = generation_ref(source_latest(r->source));
 	for (int i = 0; i < 2; i++)

@@ -8,17 +8,23 @@
 #define FOLLOW_ROTATED_H
 
 #include "base/offload.h"
+#include "follow/passed.h"
 #include "follow/source.h"
 #include "model/cursor.h"
 
 struct rotated;
 
-/* Told of each chain that was found: the first generation of it, which leads to the current one. */
-typedef void rotated_found_fn(struct source *source, struct generation *first);
+struct rotated_ops {
+	/* Told of each chain that was found: the first generation of it, which leads to the current one. */
+	void (*found)(struct source *source, struct generation *first);
+	/* Whether a file beside the followed one is known to its looks, so that they will not come upon it
+	 * as something new. False, if that is not known now. */
+	bool (*is_noted)(struct source *source, uint32_t identity);
+};
 
-/* Borrows all; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */
-struct rotated *rotated_new(struct source *source, struct offload *offload, rotated_found_fn *found,
-                            int runs_dir_fd, const char *path);
+/* Borrows all; passed: what the source has left behind; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */
+struct rotated *rotated_new(struct source *source, struct offload *offload, const struct rotated_ops *ops,
+                            const struct passed *passed, int runs_dir_fd, const char *path);
 /* No search may be under way (each holds its source). */
 void rotated_free(struct rotated **rotated);
 

@@ -20,6 +20,7 @@
 struct block_key {
 	struct {
 		uint64_t offset, lines;
+		uint64_t fingerprint; /* the file may have been written anew, and not all know of it yet */
 		uint32_t generation; /* serial */
 		uint32_t is_finished;
 	} files[CURSOR_FILES];

@@ -241,6 +241,7 @@ key_of(const struct place *places, const uint64_t *limits)
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		key.files[i].offset = places[i].offset;
 		key.files[i].lines = places[i].lines;
+		key.files[i].fingerprint = places[i].fingerprint;
 		key.files[i].generation = places[i].generation->serial;
 		key.files[i].is_finished = places[i].is_finished;
 		if (limits)

@@ -425,7 +425,7 @@ holds_more(const struct generation *g, const struct generation *copy)
  * it was emptied. 0: the place is in that now; -ENOENT: there is none; -EAGAIN: it is being looked for.
  */
 static int
-move_to_copy(struct place *p, struct generation **ret_behind)
+move_to_copy(struct place *p, uint32_t left, struct generation **ret_behind)
 {
 	struct generation *g = p->generation, *copy;
 	struct source *source = g->source;
@@ -443,6 +443,9 @@ move_to_copy(struct place *p, struct generation **ret_behind)
 	error = source->ops->find(source, &mark, &copy);
 	if (error == -ENOENT || error == -EAGAIN)
 		return error;
+	/* Found before its file was seen to have been emptied, it has led here: it was read. */
+	if (!error && p->offset == 0 && copy->identity == left)
+		return -ENOENT;
 	if (!error)
 		error = start_at(copy, p->offset, p->lines, &in_copy);
 	if (error == -ENODATA || error == -ESTALE)
@@ -460,7 +463,7 @@ move_to_copy(struct place *p, struct generation **ret_behind)
 	if (g->size_bytes > copy->lost_to_bytes)
 		copy->lost_to_bytes = g->size_bytes;
 	generation_unref(ret_behind);
-	if (holds_more(g, copy))
+	if (holds_more(g, copy) || leads_to(copy, g, false))
 		*ret_behind = generation_ref(g->next);
 	place_fini(p);
 	*p = in_copy;
@@ -509,7 +512,7 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 	if (g->state == GENERATION_LOST && !s->until) {
 		error = move_to_next(p);
 		if (error == -ENOENT)
-			error = move_to_copy(p, &s->behind_copy[file]);
+			error = move_to_copy(p, s->left[file], &s->behind_copy[file]);
 		if (error != -ENOENT)
 			return error;
 	}
@@ -522,6 +525,7 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 			.has_to = p->offset < to,
 			.to = to,
 		};
+	s->left[file] = g->identity;
 	place_advance(p);
 	if (s->behind_copy[file]) {
 		place_fini(p);

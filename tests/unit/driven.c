@@ -2,6 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "base/offload.h"
@@ -39,6 +43,48 @@ void
 driven_pass(int64_t ms)
 {
 	now_ms += ms;
+}
+
+/* --- files ----------------------------------------------------------------------------------------- */
+
+enum { MOST_BIRTHS = 1024 };
+
+static struct birth {
+	dev_t device;
+	ino_t inode;
+	int64_t wall_ms;
+} births[MOST_BIRTHS];
+static size_t birth_count;
+
+void
+driven_birth(int fd)
+{
+	struct stat stat;
+
+	must(fstat(fd, &stat) == 0);
+	/* The oldest are forgotten. */
+	births[birth_count++ % MOST_BIRTHS] = (struct birth){ .device = stat.st_dev, .inode = stat.st_ino,
+		                                              .wall_ms = clock_wall_ms() };
+}
+
+/* In place of that of the C library. */
+int
+statx(int fd, const char *restrict path, int flags, unsigned mask, struct statx *restrict what)
+{
+	int result = (int)syscall(SYS_statx, fd, path, flags, mask, what);
+	size_t oldest = birth_count < MOST_BIRTHS ? 0 : birth_count - MOST_BIRTHS;
+
+	for (size_t i = birth_count; result == 0 && i > oldest; i--) {
+		const struct birth *b = &births[(i - 1) % MOST_BIRTHS];
+
+		if (b->inode != what->stx_ino || b->device != makedev(what->stx_dev_major, what->stx_dev_minor))
+			continue;
+		what->stx_mask |= STATX_BTIME;
+		what->stx_btime.tv_sec = b->wall_ms / 1000;
+		what->stx_btime.tv_nsec = (uint32_t)(b->wall_ms % 1000 * 1000000);
+		break;
+	}
+	return result;
 }
 
 /* --- helper threads ------------------------------------------------------------------------------ */

@@ -34,7 +34,7 @@ kept_for(const struct position *p, const struct truth *t, size_t epoch)
 {
 	const struct epoch *e = t->epochs[epoch];
 
-	if (!e->is_truncated && is_seen(p, t, epoch) && !p->is_back && epoch >= p->epoch)
+	if (!e->is_truncated && is_seen(p, t, epoch) && !p->is_back && !p->is_led && epoch >= p->epoch)
 		return e->length;
 	return e->kept < e->length ? e->kept : e->length;
 }
@@ -67,6 +67,9 @@ may_leave(const struct position *p, const struct truth *t, size_t epoch, size_t 
 	if (offset >= e->length)
 		return true;
 	if (epoch < p->may_skip_to && (p->is_start || p->is_anywhere))
+		return true;
+	/* Who began when the file was gone need not get what was written to it after that. */
+	if (epoch == p->epoch && epoch < p->may_skip_to && !p->is_touched && !p->is_back)
 		return true;
 	if (p->has_gap && (is_adrift(p, t, epoch) || offset >= kept_for(p, t, epoch)))
 		return true;
@@ -124,6 +127,7 @@ take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, 
 		p->is_read = true;
 	else if (epoch != p->epoch)
 		p->is_read = false;
+	p->is_led &= !t->is_at_path || epoch < t->count - 1;
 	p->epoch = epoch;
 	p->offset = end;
 	p->is_finished = is_finished;
@@ -208,6 +212,21 @@ position_take_gap(struct position *p, const struct truth *t)
 	return NULL;
 }
 
+/* A CR waits for its LF where nobody can know of more: at the end of the last, or of a copy of it that
+ * is taken for the file. */
+static bool
+is_waiting_cr(const struct position *p, const struct truth *t, size_t epoch, size_t offset, size_t last)
+{
+	const struct epoch *e = t->epochs[epoch];
+
+	if (offset >= e->length || e->bytes[offset] != '\r' ||
+	    (offset + 1 != e->length && (offset + 1 != e->kept || !may_leave(p, t, epoch, offset + 1))))
+		return false;
+	while (last > epoch && may_leave(p, t, last, 0))
+		last--;
+	return last == epoch;
+}
+
 bool
 position_has_all(const struct position *p, const struct truth *t, bool is_end)
 {
@@ -225,8 +244,7 @@ position_has_all(const struct position *p, const struct truth *t, bool is_end)
 		size_t offset = e == p->epoch ? p->offset : 0;
 		const struct epoch *at = t->epochs[e];
 
-		/* A CR waits for its LF. */
-		if (e == last && !is_end && offset + 1 == at->length && at->bytes[offset] == '\r')
+		if (!is_end && is_waiting_cr(p, t, e, offset, last))
 			continue;
 		if (!may_leave(p, t, e, offset))
 			return false;

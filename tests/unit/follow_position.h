@@ -21,6 +21,8 @@ struct position {
 	bool is_touched;    /* something of the epoch was delivered */
 	bool is_read;       /* of that, something while its file still held it */
 	bool is_back;       /* came back with an id, and nothing was delivered since */
+	bool is_led;        /* came back, and has not been in the last file since: it is led on by what lies
+	                     * on the disk, not by what its process keeps open for others */
 	unsigned incarnations[TRUTH_HUBS]; /* who it has followed with since it came; 0: not there */
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "driven.h"
 
 enum { MOST_EPOCH_BYTES = 60 * 1000, MOST_NUMBERED = 6 };
 
@@ -47,6 +48,8 @@ put(struct truth *t, const char *path, int flags, const char *bytes, size_t leng
 	int fd = openat(t->runs_dir_fd, path, O_WRONLY | O_APPEND | flags, 0644);
 
 	ck_assert_int_ge(fd, 0);
+	if (flags & O_CREAT)
+		driven_birth(fd);
 	ck_assert_int_eq(fd_write_all(fd, bytes, length), 0);
 	set_time(fd);
 	fd_close(&fd);
@@ -441,6 +444,9 @@ truth_compress_archive(struct truth *t, uint32_t which)
 	ck_assert_int_eq(utimensat(t->runs_dir_fd, path, (struct timespec[]){ stat.st_mtim, stat.st_mtim }, 0),
 	                 0);
 	t->epochs[a->epoch]->is_broken = true;
+	/* Emptied late, it looks like one that came and went where nobody saw it. */
+	for (size_t i = 0; a->length == 0 && i < t->count; i++)
+		t->epochs[i]->is_broken = true;
 	unlink_archive(t, which % (uint32_t)t->archive_count);
 }
 

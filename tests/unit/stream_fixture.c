@@ -78,8 +78,14 @@ fixture_restart(struct fixture *f, bool registry_too)
 void
 fixture_set_up(struct fixture *f, bool inotify)
 {
+	fixture_set_up_in(f, inotify, "/tmp");
+}
+
+void
+fixture_set_up_in(struct fixture *f, bool inotify, const char *parent)
+{
 	memset(f, 0, sizeof(*f));
-	snprintf(f->directory, sizeof(f->directory), "/tmp/runstream-test-XXXXXX");
+	snprintf(f->directory, sizeof(f->directory), "%s/runstream-test-XXXXXX", parent);
 	ck_assert_ptr_nonnull(mkdtemp(f->directory));
 	f->runs_dir_fd = open(f->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(f->runs_dir_fd, 0);
@@ -89,7 +95,7 @@ fixture_set_up(struct fixture *f, bool inotify)
 	f->settings.api.sse.terminal_linger_ms = 50;
 	f->settings.following.inotify = inotify;
 	f->settings.following.healthy_poll_interval_ms = 100;
-	snprintf(f->state_directory, sizeof(f->state_directory), "/tmp/runstream-state-XXXXXX");
+	snprintf(f->state_directory, sizeof(f->state_directory), "%s/runstream-state-XXXXXX", parent);
 	ck_assert_ptr_nonnull(mkdtemp(f->state_directory));
 	f->state_dir_fd = open(f->state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(f->state_dir_fd, 0);

@@ -35,6 +35,8 @@ struct fixture {
 
 /* Short intervals; inotify as given. */
 void fixture_set_up(struct fixture *f, bool inotify);
+/* The same, in another directory than /tmp: on another file system. */
+void fixture_set_up_in(struct fixture *fixture, bool inotify, const char *parent);
 /* Asserts that nothing is left: followers, channels, cached blocks. */
 void fixture_tear_down(struct fixture *f);
 

@@ -7,7 +7,8 @@
  *
  * FOLLOW_MODEL_COUNT=N runs N sequences in all, half with inotify and half by polling, from
  * FOLLOW_MODEL_FROM=N on; FOLLOW_MODEL_SEED=N runs that one alone, both ways. One that fails is made
- * shorter, and told, with what its readers got.
+ * shorter, and told, with what its readers got. With FOLLOW_MODEL_ALL set, all that fail are listed
+ * instead, each in one line.
  */
 #include <check.h>
 #include <stdio.h>
@@ -139,29 +140,57 @@ tell(uint64_t seed, bool has_inotify)
 	fprintf(stderr, "made shorter: %s\n", told->failure);
 }
 
+/* Those from one on, before another. Returns that, or the first that failed. */
+static uint64_t
+run_batch(uint64_t from, uint64_t until, bool has_inotify)
+{
+	pid_t child = begin_child(false);
+
+	if (child == 0) {
+		for (uint64_t seed = from; seed < until; seed++) {
+			struct ops ops;
+
+			told->seed = seed;
+			alarm(60);
+			ops_make(&ops, seed, has_inotify);
+			run_one(&ops, false);
+		}
+		_exit(0);
+	}
+	return await(child) ? until : told->seed;
+}
+
+static void
+list(uint64_t seed, bool has_inotify)
+{
+	fprintf(stderr, "FOLLOW_MODEL_SEED=%llu %s: %.*s\n", (unsigned long long)seed,
+	        has_inotify ? "inotify" : "polling", (int)strcspn(told->failure, "\n"), told->failure);
+}
+
 static void
 run(uint64_t first, uint64_t count, bool has_inotify)
 {
-	for (uint64_t from = first; from < first + count; from += BATCH) {
+	bool is_all = getenv("FOLLOW_MODEL_ALL") != NULL;
+	uint64_t failed_count = 0, last_failed = 0;
+
+	for (uint64_t from = first; from < first + count;) {
 		uint64_t until = from + BATCH < first + count ? from + BATCH : first + count;
-		pid_t child = begin_child(false);
+		uint64_t failed = run_batch(from, until, has_inotify);
 
-		if (child == 0) {
-			for (uint64_t seed = from; seed < until; seed++) {
-				struct ops ops;
-
-				told->seed = seed;
-				alarm(60);
-				ops_make(&ops, seed, has_inotify);
-				run_one(&ops, false);
-			}
-			_exit(0);
+		from = failed < until ? failed + 1 : until;
+		if (failed == until)
+			continue;
+		failed_count++;
+		last_failed = failed;
+		if (!is_all) {
+			tell(failed, has_inotify);
+			break;
 		}
-		if (!await(child)) {
-			tell(told->seed, has_inotify);
-			ck_abort_msg("seed %llu", (unsigned long long)told->seed);
-		}
+		list(failed, has_inotify);
 	}
+	if (failed_count > 0)
+		ck_abort_msg("%llu of %llu failed, seed %llu the last", (unsigned long long)failed_count,
+		             (unsigned long long)count, (unsigned long long)last_failed);
 }
 
 static void

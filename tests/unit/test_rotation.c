@@ -307,6 +307,114 @@ START_TEST(a_log_emptied_and_regrown_past_its_size_while_away_is_told)
 }
 END_TEST
 
+/* The place of a file that was compressed, which keeps its time. */
+static void
+compress_to(const char *from, const char *to)
+{
+	struct stat stat;
+
+	ck_assert_int_eq(fstatat(f.runs_dir_fd, from, &stat, 0), 0);
+	copy_to(to, "\x1f\x8b packed");
+	ck_assert_int_eq(utimensat(f.runs_dir_fd, to, (struct timespec[]){ stat.st_mtim, stat.st_mtim }, 0), 0);
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, from, 0), 0);
+}
+
+START_TEST(what_lay_beside_before_is_not_missing_when_it_is_compressed)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT ".1", "1\n");
+	r = reader_of("");
+	compress_to(OUT ".1", OUT ".1.gz");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(behind_a_copy_of_what_was_replaced_nothing_more_is_missing)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	copy_to(OUT ".bak", "1\n");
+	/* Long before the other one: files that are made in one tick have no order. */
+	ck_assert_int_eq(utimensat(f.runs_dir_fd, OUT ".bak", (struct timespec[]){ { 1, 0 }, { 1, 0 } }, 0), 0);
+	copy_to("r1/new", "2\n");
+	fixture_rename(&f, "r1/new", OUT);
+	fixture_rename(&f, OUT, OUT ".1");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	fixture_settle(&f);
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(what_a_copy_lacks_of_its_file_is_told_to_who_comes_back_later_as_well)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".2");
+	fixture_append(&f, OUT, "2\n");
+	other = reader_of("2\n");
+	copy_to(OUT ".1", "2\n");
+	fixture_append(&f, OUT, "3\n");
+	reader_wait_lines(other, "stdout", "2\n3\n");
+	fixture_truncate(&f, OUT);
+	reader_wait(other, "gap", 1);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	reader_wait(r, "gap", 1);
+}
+END_TEST
+
+START_TEST(what_others_read_and_was_deleted_since_is_told_to_who_comes_back)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	other = reader_of("1\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(other, "stdout", "1\n2\n");
+	copy_to("r1/new", "3\n");
+	fixture_rename(&f, "r1/new", OUT);
+	reader_wait_lines(other, "stdout", "1\n2\n3\n");
+	fixture_settle(&f);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it)
+{
+	struct start behind_a_line = { .kind = START_CURSOR, .cursor.files[CURSOR_STDOUT].lines = 1 };
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	r->is_stuck = true;
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "a\nb\n");
+	other = reader_new(&f, "r1", CHANNEL_BOTH, &behind_a_line);
+	reader_wait_lines(other, "stdout", "b\n");
+	r->is_stuck = false;
+	reader_wait_lines(r, "stdout", "1\na\nb\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -324,6 +432,11 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_copy_beside_is_not_read_as_another_part);
 	tcase_add_test(tc, a_line_end_cut_in_two_by_rotation_loses_nothing);
 	tcase_add_test(tc, a_log_emptied_and_regrown_past_its_size_while_away_is_told);
+	tcase_add_test(tc, what_lay_beside_before_is_not_missing_when_it_is_compressed);
+	tcase_add_test(tc, behind_a_copy_of_what_was_replaced_nothing_more_is_missing);
+	tcase_add_test(tc, what_a_copy_lacks_of_its_file_is_told_to_who_comes_back_later_as_well);
+	tcase_add_test(tc, what_others_read_and_was_deleted_since_is_told_to_who_comes_back);
+	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 
 int

@@ -1,0 +1,101 @@
+#include "follow/passed.h"
+
+#include <string.h>
+
+#include "follow/neighbours.h"
+
+void
+passed_note(struct passed *p, const struct generation *left)
+{
+	if (left->identity == 0 || left->size_bytes == 0)
+		return;
+	if (p->count == PASSED_MOST)
+		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
+	p->list[p->count++] = (struct passed_one){
+		.identity = left->identity,
+		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
+		.known = { .offset = left->known_to, .fingerprint = left->known_fingerprint },
+	};
+}
+
+/* Where a file is among the parts; count: at the end of them, beyond: nowhere. */
+static size_t
+find_part(const struct passed_part *parts, size_t count, uint32_t end, uint32_t identity)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].identity == identity)
+			return i;
+	return identity == end ? count : SIZE_MAX;
+}
+
+/* A copy of it; SIZE_MAX: there is none. */
+static size_t
+find_copy(const struct passed_part *parts, size_t count, const struct passed_one *one)
+{
+	for (size_t i = 0; i < count && one->known.offset > 0; i++)
+		if (parts[i].identity != one->identity && neighbour_holds(parts[i].fd, &one->known))
+			return i;
+	return SIZE_MAX;
+}
+
+/* The part that one comes behind: those that were passed before it, and are there, tell. */
+static size_t
+find_before(const struct passed *p, size_t index, const struct passed_part *parts, size_t count, uint32_t end)
+{
+	while (index-- > 0) {
+		size_t at = find_part(parts, count, end, p->list[index].identity);
+
+		if (at == SIZE_MAX)
+			at = find_copy(parts, count, &p->list[index]);
+		if (at < count)
+			return at;
+	}
+	return SIZE_MAX;
+}
+
+/* The same by those that were passed after it. */
+static size_t
+find_behind(const struct passed *p, size_t index, const struct passed_part *parts, size_t count, uint32_t end)
+{
+	while (++index < p->count) {
+		size_t at = find_part(parts, count, end, p->list[index].identity);
+
+		if (at <= count)
+			return at;
+	}
+	return count;
+}
+
+static void
+mark_one(const struct passed *p, size_t index, const struct passed_part *parts, size_t count, uint32_t end)
+{
+	const struct passed_one *one = &p->list[index];
+	size_t own = find_part(parts, count, end, one->identity), copy = find_copy(parts, count, one), before;
+
+	if (own == 0 || (own <= count && !one->is_lost) || (copy < count && !one->is_lost))
+		return;
+	/* What was written between a copy and its file's being emptied is lost; all of it without one. */
+	before = copy;
+	if (before >= count && own <= count)
+		before = own - 1;
+	if (before >= count)
+		before = find_before(p, index, parts, count, end);
+	if (before >= count) {
+		before = find_behind(p, index, parts, count, end);
+		before -= before > 0;
+	}
+	if (!*parts[before].lost)
+		*parts[before].lost = one->is_lost ? "truncated" : "replaced";
+}
+
+void
+passed_mark(const struct passed *p, uint32_t start, const struct passed_part *parts, size_t count, uint32_t end)
+{
+	size_t first = 0;
+
+	/* What was passed before the place is no concern of who is in it. */
+	while (first < p->count && p->list[first].identity != start)
+		first++;
+	for (size_t i = first == p->count ? 0 : first; i < p->count && count > 0; i++)
+		mark_one(p, i, parts, count, end);
+}

@@ -1,0 +1,48 @@
+/*
+ * What one process has seen at a followed file's path, and left behind since: whoever comes back to
+ * something older is led on by what lies beside the file, which may lack some of it by now. Then it
+ * is known that something is missing, and where.
+ */
+#ifndef FOLLOW_PASSED_H
+#define FOLLOW_PASSED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "follow/source.h"
+#include "model/cursor.h"
+
+enum { PASSED_MOST = 32 };
+
+struct passed_one {
+	uint32_t identity;
+	bool is_lost;             /* the file was emptied, and went on */
+	struct cursor_mark known; /* what was read of it; offset 0: nothing */
+};
+
+/* Embedded, zero-initialised. The oldest are forgotten. */
+struct passed {
+	size_t count;
+	struct passed_one list[PASSED_MOST]; /* the oldest first */
+};
+
+/* A generation was left for the next one. */
+void passed_note(struct passed *passed, const struct generation *left);
+
+/* One of those that lead onwards from a place. */
+struct passed_part {
+	int fd; /* borrowed */
+	uint32_t identity;
+	const char **lost; /* why something behind it is lost; *lost NULL: nothing is, so far */
+};
+
+/*
+ * Says of what is missing between the parts, in order, and behind the last, where the file with the
+ * identity `end` is. The first one holds the place, which was in the file with the identity `start`.
+ * May block.
+ */
+void passed_mark(const struct passed *passed, uint32_t start, const struct passed_part *parts, size_t count,
+                 uint32_t end);
+
+#endif

@@ -208,6 +208,45 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 	return likeness;
 }
 
+/* The oldest that can be read, and is no copy of what is there. */
+static int
+find_oldest(struct search *s, const struct neighbours *n, size_t *ret_index)
+{
+	int current_fd = file_generation_of(s->current)->fd;
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct neighbour *at = &n->list[i];
+		struct part *part = &s->parts[0];
+		int error;
+
+		if (at->is_packed || at->stat.st_size == 0 || is_current(s, &at->stat))
+			continue;
+		error = neighbours_open(n, i, &part->stat, &part->fd);
+		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
+			return error;
+		if (error)
+			continue;
+		if (current_fd >= 0 && s->current_stat.st_size > 0 &&
+		    neighbour_compare(part->fd, (uint64_t)part->stat.st_size, current_fd,
+		                      (uint64_t)s->current_stat.st_size) == NEIGHBOUR_COPY) {
+			fd_close(&part->fd);
+			continue;
+		}
+		part->identity = at->identity;
+		part->lost = NULL;
+		*ret_index = i;
+		s->count = 1;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static bool
+names_nothing(const struct cursor_mark *mark)
+{
+	return mark->identity == 0 && mark->offset == 0;
+}
+
 /* What comes between the holder and the current file. */
 static int
 add_part(struct search *s, const struct neighbours *n, size_t index)
@@ -284,6 +323,8 @@ mark_copies(struct search *s)
 {
 	size_t file = 0;
 
+	if (names_nothing(&s->mark))
+		return;
 	while (file < s->count && s->parts[file].identity != s->mark.identity)
 		file++;
 	if (file == s->count && s->current->identity != s->mark.identity)
@@ -327,7 +368,7 @@ search_once(struct search *s)
 		s->current_stat.st_size = 0;
 	neighbours_sort(&n);
 	drop_later(s, &n);
-	error = find_holder(s, &n, &holder);
+	error = names_nothing(&s->mark) ? find_oldest(s, &n, &holder) : find_holder(s, &n, &holder);
 	for (size_t i = holder + 1; i < n.count && !error; i++)
 		if (!is_current(s, &n.list[i].stat))
 			error = add_part(s, &n, i);

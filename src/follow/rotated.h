@@ -29,7 +29,8 @@ struct rotated *rotated_new(struct source *source, struct offload *offload, cons
 void rotated_free(struct rotated **rotated);
 
 /*
- * The generation that holds the mark: by the file's identity, or by its content. 0 (borrowed;
+ * The generation that holds the mark: by the file's identity, or by its content; of a mark that names
+ * nothing (all zero): the oldest that can be read. 0 (borrowed;
  * its `next` leads to the current one; where something between two of them is lost, the first has a
  * lost_reason); -EAGAIN: being looked for, the source's listeners
  * will be called; -ENOENT: no such file; other -errno:

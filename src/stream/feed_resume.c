@@ -95,7 +95,7 @@ feed_resume_find(struct feed_client *client)
 	if (!r->id.is_walk) {
 		error = find_view(client, &r->id.point, &r->base);
 	} else {
-		if (r->has_left)
+		if (r->has_left || r->id.begins)
 			error = find_view(client, &r->id.point, &r->left);
 		if (!error && !r->id.begins)
 			error = find_view(client, &r->id.base, &r->base);
@@ -169,17 +169,20 @@ start_by(const struct feed *feed, const struct trail_view *view, const struct re
 	const struct trail_place *place = trail_view_find(view, run->run_id);
 
 	if (place && !place->cursor.files[0].has_mark && !place->cursor.files[1].has_mark) {
-		*ret_start = (struct start){ .kind = START_BEGINNING }; /* there was no file yet */
+		*ret_start = (struct start){ .kind = START_OLDEST }; /* there was no file yet */
 		return true;
 	}
 	if (place) {
 		*ret_start = (struct start){ .kind = START_CURSOR, .cursor = place->cursor,
-			                     .tail_lines = tail_entries };
+			                     .has_no_older = true, .tail_lines = tail_entries };
 		return tail_entries > 0 || !place->is_over || !run->is_terminal ||
 		       !is_at_ending(feed, place, run);
 	}
 	if (is_new(view, run, feed_registry(feed))) {
 		*ret_start = feed_start_when_new(feed, run, view->of.horizon_ms);
+		/* (What was rotated away since is its beginning.) */
+		if (ret_start->kind == START_BEGINNING)
+			ret_start->kind = START_OLDEST;
 		return true;
 	}
 	/* One that was over was to be given its last lines, too. */
@@ -196,7 +199,7 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 	if (!(feed->files & 1U << id->file))
 		return;
 	if (start->kind != START_CURSOR)
-		*start = (struct start){ .kind = START_CURSOR };
+		*start = (struct start){ .kind = START_CURSOR, .has_no_older = start->kind == START_OLDEST };
 	start->cursor.files[id->file].has_mark = true;
 	*mark = id->mark;
 	if (id->lines > 0)
@@ -217,6 +220,22 @@ is_further(const struct feed_id *id, const struct trail_place *place)
 	       (mark->identity == id->mark.identity && mark->offset <= id->mark.offset);
 }
 
+/* The beginning of the file that there was then, wherever it is by now. */
+static struct start
+start_of_file(const struct feed_client *client, const struct registry_run *run)
+{
+	const struct feed_resume *r = client->resume;
+	const struct trail_place *place = trail_view_find(r->left, run->run_id);
+	bool is_at_hand = r->has_left && run->slot == r->id.slot && r->id.has_mark;
+
+	if (place && !is_at_hand && (place->cursor.files[0].has_mark || place->cursor.files[1].has_mark))
+		return (struct start){ .kind = START_CURSOR, .cursor = place->cursor,
+			               .has_no_older = true, .tail_lines = UINT32_MAX };
+	if (!place && !is_at_hand && is_new(r->left, run, feed_registry(client->feed)))
+		return (struct start){ .kind = START_OLDEST };
+	return (struct start){ .kind = START_BEGINNING };
+}
+
 static bool
 start_of_others(const struct feed_client *client, const struct registry_run *run, struct start *ret_start)
 {
@@ -225,7 +244,7 @@ start_of_others(const struct feed_client *client, const struct registry_run *run
 	bool is_wanted;
 
 	if (!r->base) {
-		*ret_start = (struct start){ .kind = START_BEGINNING };
+		*ret_start = start_of_file(client, run);
 		return true;
 	}
 	is_wanted = start_by(client->feed, r->base, run, r->id.is_walk ? r->id.tail_entries : 0,

@@ -109,7 +109,8 @@ struct feed_resume {
 	struct feed_id id;
 	bool is_known;              /* the trail was read */
 	bool has_left;              /* slots before id.slot are where `left` says */
-	struct trail_view *left;    /* owned; or NULL */
+	struct trail_view *left;    /* owned; or NULL. Where all begin at the start of their files: also
+	                             * which those were */
 	struct trail_view *base;    /* owned; NULL: the others from the beginning */
 	struct trail_waiter waiter;
 	struct buf statuses;        /* of runs of which there is nothing else to say */

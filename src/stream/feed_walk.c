@@ -230,8 +230,7 @@ open_slot(struct feed_client *client)
 		return STREAM_END;
 	is_wanted = find_start(client, &run, &start);
 	/* (Who comes back may have left off in a file that was rotated away since.) */
-	if (m && !find_until(client, m) && m->told_at >= client->joined_at &&
-	    (!client->resume || start.kind == START_BEGINNING)) {
+	if (m && !find_until(client, m) && m->told_at >= client->joined_at && !client->resume) {
 		forget_until(walk); /* all of it is in the journal */
 		return STREAM_END;
 	}

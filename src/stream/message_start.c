@@ -124,6 +124,7 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 		return -EAGAIN;
 	switch (start->kind) {
 	case START_BEGINNING:
+	case START_OLDEST:
 	case START_OFFSET:
 	case START_ENDING:
 		error = start_at(g, 0, 0, ret_place);

@@ -11,6 +11,7 @@ enum { START_MSG_ID_BYTES = 128 };
 
 enum start_kind {
 	START_BEGINNING, /* of the current file */
+	START_OLDEST,    /* the beginning of the oldest part of the log that lies beside it */
 	START_END,       /* what comes from now on; an unfinished last line is shown whole */
 	START_TAIL,      /* the last `tail_lines` lines (of a message bus: entries) */
 	START_CURSOR,
@@ -23,6 +24,8 @@ struct start {
 	enum start_kind kind;
 	uint64_t tail_lines; /* with START_CURSOR: so many before it, of what is there */
 	struct cursor cursor;
+	bool has_no_older;      /* with START_CURSOR: a file without a mark was not there then, so that
+	                         * all parts of it are later: as START_OLDEST */
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */
 	char msg_id[START_MSG_ID_BYTES + 1];

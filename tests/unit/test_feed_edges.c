@@ -255,6 +255,36 @@ START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_e
 }
 END_TEST
 
+START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r = reader_new_of_many(&f, &request);
+	struct feed_id after;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(r, "stdout", "a1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	/* A file of a run that was there, and both of one that was not. */
+	fixture_append(&f, "a/agent-stderr.txt", "a2\n");
+	fixture_rename(&f, "a/agent-stderr.txt", "a/agent-stderr.txt.1");
+	fixture_append(&f, "a/agent-stderr.txt", "a3\n");
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	fixture_rename(&f, "b/agent-stdout.txt", "b/agent-stdout.txt.2");
+	fixture_append(&f, "b/agent-stdout.txt", "b2\n");
+	fixture_rename(&f, "b/agent-stdout.txt", "b/agent-stdout.txt.1");
+	fixture_append(&f, "b/agent-stdout.txt", "b3\n");
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stderr", "a2\na3\n");
+	reader_wait_lines(r, "stdout", "b1\nb2\nb3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -274,6 +304,7 @@ main(void)
 	tcase_add_test(tcase, what_is_read_in_a_copy_is_given_once_to_who_comes_behind);
 	tcase_add_test(
 		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
+	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -74,27 +74,12 @@ write_lines(struct run *run, int file, unsigned count)
 	}
 }
 
-/* All clients have what they are owed of a file. */
-static bool
-all_have(const struct run *run, int file)
-{
-	for (int i = 0; i < MOST_CLIENTS; i++) {
-		const struct client *c = &clients[i];
-
-		for (unsigned line = c->owed_from[run - runs][file]; c->is_there && line < run->lines[file];
-		     line++)
-			if (!c->has[run - runs][file][line])
-				return false;
-	}
-	return true;
-}
-
 static void
 rotate(struct run *run, int file)
 {
 	char path[64], archive[80];
 
-	if (run->lines[file] == 0 || !all_have(run, file))
+	if (run->lines[file] == run->of_file[file])
 		return;
 	snprintf(path, sizeof(path), "%s/%s", run->id, names[file]);
 	snprintf(archive, sizeof(archive), "%s.%u", path, ++run->archives);

@@ -128,9 +128,14 @@ class RunsDirectory(faults.TestCase):
         self.server.stop_nginx()
         self.server.stop_daemon()
         os.rmdir(self.server.runs_dir)
-        self.server.start()
+        self.server.start_daemon()
+        self.server.start_nginx()
+        harness.wait_for("it says why it is not ready", lambda: (
+            self.server.get("/api/v1/ready").json()["error"]["details"]["reason"]) ==
+            "runs_dir_missing")
         os.mkdir(self.server.runs_dir)
         self.wait_log("role=discovery event=runs_dir .*back=yes")
+        harness.wait_for("ready", lambda: self.server.get("/api/v1/ready").status == 200)
         self.check_served()
 
     def test_it_comes_back_while_everything_that_knew_it_was_restarted(self):

@@ -444,7 +444,7 @@ START_TEST(who_is_in_the_middle_of_a_line_is_waited_for)
 		write_file("r/events.jsonl", O_APPEND, "{\"type\":");
 		if (write(from_child[1], "x", 1) != 1)
 			_exit(1);
-		usleep(RECORDING_TORN_MS * 1000 / 3);
+		usleep(RECORDING_TORN_MS * 1000 / 10);
 		write_file("r/events.jsonl", O_APPEND, "\"slow\"}\n");
 		_exit(0);
 	}

@@ -701,7 +701,7 @@ class Reload(harness.TestCase):
         server.write_config(self.sse(client_timeout_s=1))
         server.ctl("reload")
         harness.wait_for("it is ended", lambda: server.counters_by_word()[
-            "streams_ended"]["timeout"] == 1)
+            "streams_ended"]["timeout"] == 1, 40)
 
     def test_request_timeout_holds_for_open_requests(self):
         server, _, _ = self.reload_while_open({}, {})

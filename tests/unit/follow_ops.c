@@ -159,6 +159,9 @@ remember(struct client *c, const char *id)
 
 	memcpy(r->id, id, strlen(id) + 1);
 	memcpy(r->at, c->at, sizeof(r->at));
+	/* Given when its file held it no more, it may name a copy, which bears no sign of being one. */
+	for (int i = 0; i < CURSOR_FILES; i++)
+		r->at[i].is_read &= r->at[i].epoch < logs[i].count && truth_is_intact(&logs[i], r->at[i].epoch);
 }
 
 static int

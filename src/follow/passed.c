@@ -7,12 +7,13 @@
 void
 passed_note(struct passed *p, const struct generation *left)
 {
-	if (left->identity == 0 || left->size_bytes == 0)
+	if (left->identity == 0)
 		return;
 	if (p->count == PASSED_MOST)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
 		.identity = left->identity,
+		.is_empty = left->size_bytes == 0,
 		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
 		.known = { .offset = left->known_to, .fingerprint = left->known_fingerprint },
 	};
@@ -72,7 +73,7 @@ mark_one(const struct passed *p, size_t index, const struct passed_part *parts, 
 	const struct passed_one *one = &p->list[index];
 	size_t own = find_part(parts, count, end, one->identity), copy = find_copy(parts, count, one), before;
 
-	if (own == 0 || (own <= count && !one->is_lost) || (copy < count && !one->is_lost))
+	if (one->is_empty || own == 0 || (own <= count && !one->is_lost) || (copy < count && !one->is_lost))
 		return;
 	/* What was written between a copy and its file's being emptied is lost; all of it without one. */
 	before = copy;
@@ -93,9 +94,16 @@ passed_mark(const struct passed *p, uint32_t start, const struct passed_part *pa
 {
 	size_t first = 0;
 
-	/* What was passed before the place is no concern of who is in it. */
+	/* What was passed before the place is no concern of who is in it. Where the place was not passed
+	 * itself, only what was passed from one of the parts on is known to be behind it. */
 	while (first < p->count && p->list[first].identity != start)
 		first++;
-	for (size_t i = first == p->count ? 0 : first; i < p->count && count > 0; i++)
+	if (first == p->count)
+		first = 0;
+	while (first < p->count && p->list[first].identity != start &&
+	       find_part(parts, count, end, p->list[first].identity) > count &&
+	       find_copy(parts, count, &p->list[first]) >= count)
+		first++;
+	for (size_t i = first; i < p->count && count > 0; i++)
 		mark_one(p, i, parts, count, end);
 }

@@ -17,6 +17,7 @@ enum { PASSED_MOST = 32 };
 
 struct passed_one {
 	uint32_t identity;
+	bool is_empty;            /* nothing of it can be missing */
 	bool is_lost;             /* the file was emptied, and went on */
 	struct cursor_mark known; /* what was read of it; offset 0: nothing */
 };

@@ -18,6 +18,9 @@ enum {
 	GONE_TEXT_BYTES = 16 * 1024,
 };
 
+/* Before a place: back to where its file begins. */
+#define ALL_ENTRIES UINT32_MAX
+
 static void
 was_read(void *arg)
 {
@@ -206,7 +209,7 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 		start->cursor.files[id->file].lines = id->lines;
 	if (start->cursor.files[id->file].lines < id->mark.is_finished)
 		start->cursor.files[id->file].lines = id->mark.is_finished;
-	start->tail_lines = 0;
+	start->exact_files |= 1U << id->file;
 }
 
 /* In the same file, or in one that was not there yet. (One that follows another is not told from one
@@ -230,7 +233,7 @@ start_of_file(const struct feed_client *client, const struct registry_run *run)
 
 	if (place && !is_at_hand && (place->cursor.files[0].has_mark || place->cursor.files[1].has_mark))
 		return (struct start){ .kind = START_CURSOR, .cursor = place->cursor,
-			               .has_no_older = true, .tail_lines = UINT32_MAX };
+			               .has_no_older = true, .tail_lines = ALL_ENTRIES };
 	if (!place && !is_at_hand && is_new(r->left, run, feed_registry(client->feed)))
 		return (struct start){ .kind = START_OLDEST };
 	return (struct start){ .kind = START_BEGINNING };
@@ -279,9 +282,14 @@ feed_resume_describe(const struct feed_client *client, struct feed_id *id)
 {
 	const struct feed_resume *r = client->resume;
 
-	id->begins = r->id.is_walk && r->id.begins;
+	id->begins = false;
 	id->tail_entries = r->id.is_walk ? r->id.tail_entries : 0;
 	id->base = r->id.is_walk ? r->id.base : r->id.point;
+	if (r->id.is_walk && r->id.begins) {
+		/* Of those that were not come to, the file that there was when it came first. */
+		id->tail_entries = ALL_ENTRIES;
+		id->base = r->id.point;
+	}
 }
 
 /* --- runs that are no more ------------------------------------------------------------------------------ */

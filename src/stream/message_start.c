@@ -83,7 +83,7 @@ begin_at_cursor(const struct start *start, struct source *source, struct offload
 		error = start_at_mark(&start->cursor.files[0].mark, start->cursor.files[0].lines, source,
 		                      progress, ret_place, &gap);
 		if (!error && !gap.reason)
-			error = go_back(start->tail_lines, offload, ret_place);
+			error = go_back(start->exact_files ? 0 : start->tail_lines, offload, ret_place);
 		if (error || !gap.reason)
 			return error;
 		place_fini(ret_place);

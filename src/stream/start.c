@@ -285,7 +285,8 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 			error = begin_at_lines(start->cursor.files[file].lines, start->cursor.is_number, g,
 			                       offload, progress, ret_place, &gap);
 		if (!error)
-			error = go_back(start->tail_lines, offload, &gap, ret_place);
+			error = go_back(start->exact_files & 1U << file ? 0 : start->tail_lines, offload,
+			                &gap, ret_place);
 		break;
 	}
 	if (error)

@@ -23,6 +23,7 @@ enum start_kind {
 struct start {
 	enum start_kind kind;
 	uint64_t tail_lines; /* with START_CURSOR: so many before it, of what is there */
+	unsigned exact_files; /* 1 << enum cursor_file: those that begin at their marks all the same */
 	struct cursor cursor;
 	bool has_no_older;      /* with START_CURSOR: a file without a mark was not there then, so that
 	                         * all parts of it are later: as START_OLDEST */

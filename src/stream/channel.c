@@ -281,17 +281,17 @@ render(struct channel *c, const struct place *places, enum cursor_file file, uin
 		.gap_stream = channel_file_name(c, file),
 		.id_prefix = c->id_prefix,
 		.max_line_bytes = (size_t)settings_of(c)->api.sse.max_line_bytes,
-		.limit_bytes = limit,
+		.limit_bytes = limit & ~CHANNEL_LIMIT_FINISHES,
 	};
 	int error = renderer_render(c->hub->renderer, &job, ret_block);
 
 	if (error != -ENODATA)
 		return error;
 	/* No whole entry. What there is of one is sent when it rested, and finished when no more
-	 * can come; where others go on at a limit, it was. */
+	 * can come; up to a limit it was one or the other. */
 	if (limit > 0) {
-		job.is_final = !kind->flushes;
-		job.may_flush = kind->flushes;
+		job.is_final = !kind->flushes || (limit & CHANNEL_LIMIT_FINISHES);
+		job.may_flush = !job.is_final;
 		return renderer_render(c->hub->renderer, &job, ret_block);
 	}
 	job.is_final = g->state == GENERATION_ENDED || (kind->is_whole && kind->is_whole(c, g)) ||

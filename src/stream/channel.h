@@ -120,6 +120,8 @@ bool channel_is_finished(struct channel *channel);
 bool channel_is_gone(struct channel *channel);
 
 #define CHANNEL_NO_LIMIT UINT64_MAX
+/* Or-ed to an offset: a line that is unfinished there ends there. */
+#define CHANNEL_LIMIT_FINISHES (UINT64_C(1) << 62)
 
 /*
  * The next block of events for someone at these places. limits: for each file an offset, beyond

@@ -158,6 +158,7 @@ remove_member(struct feed_member *m)
 	offer_room(feed->hub);
 	if (feed->walks > 0 && m->is_hashed) {
 		m->is_kept = true;
+		m->over_at = journal_next_number(&feed->journal);
 		TAILQ_INSERT_TAIL(&feed->kept, m, entry);
 		return;
 	}

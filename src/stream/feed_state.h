@@ -26,6 +26,7 @@ struct feed_member {
 	bool is_kept;        /* over, but walks may have to know where the journal has it */
 	bool is_ready;       /* may have something to give */
 	uint64_t told_at;    /* number of its first status in the journal; 0: not yet */
+	uint64_t over_at;    /* when it is kept: what the journal has of it lies before this number */
 	struct subscriber subscriber;
 	UT_hash_handle hh;   /* by slot */
 	bool is_hashed;

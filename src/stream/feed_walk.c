@@ -228,6 +228,8 @@ open_slot(struct feed_client *client)
 	if (registry_at(feed_registry(feed), walk->slot, &run) < 0 || run.is_deleted ||
 	    !feed_wants(feed, &run))
 		return STREAM_END;
+	if (m && m->is_kept && m->over_at <= client->joined_at)
+		m = NULL; /* the journal, as this client reads it, has nothing of it, its end included */
 	is_wanted = find_start(client, &run, &start);
 	/* (Who comes back may have left off in a file that was rotated away since.) */
 	if (m && !find_until(client, m) && m->told_at >= client->joined_at && !client->resume) {

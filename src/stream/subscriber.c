@@ -363,7 +363,9 @@ is_past(const struct subscriber *s, int file)
 		return false;
 	until = s->until[file].generation;
 	if (is_in_the_same(g, until))
-		return s->places[file].offset >= s->until[file].offset;
+		return s->places[file].offset > s->until[file].offset ||
+		       (s->places[file].offset == s->until[file].offset &&
+		        !(s->until[file].is_finished && s->places[file].is_open));
 	if (!leads_to(g, until, true))
 		return true;
 	/* One that was rotated away may have its writer still: until then it is over where all is empty. */
@@ -373,11 +375,13 @@ is_past(const struct subscriber *s, int file)
 static uint64_t
 limit_of(const struct subscriber *s, int file)
 {
+	const struct place *until = &s->until[file];
+
 	if (is_past(s, file))
 		return 0;
-	return is_in_the_same(s->places[file].generation, s->until[file].generation)
-	               ? s->until[file].offset
-	               : CHANNEL_NO_LIMIT;
+	if (!is_in_the_same(s->places[file].generation, until->generation))
+		return CHANNEL_NO_LIMIT;
+	return until->is_finished ? until->offset | CHANNEL_LIMIT_FINISHES : until->offset;
 }
 
 static bool

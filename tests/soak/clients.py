@@ -18,7 +18,6 @@ import socket
 import sys
 import time
 import urllib.parse
-import zlib
 
 import lines
 from control import Control, FINAL, RUNNING
@@ -28,6 +27,7 @@ BAD_MOST = 5           # described in full, of each client
 IDLE_S = 20            # at the end, a client of many to which nothing came for so long is done
 HAND_OVER_S = 300      # at the end, in all, without progress
 READ_BYTES = 1 << 16
+FORGET_S = 300
 MISSING_MOST = 10000   # lines that are looked out for when they were passed over
 
 
@@ -40,19 +40,23 @@ class Track:
         self.mentioned = mentioned     # since when the client knows of it
         self.last_at = now
         self.n = 0                     # as the stream counts lines
-        self.pending = ""
+        self.pending = []              # parts of a line: (position, text)
         self.lines = self.repeats = self.begun_anew = 0
         self.missing = set()           # what was passed over, and may come yet
         self.is_loose = False          # after a gap that says that lines are missing
         self.was_loose = False
-        self.positions = None          # of each line from the first, where lines may come twice
+        self.ends = {}                 # where lines may come twice: a line by its position
+        self.parts = collections.deque(maxlen=50)  # the same of parts
         self.checks = None             # (seq, check) of events
+        self.of_another_file = 0       # lines that came again, with another position
+        self.again = []                # the events before the last of them
 
     def record(self):
         return {"first": self.first, "last": self.last, "first_at": self.first_at,
                 "mentioned": self.mentioned, "last_at": self.last_at, "n": self.n,
-                "pending": self.pending[:200], "lines": self.lines, "repeats": self.repeats,
-                "begun_anew": self.begun_anew, "was_loose": self.was_loose, "checks": self.checks}
+                "pending": "".join(text for _, text in self.pending)[:200], "lines": self.lines, "repeats": self.repeats,
+                "begun_anew": self.begun_anew, "was_loose": self.was_loose, "checks": self.checks,
+                "of_another_file": self.of_another_file, "again": self.again}
 
 
 class Client:
@@ -357,29 +361,45 @@ class Client:
             self.expired_at = now
             for track in self.tracks.values():
                 track.is_loose = track.was_loose = True
-                track.pending = ""
+                track.pending = []
             return
         for source, track in self.tracks.items():
             stream = lines.STREAMS.get(data.get("stream"))
             if (not stream or source.endswith("/" + stream)) and (
                     not self.of_many or source.startswith(data.get("run_id", ""))):
-                track.pending = ""
+                track.pending = []
 
     def take_log(self, data, now):
         source = lines.source_of(data["run_id"], data["stream"])
         track = self.track(source, now)
-        text = track.pending + data["line"]
-        if data.get("partial"):
-            track.pending = text
+        is_part = data.get("partial", False)
+        position = hash(data["pos"]) if self.of_many else None
+        if position is not None and (
+                position in track.ends or (is_part and position in track.parts)):
+            track.repeats += 1
             return
-        track.pending = ""
-        self.take_line(track, source, text, data.get("pos"), data.get("n"), now, data["line"])
+        track.pending.append((position, data["line"]))
+        if is_part:
+            track.parts.append(position)
+            return
+        parts, track.pending = [text for _, text in track.pending], []
+        self.take_line(track, source, parts, position, data.get("n"), now)
 
-    def take_line(self, track, source, text, position, n, now, last_part=None):
-        got = lines.read(text)
-        if got is None and self.of_many and last_part != text:
-            got = lines.read(last_part)  # a line that is sent again from its beginning
-            track.begun_anew += got is not None
+    def read_parts(self, track, parts):
+        """(source, seq) of the line that the parts are together, or None."""
+        got = lines.read("".join(parts))
+        if got is None and self.of_many:
+            # A line of which a part had come may come again from its beginning.
+            for i in range(1, len(parts)):
+                got = lines.read("".join(parts[i:]))
+                if got is not None:
+                    track.begun_anew += 1
+                    break
+        return got
+
+    def take_line(self, track, source, parts, position, n, now):
+        got = self.read_parts(track, parts)
+        text = "|".join(parts)
         if got is None or got[0] != source:
             # Where it came in the middle of a line.
             if track.is_loose or (track.last == 0 and (self.of_many or self.start == "from=end")):
@@ -391,29 +411,24 @@ class Client:
         track.last_at = now
         if track.last == 0 or track.is_loose:
             track.first = track.first or seq
-            if track.is_loose and track.positions is not None:
-                track.positions = None
             track.is_loose = False
         elif seq != track.last + 1:
             if seq <= track.last:
-                self.take_repeat(track, source, seq, position, n)
+                self.take_repeat(track, source, seq, position)
                 return
             self.wrong("%s: line %d after %d" % (source, seq, track.last), "lost")
             self.counts["lost_lines"] += seq - track.last - 1
             track.missing.update(range(track.last + 1, min(seq, track.last + 1 + MISSING_MOST)))
-            track.positions = None
         elif n is not None and n != track.n + 1 and n != 1:
             self.wrong("%s: line %d has n %d after %d" % (source, seq, n, track.n), "wrong_n")
         track.last = seq
         track.lines += 1
         if n is not None:
             track.n = n
-        if self.of_many and position is not None:
-            if track.positions is None:
-                track.positions = [seq, []]
-            track.positions[1].append(zlib.crc32(position.encode()))
+        if position is not None:
+            track.ends[position] = seq
 
-    def take_repeat(self, track, source, seq, position, n):
+    def take_repeat(self, track, source, seq, position):
         if seq in track.missing:
             track.missing.discard(seq)
             self.counts["lost_lines"] -= 1
@@ -421,29 +436,25 @@ class Client:
             return
         if self.of_many:
             track.repeats += 1
-            if position is None or track.positions is None:
-                return
-            index = seq - track.positions[0]
-            if index < 0 or track.positions[1][index] == zlib.crc32(position.encode()):
-                return
-            self.wrong("%s: line %d again, after %d, with another pos" % (
-                source, seq, track.last), "repeated_untold")
+            if position is not None:
+                track.of_another_file += 1
+                track.again = list(self.recent)
             return
         self.wrong("%s: line %d after %d" % (source, seq, track.last), "repeated")
 
     def take_text(self, text, now):
         source = lines.source_of(self.target["id"], self.target["stream"])
         track = self.track(source, now)
-        *whole, track.pending = (track.pending + text).split("\n")
+        *whole, rest = ("".join(part for _, part in track.pending) + text).split("\n")
+        track.pending = [(None, rest)] if rest else []
         for line in whole:
-            self.take_line(track, source, line, None, None, now)
+            self.take_line(track, source, [line], None, None, now)
 
     def take_message(self, data, now):
         text = data["body"].rstrip("\n")
         source = text.partition(" ")[0]
         track = self.track(source, now)
-        self.take_line(track, source, text, "%s" % (
-            data["msg_id"] if data["msg_id"].startswith("MSG-") else "legacy"), None, now, text)
+        self.take_line(track, source, [text], None, None, now)
         if data["msg_id"].startswith("MSG-"):
             got = lines.read(text)
             if got and int(data["msg_id"].split("-")[3]) != got[1]:
@@ -481,8 +492,8 @@ class Client:
         if self.kind == "file":
             for source, track in self.tracks.items():
                 if track.pending:
-                    text, track.pending = track.pending, ""
-                    self.take_line(track, source, text, None, None, time.monotonic())
+                    text, track.pending = track.pending[0][1], []
+                    self.take_line(track, source, [text], None, None, time.monotonic())
         self.world.finished(self, why)
 
     def record(self, why):
@@ -522,6 +533,7 @@ class World:
         self.alive = set()
         self.connects = self.events = 0
         self.truth = None
+        self.forget_at = 0
 
     def is_running(self):
         return self.control["phase"] == RUNNING
@@ -657,10 +669,21 @@ class World:
                 if self.look(now):
                     return
 
+    def forget(self, now):
+        """Where the lines were of what is over for long: nobody is sent that again."""
+        if now < self.forget_at:
+            return
+        self.forget_at = now + 30
+        for client in self.alive:
+            for track in client.tracks.values():
+                if now - track.last_at > FORGET_S:
+                    track.ends.clear()
+
     def look(self, now):
         self.control["events_%d" % self.number] = self.events
         self.control["connects_%d" % self.number] = self.connects
         self.read_announcements()
+        self.forget(now)
         if self.is_running():
             for _ in range(3):
                 self.populate()

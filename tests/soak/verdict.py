@@ -14,11 +14,9 @@ EXACT = ("log", "file", "events", "bus")
 TOLERATED_GAPS = {
     # A live stream tells of a truncation even where the copy holds what was cut off.
     "truncated": "copied and truncated",
-    # Streams of many runs do not resume yet.
-    "cursor_expired": "cannot be resumed",
 }
 COLUMNS = ("clients", "connects", "lines", "lost", "repeated", "out_of_order", "wrong_content",
-           "false_gaps", "unexpected", "told_gaps", "told_repeats")
+           "false_gaps", "unexpected", "told_gaps", "told_repeats", "of_copies")
 MUST_BE_ZERO = ("lost", "repeated", "out_of_order", "wrong_content", "false_gaps", "unexpected")
 
 
@@ -74,11 +72,10 @@ def first_line_range(record, source, track):
 
 
 class Verdict:
-    def __init__(self, work, runs_dir, expects_resume_of_many=False):
+    def __init__(self, work, runs_dir):
         self.work, self.runs_dir = work, runs_dir
         with open(os.path.join(work, "truth.json")) as f:
             self.truth = json.load(f)
-        self.expects_resume_of_many = expects_resume_of_many
         self.rows = collections.defaultdict(collections.Counter)
         self.findings = []
         self.sources = {}
@@ -138,14 +135,14 @@ class Verdict:
         if count:
             self.findings.append((kind, what, record, recent))
 
-    def is_told(self, record, gap):
-        reason = gap["reason"]
-        if reason not in TOLERATED_GAPS:
-            return False
-        if reason == "cursor_expired":
-            return record["of_many"] and not self.expects_resume_of_many
-        run = self.truth["runs"].get(gap.get("run_id"))
+    def is_copied(self, source):
+        run = self.truth["runs"].get(source.partition("/")[0])
         return bool(run and run["copies"])
+
+    def is_told(self, record, gap):
+        if gap["reason"] not in TOLERATED_GAPS:
+            return False
+        return self.is_copied(gap.get("run_id", ""))
 
     def take(self, record):
         kind = record["kind"]
@@ -154,16 +151,20 @@ class Verdict:
         row["connects"] += record["counts"].get("connects", 0)
         counts = record["counts"]
         described = collections.Counter(bad["kind"] for bad in record["bad"])
+        # A copy is another file than the one that it was made of: what of it comes again bears
+        # positions of its own.
+        row["of_copies"] += sum(t["of_another_file"] for name, t in record["tracks"].items()
+                                if self.is_copied(name))
         for bad in record["bad"]:
-            column = {"lost": None, "repeated_untold": "repeated", "wrong_n": "wrong_content"}.get(
+            column = {"lost": None, "wrong_n": "wrong_content"}.get(
                 bad["kind"], bad["kind"])
             self.find(row, column or "lost", 0 if column is None else 1, bad["what"], record,
                       bad["recent"])
             if column is None:
                 self.findings.append(("lost", bad["what"], record, bad["recent"]))
-        for name in ("repeated", "repeated_untold", "wrong_content", "wrong_n", "unexpected",
+        for name in ("repeated", "wrong_content", "wrong_n", "unexpected",
                      "out_of_order"):
-            column = {"repeated_untold": "repeated", "wrong_n": "wrong_content"}.get(name, name)
+            column = {"wrong_n": "wrong_content"}.get(name, name)
             row[column] += counts.get(name, 0) - described[name]
         row["lost"] += counts.get("lost_lines", 0)
         for at, gap, recent in record["gaps"]:
@@ -179,6 +180,10 @@ class Verdict:
                 self.find(row, "unexpected", 1, "it got nothing at all", record)
             return
         for name, track in record["tracks"].items():
+            if track["of_another_file"] and not self.is_copied(name):
+                self.find(row, "repeated", track["of_another_file"],
+                          "%s: lines again with other positions" % name, record,
+                          track["again"])
             row["lines"] += track["lines"]
             row["told_repeats"] += track["repeats"]
         if kind in ("events", "all_events"):

@@ -285,6 +285,37 @@ START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
 }
 END_TEST
 
+/* While somebody is still on the way through the history, the feed keeps what it knows of a run that has
+ * ended, and whoever comes then is not to take that for a run that goes on. */
+START_TEST(who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end)
+{
+	struct feed_request from_end = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct feed_request from_start = from_end;
+	struct reader *fast, *on_the_way, *late;
+
+	from_start.from = FEED_FROM_START;
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	fast = reader_new_of_many(&f, &from_end);
+	reader_wait(fast, "status", 2);
+	on_the_way = reader_new_of_many(&f, &from_start);
+	on_the_way->blocks_left = 1;
+	reader_wait(on_the_way, "status", 1);
+	fixture_append(&f, "b/agent-stdout.txt", "half");
+	fixture_put_run(&f, "b", "completed", 0);
+	reader_wait(fast, "complete", 1);
+	late = reader_new_of_many(&f, &from_start);
+	reader_wait(late, "complete", 1);
+	ck_assert_str_eq(reader_lines(late, "stdout"), "a1\nb1\nhalf\n");
+	on_the_way->is_stuck = false;
+	on_the_way->blocks_left = 0;
+	reader_wait(on_the_way, "complete", 1);
+	ck_assert_str_eq(reader_lines(on_the_way, "stdout"), "a1\nb1\nhalf\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -305,6 +336,7 @@ main(void)
 	tcase_add_test(
 		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
 	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
+	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -14,6 +14,7 @@
 enum {
 	CLOSE_MOST = 5000,       /* runs looked at closely in one look; more take turns */
 	SWEEP_WHOLE_MS = 300000, /* in which all of the others have had their turn, unless */
+	SWEEP_A_SECOND = 100,    /* or sooner, where there are few: at least so many */
 	SWEEP_SHARE = 150,       /* that takes more than one part in so many of the time */
 	NEWCOMER_MS = 600000,    /* for so long a run's first run-info is looked for closely */
 	FULL_AGAIN_MS = 10000,      /* when memory may be there again */
@@ -414,10 +415,12 @@ void
 runs_sweep(struct discovery *d, int64_t elapsed_ms)
 {
 	uint32_t count = registry_count(d->registry);
-	int64_t most = (int64_t)count * elapsed_ms / SWEEP_WHOLE_MS + 1;
+	int64_t most = (int64_t)count * elapsed_ms / SWEEP_WHOLE_MS;
+	int64_t least = elapsed_ms * SWEEP_A_SECOND / 1000 < count ? elapsed_ms * SWEEP_A_SECOND / 1000
+	                                                           : count;
 	int64_t until_ns = clock_now_ns() + elapsed_ms * 1000000 / SWEEP_SHARE;
 
-	for (; most > 0 && count > 0; most--) {
+	for (most = (most > least ? most : least) + 1; most > 0 && count > 0; most--) {
 		uint32_t slot = d->sweep_next++ % count;
 
 		if (!d->runs[slot].folder)

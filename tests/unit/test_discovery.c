@@ -448,6 +448,38 @@ START_TEST(a_killed_discovery_is_followed_by_one_that_knows_better)
 }
 END_TEST
 
+/* They are taken over as they were, and looked at in the sweep. */
+START_TEST(runs_that_went_on_while_there_was_no_discovery_are_noticed_in_seconds_where_there_are_few)
+{
+	int64_t began_ms;
+	char name[16];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		write_info(name, "status: completed\\n");
+	}
+	start();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		wait_run(name, has_status, "completed");
+	}
+	kill_discovery();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		write_info(name, "status: running\\n");
+	}
+	instance.settings.api.sse.discovery_interval_ms = 1000;
+	began_ms = clock_now_ms();
+	start();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		wait_run(name, has_status, "running");
+	}
+	ck_assert_int_lt(clock_now_ms() - began_ms, 20000);
+	stop();
+}
+END_TEST
+
 static uint64_t
 ending_bytes(const char *id, enum registry_file file)
 {
@@ -956,6 +988,8 @@ main(void)
 	tcase_add_test(tests, a_look_that_is_asked_for_finds_what_was_made_a_moment_ago);
 	tcase_add_loop_test(tests, the_first_of_two_folders_with_one_id_keeps_it_until_it_goes, 0, 2);
 	tcase_add_test(tests, a_killed_discovery_is_followed_by_one_that_knows_better);
+	tcase_add_test(tests,
+	               runs_that_went_on_while_there_was_no_discovery_are_noticed_in_seconds_where_there_are_few);
 	tcase_add_loop_test(tests,
 	                    how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_next, 0,
 	                    2);

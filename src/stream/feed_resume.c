@@ -201,8 +201,12 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 
 	if (!(feed->files & 1U << id->file))
 		return;
-	if (start->kind != START_CURSOR)
+	if (start->kind == START_ENDING)
+		*start = (struct start){ .kind = START_CURSOR, .cursor = start->cursor,
+			                 .noted_files = feed->files };
+	else if (start->kind != START_CURSOR)
 		*start = (struct start){ .kind = START_CURSOR, .has_no_older = start->kind == START_OLDEST };
+	start->noted_files &= ~(1U << id->file);
 	start->cursor.files[id->file].has_mark = true;
 	*mark = id->mark;
 	if (id->lines > 0)

@@ -158,7 +158,7 @@ is_there_already(const struct feed_client *client, const struct start *start)
 {
 	struct cursor until = { 0 };
 
-	if (start->kind != START_CURSOR || start->tail_lines > 0)
+	if (start->kind != START_CURSOR || start->tail_lines > 0 || start->noted_files)
 		return false;
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		const struct cursor_mark *mark = &start->cursor.files[i].mark;

@@ -273,7 +273,10 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		error = begin_before_end(start, g, offload, progress, ret_place);
 		break;
 	case START_CURSOR:
-		if (start->cursor.files[file].has_mark)
+		if (start->noted_files & 1U << file)
+			error = begin_at_ending(&start->cursor.files[file].mark, source, offload, progress,
+			                        ret_place, &gap);
+		else if (start->cursor.files[file].has_mark)
 			error = start_at_mark(&start->cursor.files[file].mark,
 			                      start->cursor.files[file].lines, source, progress, ret_place,
 			                      &gap);

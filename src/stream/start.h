@@ -27,6 +27,7 @@ struct start {
 	struct cursor cursor;
 	bool has_no_older;      /* with START_CURSOR: a file without a mark was not there then, so that
 	                         * all parts of it are later: as START_OLDEST */
+	unsigned noted_files;   /* of START_CURSOR, bits: whose marks are as those of START_ENDING */
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */
 	char msg_id[START_MSG_ID_BYTES + 1];

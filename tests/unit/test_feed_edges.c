@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -316,6 +317,51 @@ START_TEST(who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end)
 }
 END_TEST
 
+START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	const char *const paths[CURSOR_FILES] = { "a/agent-stdout.txt", "a/agent-stderr.txt" };
+	struct reader *r;
+	struct feed_id after;
+
+	fixture_put_run(&f, "x", "running", -1);
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "o1\n");
+	fixture_append(&f, "a/agent-stderr.txt", "e1\n");
+	for (int i = 0; i < CURSOR_FILES; i++) /* long ago */
+		ck_assert_int_eq(utimensat(f.runs_dir_fd, paths[i], old, 0), 0);
+	fixture_put_run(&f, "a", "completed", 0);
+	for (int64_t now_ms = clock_wall_ms(); clock_wall_ms() <= now_ms;)
+		fixture_turn(&f, 1); /* the run is from before the feed */
+	r = reader_new_of_many(&f, &request);
+	reader_wait(r, "status", 1);
+	fixture_append(&f, "x/agent-stdout.txt", "x1\n");
+	reader_wait_lines(r, "stdout", "x1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	fixture_append(&f, "a/agent-stdout.txt", "o2\n");
+	fixture_append(&f, "a/agent-stderr.txt", "e2\n");
+	fixture_put_run(&f, "a", "running", -1);
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	for (r->blocks_left = 1; reader_count(r, "log") == 0; r->blocks_left = 1, r->is_stuck = false)
+		fixture_turn(&f, 20);
+	r->is_stuck = true;
+	ck_assert_str_eq(reader_lines(r, "stdout"), "o2\n");
+	ck_assert_str_eq(reader_lines(r, "stderr"), "");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_rename(&f, "a/agent-stderr.txt", "a/agent-stderr.txt.1");
+	fixture_append(&f, "a/agent-stderr.txt", "e3\n");
+	fixture_restart(&f, false);
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stderr", "e2\ne3\n");
+	ck_assert_str_eq(reader_lines(r, "stdout"), "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -337,6 +383,8 @@ main(void)
 		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
 	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
+	tcase_add_test(tcase,
+	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -304,17 +304,17 @@ class Kinds:
         self.browser.tell(close="run")
 
     def of_many(self, url, told, write, event, **data):
-        """Streams of many: cut off they begin with a gap, and go on."""
+        """Streams of many: cut off they are resumed, without a gap."""
         self.browser.tell(open="run", url=url)
         told()
         for cut in (None, self.kill_who_serves, self.server.restart_nginx):
             if cut:
                 cut()
                 self.browser.wait("it is cut off", lambda e: e["type"] == "error")
-                self.browser.event("gap")
                 told()
             write()
             self.browser.event(event, **data)
+        self.assert_no_gap()
         self.browser.tell(close="run")
 
     def test_logs_of_many(self):

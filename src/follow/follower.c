@@ -457,20 +457,12 @@ find_rotated(struct source *source, const struct cursor_mark *mark,
 	/* Another process may have been quicker to leave the current one behind. */
 	for (size_t i = f->coming_count; i > 0; i--) {
 		struct generation *g = &f->coming[i - 1]->generation;
-		uint64_t fingerprint;
-		bool is_open;
-		int error;
+		int error = g->state == GENERATION_LIVE ? place_holds(g, mark) : -ENOENT;
 
-		if (g->state != GENERATION_LIVE || g->identity != mark->identity ||
-		    g->size_bytes < mark->offset)
-			continue;
-		error = place_fingerprint(g, mark->offset, &fingerprint, &is_open);
-		if (error == -EAGAIN)
-			return error;
-		if (!error && fingerprint == mark->fingerprint) {
+		if (!error)
 			*ret_generation = g;
-			return 0;
-		}
+		if (error != -ENOENT)
+			return error;
 	}
 	if (!f->rotated)
 		f->rotated = rotated_new(source, f->set->offload, &rotated_ops, &f->passed,

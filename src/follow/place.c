@@ -104,3 +104,18 @@ place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_
 	*ret_is_open = window[offset - start - 1] != '\n';
 	return 0;
 }
+
+int
+place_holds(struct generation *generation, const struct cursor_mark *mark)
+{
+	uint64_t fingerprint;
+	bool is_open;
+	int error;
+
+	if (generation->identity != mark->identity || generation->size_bytes < mark->offset)
+		return -ENOENT;
+	error = place_fingerprint(generation, mark->offset, &fingerprint, &is_open);
+	if (error == -EAGAIN)
+		return error;
+	return !error && fingerprint == mark->fingerprint ? 0 : -ENOENT;
+}

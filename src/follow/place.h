@@ -47,4 +47,8 @@ int place_learn_head(struct generation *generation, uint64_t offset);
 int place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
                       bool *ret_is_open);
 
+/* Whether a generation holds a mark: it is of its file, and what lies before is what it was. 0; -ENOENT: it
+ * does not, or cannot be read; -EAGAIN: as place_read(). */
+int place_holds(struct generation *generation, const struct cursor_mark *mark);
+
 #endif

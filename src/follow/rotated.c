@@ -494,20 +494,12 @@ find_in_chain(const struct rotated *r, struct generation *first, const struct cu
 {
 	for (struct generation *g = first; g && g != r->source->current && g != source_latest(r->source);
 	     g = g->next) {
-		uint64_t fingerprint;
-		bool is_open;
-		int error;
+		int error = g->state != GENERATION_LOST ? place_holds(g, mark) : -ENOENT;
 
-		if (g->identity != mark->identity || g->size_bytes < mark->offset ||
-		    g->state == GENERATION_LOST)
-			continue;
-		error = place_fingerprint(g, mark->offset, &fingerprint, &is_open);
-		if (error == -EAGAIN)
-			return error;
-		if (!error && fingerprint == mark->fingerprint) {
+		if (!error)
 			*ret_generation = g;
-			return 0;
-		}
+		if (error != -ENOENT)
+			return error;
 	}
 	return -ENOENT;
 }

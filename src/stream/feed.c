@@ -259,18 +259,22 @@ has_gone_on(const struct feed *feed, const struct registry_run *run)
 	return run->ending.is_known && run->went_on_at > feed->changes_when_made;
 }
 
+enum registry_file
+feed_registry_file(const struct feed *feed, enum cursor_file file)
+{
+	if (feed->kind->is_of_events)
+		return REGISTRY_EVENTS;
+	return file == CURSOR_STDOUT ? REGISTRY_STDOUT : REGISTRY_STDERR;
+}
+
 /* It went on before anybody here looked at its files: what it wrote until then is new, too. */
 static struct start
 start_at_ending(const struct feed *feed, const struct registry_run *run)
 {
-	const enum registry_file of_log[CURSOR_FILES] = {
-		[CURSOR_STDOUT] = REGISTRY_STDOUT,
-		[CURSOR_STDERR] = REGISTRY_STDERR,
-	};
 	struct start start = { .kind = START_ENDING };
 
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		enum registry_file file = feed->kind->is_of_events ? REGISTRY_EVENTS : of_log[i];
+		enum registry_file file = feed_registry_file(feed, (enum cursor_file)i);
 
 		start.cursor.files[i].mark.offset = run->ending.files[file].bytes;
 		start.cursor.files[i].mark.identity = run->ending.files[file].identity;

@@ -38,17 +38,13 @@ feed_client_wait(struct feed_client *client)
 	forget_if_idle(client->feed);
 }
 
-static void
-wake(struct feed_client *client)
+void
+feed_client_wake(void *arg)
 {
+	struct feed_client *client = arg;
+
 	audience_leave(&client->stream);
 	client->stream.wake(client->stream.arg);
-}
-
-static void
-source_changed(void *arg)
-{
-	wake(arg);
 }
 
 /* Until the source has been read from, or looked at. */
@@ -56,7 +52,7 @@ static enum stream_answer
 wait_for_source(struct feed_client *client, struct source *source)
 {
 	client->waits_for = source;
-	source_listen(source, &client->listener, source_changed, client);
+	source_listen(source, &client->listener, feed_client_wake, client);
 	feed_client_wait(client);
 	return STREAM_WAIT;
 }

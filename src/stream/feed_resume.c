@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "stream/feed_state.h"
 
 enum {
@@ -21,15 +20,6 @@ enum {
 /* Before a place: back to where its file begins. */
 #define ALL_ENTRIES UINT32_MAX
 
-static void
-was_read(void *arg)
-{
-	struct feed_client *client = arg;
-
-	audience_leave(&client->stream);
-	client->stream.wake(client->stream.arg);
-}
-
 struct feed_resume *
 feed_resume_new(const struct feed_id *id, struct feed_client *client)
 {
@@ -38,7 +28,7 @@ feed_resume_new(const struct feed_id *id, struct feed_client *client)
 	if (!r)
 		return NULL;
 	r->id = *id;
-	r->waiter.fn = was_read;
+	r->waiter.fn = feed_client_wake;
 	r->waiter.arg = client;
 	return r;
 }
@@ -116,15 +106,10 @@ feed_resume_find(struct feed_client *client)
 static bool
 is_at_ending(const struct feed *feed, const struct trail_place *place, const struct registry_run *run)
 {
-	const enum registry_file of_log[CURSOR_FILES] = {
-		[CURSOR_STDOUT] = REGISTRY_STDOUT,
-		[CURSOR_STDERR] = REGISTRY_STDERR,
-	};
-
 	if (!run->ending.is_known)
 		return false;
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		enum registry_file file = feed->kind->is_of_events ? REGISTRY_EVENTS : of_log[i];
+		enum registry_file file = feed_registry_file(feed, (enum cursor_file)i);
 		const struct cursor_mark *mark = &place->cursor.files[i].mark;
 
 		if (!(feed->files & 1U << i))

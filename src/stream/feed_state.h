@@ -146,6 +146,8 @@ enum stream_answer feed_advance(struct feed *feed, struct block **ret_block);
 struct start feed_start_when_new(const struct feed *feed, const struct registry_run *run, int64_t since_ms);
 bool feed_wants(const struct feed *feed, const struct registry_run *run);
 const struct registry *feed_registry(const struct feed *feed);
+/* What the registry calls one of a member's files. */
+enum registry_file feed_registry_file(const struct feed *feed, enum cursor_file file);
 struct channel_request feed_channel_request(const struct feed *feed, const struct registry_run *run,
                                             uint64_t ids);
 int feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_feed);
@@ -208,6 +210,8 @@ void feed_client_begin_all(struct feed *feed);
 
 /* A member is over: who was to come to it next goes on behind it. */
 void feed_client_forget_member(struct feed *feed, const struct feed_member *member);
+/* It waits no longer, whatever for: arg is the client. */
+void feed_client_wake(void *arg);
 /* Waits until the feed has more. */
 void feed_client_wait(struct feed_client *client);
 

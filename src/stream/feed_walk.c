@@ -125,15 +125,6 @@ feed_walk_end(struct feed_client *client)
 		feed_walk_over(client->feed);
 }
 
-static void
-content_woken(void *arg)
-{
-	struct feed_client *client = arg;
-
-	audience_leave(&client->stream);
-	client->stream.wake(client->stream.arg);
-}
-
 /* Where the journal, as this client reads it, takes over from what lies before. */
 static bool
 find_until(struct feed_client *client, const struct feed_member *m)
@@ -243,7 +234,7 @@ open_slot(struct feed_client *client)
 		return STREAM_END;
 	}
 	request = feed_channel_request(feed, &run, ids_of_walk(client));
-	if (subscriber_new(feed->hub, &request, &start, content_woken, client, &walk->stream) < 0) {
+	if (subscriber_new(feed->hub, &request, &start, feed_client_wake, client, &walk->stream) < 0) {
 		forget_until(walk);
 		return STREAM_END;
 	}

@@ -268,6 +268,12 @@ go_on_until(struct feed_client *client)
 	return STREAM_BLOCK;
 }
 
+static bool
+has_statuses(const struct feed_client *client, size_t at_least_bytes)
+{
+	return client->resume && client->resume->statuses.length_bytes >= at_least_bytes;
+}
+
 static enum stream_answer
 give_statuses(struct feed_client *client, struct block **ret_block)
 {
@@ -281,11 +287,13 @@ next_content(struct feed_client *client, struct block **ret_block)
 	struct feed_walk *walk = &client->walk;
 
 	for (int i = 0; i < SLOTS_A_TURN && walk->slot < walk->slots; i++) {
-		enum stream_answer answer = walk->stream ? STREAM_BLOCK : open_slot(client);
+		enum stream_answer answer;
 
+		if (has_statuses(client, STATUS_TEXT_BYTES))
+			return give_statuses(client, ret_block);
+		answer = walk->stream ? STREAM_BLOCK : open_slot(client);
 		/* Before what comes from another run: its ids say that this one was passed. */
-		if (client->resume && client->resume->statuses.length_bytes > 0 &&
-		    (walk->stream || client->resume->statuses.length_bytes >= STATUS_TEXT_BYTES))
+		if (walk->stream && has_statuses(client, 1))
 			return give_statuses(client, ret_block);
 		if (answer == STREAM_BLOCK && !walk->is_stream_over) {
 			if (stream_is_waiting(walk->stream))
@@ -305,7 +313,7 @@ next_content(struct feed_client *client, struct block **ret_block)
 	}
 	if (walk->slot < walk->slots)
 		return STREAM_WAIT;
-	if (client->resume && client->resume->statuses.length_bytes > 0)
+	if (has_statuses(client, 1))
 		return give_statuses(client, ret_block);
 	return client->resume ? feed_resume_next_gone(client, ret_block) : STREAM_END;
 }

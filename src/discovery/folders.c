@@ -23,8 +23,11 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 	size_t length = strlen(name);
 	struct folder *folder = calloc(1, sizeof(*folder) + length + 1);
 
-	if (!folder)
+	if (!folder) {
+		if (parent)
+			parent->must_list = true; /* it is found there once there is memory again */
 		return NULL;
+	}
 	folder->kind = kind;
 	folder->parent = parent;
 	folder->wd = -1;

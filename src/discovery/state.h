@@ -266,7 +266,7 @@ int folders_start(struct discovery *d); /* makes the root; 0 or -errno */
 /* Frees all, and says nothing of runs: they are there for the next discovery. */
 void folders_stop(struct discovery *d);
 
-/* Makes a folder beneath parent; NULL without memory. */
+/* Makes a folder beneath parent; NULL without memory: then the parent is listed again. */
 struct folder *folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind,
                           const char *name);
 /* Its runs are deleted, its candidates and children forgotten; it can be listed again. */

@@ -34,8 +34,16 @@ golden_check(const char *name, const char *bytes, size_t length)
 	/* One byte more than there should be tells a longer file. */
 	expected_length = fread(expected, 1, length + 1, file);
 	fclose(file);
-	ck_assert_msg(expected_length == length && memcmp(expected, bytes, length) == 0,
-	              "differs from %s:\n%.*s", path, (int)length, bytes);
+	if (expected_length != length || memcmp(expected, bytes, length) != 0) {
+		size_t at = 0, line = 0;
+
+		while (at < length && at < expected_length && bytes[at] == expected[at])
+			if (bytes[at++] == '\n')
+				line = at;
+		/* Check takes no message that is much longer. */
+		ck_abort_msg("differs from %s at byte %zu:\n%.*s", path, at,
+		             (int)(length - line < 2000 ? length - line : 2000), bytes + line);
+	}
 	free(expected);
 }
 

@@ -31,6 +31,7 @@ put_process(struct output *output, struct json_object *process)
 {
 	output_number(output, "pid", number_of(process, CONTROL_PID));
 	output_number(output, "restarts", number_of(process, CONTROL_RESTARTS));
+	output_number(output, "replacements", number_of(process, CONTROL_REPLACEMENTS));
 	output_state(output, "state", text_of(process, CONTROL_STATE));
 }
 

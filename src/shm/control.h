@@ -36,7 +36,8 @@ enum { CONTROL_MESSAGE_BYTES = 96 * 1024 }; /* the longest message, either way *
 #define CONTROL_WORKERS "workers"         /* array of processes, worker 1 first */
 #define CONTROL_SOCKETS "sockets"         /* listening sockets that the workers share */
 /* A process: an object of pid (0: not running), and these. */
-#define CONTROL_RESTARTS "restarts"       /* times that it was started anew */
+#define CONTROL_RESTARTS "restarts"       /* times that it ended by itself, and was started anew */
+#define CONTROL_REPLACEMENTS "replacements" /* times that it was drained, and started anew */
 #define CONTROL_STATE "state"             /* string: see pool_state() */
 
 enum control_fd {

@@ -70,7 +70,9 @@
 /* Told by /metrics and kept in no counter: X(name, kind, labels, help). */
 #define COUNTERS_DERIVED(X) \
 	X(up, gauge, "process, worker", "1 if a process is alive, else 0") \
-	X(restarts, counter, "process, worker", "times that a process was started again") \
+	X(restarts, counter, "process, worker", "times that a process was started again that had ended by itself") \
+	X(replacements, counter, "process, worker", \
+	  "times that a process was started again that had been drained") \
 	X(runs_capacity, gauge, "", "runs that there is room for: storage.max_runs") \
 	X(buses_capacity, gauge, "", "message buses that there is room for: storage.max_buses") \
 	X(build_info, gauge, "version", "1, with the version")
@@ -138,6 +140,7 @@
 	X(COUNTERS_FAULT_OVERFLOW, "inotify_overflow") \
 	X(COUNTERS_FAULT_RUNS_DIR, "runs_dir") \
 	X(COUNTERS_FAULT_REGISTRY_FULL, "registry_full") \
+	X(COUNTERS_FAULT_TRAIL, "trail") \
 	X(COUNTERS_FAULT_START, "start")
 
 /* Label result. */

@@ -9,14 +9,20 @@
 
 #define BOARD_MAGIC "RSboard\n"
 
-enum { LAYOUT_VERSION = 2 };
+enum { LAYOUT_VERSION = 3 };
+
+/* All atomic. */
+struct process {
+	uint32_t pid, restarts, replacements, padding;
+};
 
 struct layout {
 	struct segment_prefix prefix;
 	uint32_t workers; /* atomic */
 	uint8_t padding[44];
-	uint64_t processes[BOARD_PROCESSES]; /* atomic: pid << 32 | times it was started */
+	struct process processes[BOARD_PROCESSES];
 };
+static_assert(sizeof(struct process) == 16, "layout");
 static_assert(offsetof(struct layout, processes) == 64, "layout");
 
 struct board {
@@ -71,39 +77,51 @@ board_close(struct board **board)
 	*board = NULL;
 }
 
-static uint64_t
-read_process(const struct board *board, uint32_t process)
-{
-	if (process >= BOARD_PROCESSES)
-		return 0;
-	return __atomic_load_n(&board->layout->processes[process], __ATOMIC_ACQUIRE);
-}
-
 void
 board_set(struct board *board, uint32_t process, pid_t pid)
 {
-	uint32_t starts = (uint32_t)read_process(board, process);
-
-	if (process >= BOARD_PROCESSES)
-		return;
-	if (pid != 0)
-		starts++;
-	__atomic_store_n(&board->layout->processes[process],
-	                 (uint64_t)(uint32_t)pid << 32 | starts, __ATOMIC_RELEASE);
+	if (process < BOARD_PROCESSES)
+		__atomic_store_n(&board->layout->processes[process].pid, (uint32_t)pid,
+		                 __ATOMIC_RELEASE);
 }
 
 pid_t
 board_pid(const struct board *board, uint32_t process)
 {
-	return (pid_t)(read_process(board, process) >> 32);
+	if (process >= BOARD_PROCESSES)
+		return 0;
+	return (pid_t)__atomic_load_n(&board->layout->processes[process].pid, __ATOMIC_ACQUIRE);
+}
+
+void
+board_count_restart(struct board *board, uint32_t process)
+{
+	if (process < BOARD_PROCESSES)
+		__atomic_fetch_add(&board->layout->processes[process].restarts, 1, __ATOMIC_RELAXED);
 }
 
 uint32_t
 board_restarts(const struct board *board, uint32_t process)
 {
-	uint32_t starts = (uint32_t)read_process(board, process);
+	if (process >= BOARD_PROCESSES)
+		return 0;
+	return __atomic_load_n(&board->layout->processes[process].restarts, __ATOMIC_RELAXED);
+}
 
-	return starts > 0 ? starts - 1 : 0;
+void
+board_count_replacement(struct board *board, uint32_t process)
+{
+	if (process < BOARD_PROCESSES)
+		__atomic_fetch_add(&board->layout->processes[process].replacements, 1,
+		                   __ATOMIC_RELAXED);
+}
+
+uint32_t
+board_replacements(const struct board *board, uint32_t process)
+{
+	if (process >= BOARD_PROCESSES)
+		return 0;
+	return __atomic_load_n(&board->layout->processes[process].replacements, __ATOMIC_RELAXED);
 }
 
 void

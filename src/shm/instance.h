@@ -48,11 +48,16 @@ enum { BOARD_DISCOVERY = 0, BOARD_PROCESSES = 1 + INSTANCE_WORKERS_MAX };
 
 /*
  * pid 0: not running. Process BOARD_DISCOVERY is discovery, n + 1 is worker n; others are
- * ignored, and read as not running. Each pid set but the first counts as a restart.
+ * ignored, and read as not running.
  */
 void board_set(struct board *board, uint32_t process, pid_t pid);
 pid_t board_pid(const struct board *board, uint32_t process);
+/* A process took the place of one that ended by itself, or had to be killed. */
+void board_count_restart(struct board *board, uint32_t process);
 uint32_t board_restarts(const struct board *board, uint32_t process);
+/* It took the place of one that was drained. */
+void board_count_replacement(struct board *board, uint32_t process);
+uint32_t board_replacements(const struct board *board, uint32_t process);
 
 /* How many workers there are to be, or, while there are more, still are. */
 void board_set_workers(struct board *board, uint32_t count);

@@ -152,9 +152,11 @@ written(struct offload_job *job)
 	t->is_writing = false;
 	if (job->is_dropped)
 		t->error = -ECANCELED;
-	t->figures.error = t->error;
-	if (t->error) {
+	if (t->error && t->error != -ESTALE && !job->is_dropped) {
+		t->figures.error = t->error;
 		t->figures.failures++;
+	}
+	if (t->error) {
 		/* What this batch said is missing; the next segment says all. */
 		t->is_segment_due = true;
 		t->is_behind = true;

@@ -63,8 +63,9 @@ bool trail_is_settled(const struct trail *trail, uint64_t tick);
 struct feed_point trail_point(const struct trail *trail, const struct trail_subject *subject);
 
 struct trail_figures {
-	uint64_t written_bytes, failures;
-	int error; /* of the last failure; 0: the last one succeeded */
+	uint64_t written_bytes;
+	uint64_t failures; /* but where a segment that was removed is begun anew, which is as usual */
+	int error;         /* of the last failure, -errno; 0: there was none */
 };
 struct trail_figures trail_figures(const struct trail *trail);
 

@@ -38,6 +38,8 @@ struct child {
 	bool is_up;                  /* has been heard of */
 	int64_t pulse_ms;            /* when last; or when it was started */
 	bool was_aborted;            /* by the watchdog */
+	bool was_started;            /* at least once */
+	bool has_failed;             /* at its last end: that was not our wish, or went wrong */
 	bool may_write;              /* as it was started: runs can be recorded by it */
 	void *owner;
 };

@@ -74,6 +74,12 @@ start(struct pool *pool, struct child *child)
 	if (error)
 		log_warning("child_unheard", "process=%s error=\"%s\"", child->name, strerror(-error));
 	board_set(pool->parts.segments->board_map, child->process, child->pid);
+	if (child->has_failed)
+		board_count_restart(pool->parts.segments->board_map, child->process);
+	else if (child->was_started)
+		board_count_replacement(pool->parts.segments->board_map, child->process);
+	child->was_started = true;
+	child->has_failed = false;
 	log_info("child_started", "process=%s child_pid=%d", child->name, (int)child->pid);
 	return 0;
 }
@@ -131,7 +137,12 @@ handle_end(struct pool *pool, struct child *child, int status)
 	child_forget(child);
 	loop_timer_stop(pool->parts.loop, &child->timer);
 	child->is_draining = false;
-	if (is_expected) {
+	child->has_failed = !is_expected || status != 0;
+	if (is_expected && child->has_failed) {
+		log_warning("child_ended", "process=%s child_pid=%d %s=%d core=%s", child->name,
+		            (int)pid, how, number,
+		            WIFSIGNALED(status) && WCOREDUMP(status) ? "yes" : "no");
+	} else if (is_expected) {
 		log_info("child_ended", "process=%s child_pid=%d %s=%d", child->name, (int)pid, how,
 		         number);
 	} else {

@@ -18,6 +18,9 @@ describe(const struct pool *pool, uint32_t process)
 	json_object_object_add(
 		object, CONTROL_RESTARTS,
 		json_object_new_int64(board_restarts(pool->parts.segments->board_map, process)));
+	json_object_object_add(
+		object, CONTROL_REPLACEMENTS,
+		json_object_new_int64(board_replacements(pool->parts.segments->board_map, process)));
 	json_object_object_add(object, CONTROL_STATE,
 	                       json_object_new_string(pool_state(pool, process)));
 	return object;

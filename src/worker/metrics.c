@@ -183,6 +183,12 @@ process_restarts(const struct peers *peers, uint32_t process)
 	return board_restarts(peers_board(peers), process);
 }
 
+static uint64_t
+process_replacements(const struct peers *peers, uint32_t process)
+{
+	return board_replacements(peers_board(peers), process);
+}
+
 static void
 put_of_processes(struct buf *to, const char *name, const struct peers *peers,
                  process_figure_fn *figure)
@@ -206,6 +212,11 @@ PUT(up)
 PUT(restarts)
 {
 	put_of_processes(to, name, known->peers, process_restarts);
+}
+
+PUT(replacements)
+{
+	put_of_processes(to, name, known->peers, process_replacements);
 }
 
 PUT(runs_capacity)

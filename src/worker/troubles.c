@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "base/episode.h"
+#include "stream/trail.h"
 #include "worker/worker_state.h"
 
 struct troubles {
-	struct episode accept, looks, reads, inotify, overflows, helpers;
+	struct episode accept, looks, reads, inotify, overflows, helpers, trail;
 	int accept_error;
 };
 
@@ -37,6 +38,7 @@ troubles_refresh(struct worker *worker)
 {
 	struct troubles *t = worker->troubles;
 	struct followers_figures figures = followers_figures(worker->hub->followers);
+	struct trail_figures trail = trail_figures(worker->hub->trail);
 	uint64_t *faults = peers_counters(worker->peers)->faults;
 
 	faults[COUNTERS_FAULT_LOOK] = figures.looks_failed;
@@ -44,6 +46,7 @@ troubles_refresh(struct worker *worker)
 	faults[COUNTERS_FAULT_INOTIFY] = figures.inotify_refused;
 	faults[COUNTERS_FAULT_OVERFLOW] = figures.inotify_overflows;
 	faults[COUNTERS_FAULT_STUCK] += offload_stuck(worker->offload) > 0;
+	faults[COUNTERS_FAULT_TRAIL] = trail.failures;
 	episode_tell(&t->accept, faults[COUNTERS_FAULT_ACCEPT], "accept_failed", t->accept_error,
 	             "those who come wait, or are sent to another worker");
 	episode_tell(&t->looks, faults[COUNTERS_FAULT_LOOK], "file_unreachable", figures.look_error,
@@ -59,4 +62,7 @@ troubles_refresh(struct worker *worker)
 	episode_tell(&t->helpers, faults[COUNTERS_FAULT_STUCK], "helpers_stuck", ETIMEDOUT,
 	             "what lies on that file system is delayed; others take the place of the threads "
 	             "that wait");
+	episode_tell(&t->trail, faults[COUNTERS_FAULT_TRAIL], "trail_failed", -trail.error,
+	             "who comes back to a stream of many runs may be given lines again; see "
+	             "server.state_dir");
 }

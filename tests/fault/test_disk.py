@@ -112,6 +112,37 @@ class PidFile(faults.TestCase):
         self.server.start()
 
 
+class StateDirectory(faults.TestCase):
+    workers = 1
+
+    def test_a_full_state_directory_is_told_and_costs_streams_of_many_runs_no_line(self):
+        run = self.server.run(lines=1)
+        stream = self.open("/api/v1/runs/stream/all")
+        run.out("before\n")
+        stream.wait("log", line="before")
+        with self.faults.rule("write", errno.ENOSPC, path="*/state/trail-*") as rule:
+            for n in range(20):
+                run.out("while it is full %d\n" % n)
+                last = stream.wait("log", line="while it is full %d" % n)
+                if rule.hits > 2:
+                    break
+            rule.wait()
+            self.wait_log("trail_failed error=\"No space left on device\"")
+            self.wait_fault_counted("trail")
+            # Who comes back has what came since; some of it perhaps again.
+            run.out("and after that\n")
+            with self.server.open("/api/v1/runs/stream/all", last_id=last.id) as again:
+                again.wait("log", line="and after that")
+                self.assertNotIn("gap", again.names())
+        self.wait_log("trail_failed over=1", 0, 30)
+        self.assertEqual(self.count_log("trail_failed error="), 1)
+        run.out("when there is room\n")
+        last = stream.wait("log", line="when there is room")
+        run.out("the last\n")
+        with self.server.open("/api/v1/runs/stream/all", last_id=last.id) as again:
+            again.wait("log", line="the last")
+
+
 class Exec(unittest.TestCase):
     def setUp(self):
         if harness.WRAPPER:

@@ -124,7 +124,7 @@ class Metrics(TestCase):
         told = {name.removeprefix("runstream_").removesuffix("_total").removesuffix("_seconds")
                 for name in metrics}
         counted = {re.sub("_[um]s$", "", name) for name in self.server.counters_by_word()}
-        self.assertEqual(told - counted, {"up", "restarts", "runs_capacity", "buses_capacity",
+        self.assertEqual(told - counted, {"up", "restarts", "replacements", "runs_capacity", "buses_capacity",
                                           "build_info"})
         self.assertEqual(counted - told, set())
 
@@ -282,7 +282,8 @@ class Killed(TestCase):
                 labels = key if isinstance(key, tuple) else (key,)
                 if labels[0] == "_bucket":
                     labels = labels[:-1]
-                if name not in ("runstream_up", "runstream_restarts_total"):
+                if name not in ("runstream_up", "runstream_restarts_total",
+                                "runstream_replacements_total"):
                     self.assertNotIn("1", labels, name)
         self.assertEqual(metrics["runstream_up"],
                          {"discovery": 1, ("worker", "1"): 0, ("worker", "2"): 1})

@@ -402,6 +402,19 @@ class Drain(harness.TestCase):
         self.assertEqual(after[0], pids[0])
         self.assertNotIn(after[1], (0, pids[1]))
 
+    def test_what_was_wished_for_is_no_restart(self):
+        """Alerts go by restarts."""
+        before = self.server.status()["workers"][0]
+        self.server.ctl("drain", "1")
+        after = self.server.status()["workers"][0]
+        self.assertEqual(after["restarts"], before["restarts"])
+        self.assertEqual(after["replacements"], before["replacements"] + 1)
+        metrics = self.server.get("/metrics").body.decode()
+        self.assertIn('runstream_replacements_total{process="worker",worker="1"} %d\n' %
+                      after["replacements"], metrics)
+        self.assertIn('runstream_restarts_total{process="worker",worker="1"} %d\n' %
+                      after["restarts"], metrics)
+
     def test_streams_are_ended_one_by_one_over_the_time(self):
         followers = Followers(self.server, self.server.run(), 40)
         followers.wait_for_more()
@@ -447,10 +460,13 @@ class Drain(harness.TestCase):
 
     def test_a_worker_that_does_not_drain_is_killed_and_replaced(self):
         pid = self.server.worker_pids()[0]
+        restarts = self.server.status()["workers"][0]["restarts"]
         os.kill(pid, signal.SIGSTOP)
         self.server.ctl("drain", "1")
         self.assertNotIn(self.server.worker_pids()[0], (0, pid))
         self.assertIn("child_killed", self.server.log())
+        # Which is worth knowing: it counts as one that failed.
+        self.assertGreater(self.server.status()["workers"][0]["restarts"], restarts)
 
 
 class Killed(harness.TestCase):

@@ -219,9 +219,9 @@ serve_instance(void)
 	snprintf(answer, sizeof(answer),
 	         "{\"ok\":true,\"version\":\"0.1.0\",\"pid\":10,\"uptime_ms\":90061000,"
 	         "\"runs_dir\":\"%s\",\"runtime_dir\":\"/run/runstream\","
-	         "\"discovery\":{\"pid\":11,\"restarts\":0,\"state\":\"running\"},"
-	         "\"workers\":[{\"pid\":12,\"restarts\":0,\"state\":\"running\"},"
-	         "{\"pid\":0,\"restarts\":2,\"state\":\"waiting\"}],\"sockets\":5}", root);
+	         "\"discovery\":{\"pid\":11,\"restarts\":0,\"replacements\":0,\"state\":\"running\"},"
+	         "\"workers\":[{\"pid\":12,\"restarts\":0,\"replacements\":3,\"state\":\"running\"},"
+	         "{\"pid\":0,\"restarts\":2,\"replacements\":0,\"state\":\"waiting\"}],\"sockets\":5}", root);
 	serve("{\"command\":\"status\"}", answer, strlen(answer), sizeof(fds) / sizeof(fds[0]));
 }
 

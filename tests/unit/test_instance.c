@@ -23,6 +23,13 @@ START_TEST(the_board_tells_pids_restarts_and_the_number_of_workers)
 	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 0);
 	board_set(writer, BOARD_DISCOVERY, 101);
 	ck_assert_int_eq(board_pid(reader, BOARD_DISCOVERY), 101);
+	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 0);
+	board_count_restart(writer, BOARD_DISCOVERY);
+	board_count_replacement(writer, INSTANCE_WORKERS_MAX);
+	board_count_replacement(writer, INSTANCE_WORKERS_MAX);
+	ck_assert_uint_eq(board_replacements(reader, BOARD_DISCOVERY), 0);
+	ck_assert_uint_eq(board_restarts(reader, INSTANCE_WORKERS_MAX), 0);
+	ck_assert_uint_eq(board_replacements(reader, INSTANCE_WORKERS_MAX), 2);
 	ck_assert_uint_eq(board_restarts(reader, BOARD_DISCOVERY), 1);
 	ck_assert_int_eq(board_pid(reader, INSTANCE_WORKERS_MAX), 200);
 	ck_assert_uint_eq(board_workers(reader), 0);
@@ -45,7 +52,10 @@ START_TEST(processes_out_of_range_are_ignored)
 	board_set(board, BOARD_PROCESSES, 1);
 	ck_assert_int_eq(board_pid(board, BOARD_PROCESSES), 0);
 	ck_assert_int_eq(board_pid(board, UINT32_MAX), 0);
+	board_count_restart(board, BOARD_PROCESSES);
 	ck_assert_uint_eq(board_restarts(board, UINT32_MAX), 0);
+	board_count_replacement(board, BOARD_PROCESSES);
+	ck_assert_uint_eq(board_replacements(board, UINT32_MAX), 0);
 	board_close(&board);
 	close(fd);
 }

@@ -31,6 +31,8 @@ set_up(void)
 	board_set(board, 1, 11);
 	board_set(board, 1, 0);
 	board_set(board, 1, 12);
+	board_count_restart(board, 1);
+	board_count_replacement(board, 2);
 	board_set(board, 1 + DEAD, 13);
 	board_set(board, 1 + DEAD, 0);
 	for (int i = 0; i < WORKERS; i++) {
@@ -153,6 +155,11 @@ START_TEST(processes_registries_and_version_are_told)
 	                 "runstream_restarts_total{process=\"worker\",worker=\"1\"} 1\n"
 	                 "runstream_restarts_total{process=\"worker\",worker=\"2\"} 0\n"
 	                 "runstream_restarts_total{process=\"worker\",worker=\"3\"} 0\n# HELP ");
+	assert_has(text, "# TYPE runstream_replacements_total counter\n"
+	                 "runstream_replacements_total{process=\"discovery\"} 0\n"
+	                 "runstream_replacements_total{process=\"worker\",worker=\"1\"} 0\n"
+	                 "runstream_replacements_total{process=\"worker\",worker=\"2\"} 1\n"
+	                 "runstream_replacements_total{process=\"worker\",worker=\"3\"} 0\n# HELP ");
 	assert_has(text, "\nrunstream_runs_capacity 100\n");
 	assert_has(text, "\nrunstream_buses_capacity 7\n");
 	assert_has(text, "\nrunstream_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");

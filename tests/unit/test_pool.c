@@ -238,6 +238,7 @@ START_TEST(a_killed_worker_is_replaced_and_its_clients_are_forgotten)
 	ck_assert_uint_eq(second.index, first.index);
 	ck_assert_uint_eq(second.clients, 0);
 	ck_assert_uint_eq(board_restarts(segments.board_map, 1), 1);
+	ck_assert_uint_eq(board_replacements(segments.board_map, 1), 0);
 	ck_assert_int_eq(kill(second.pid, SIGKILL), 0);
 	while (pool.children[1].pid != 0)
 		ck_assert_int_eq(loop_turn(loop, 1000), 0);
@@ -388,6 +389,9 @@ START_TEST(a_drained_worker_is_replaced_and_others_accept_meanwhile)
 	assert_sets(1 | 4, 2, 0);
 	ck_assert_int_eq(pool.children[1].pid, first);
 	ck_assert_int_ne(pool.children[2].pid, second);
+	ck_assert_uint_eq(board_restarts(segments.board_map, 2), 0);
+	ck_assert_uint_eq(board_replacements(segments.board_map, 2), 1);
+	ck_assert_uint_eq(board_replacements(segments.board_map, 1), 0);
 	ck_assert_int_eq(pool_drain(&pool, 3), -ENOENT);
 	ck_assert_int_eq(pool_drain(&pool, INSTANCE_WORKERS_MAX + 1), -ENOENT);
 	stop();

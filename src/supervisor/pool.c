@@ -137,7 +137,9 @@ handle_end(struct pool *pool, struct child *child, int status)
 	child_forget(child);
 	loop_timer_stop(pool->parts.loop, &child->timer);
 	child->is_draining = false;
-	child->has_failed = !is_expected || status != 0;
+	/* One that was asked before it could listen ends by the signal itself. */
+	child->has_failed = !is_expected ||
+	                    (status != 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
 	if (is_expected && child->has_failed) {
 		log_warning("child_ended", "process=%s child_pid=%d %s=%d core=%s", child->name,
 		            (int)pid, how, number,

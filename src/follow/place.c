@@ -24,6 +24,12 @@ lines_seen(const struct place *place)
 	return place->lines + place->is_finished;
 }
 
+uint32_t
+place_identity(const struct generation *generation, uint64_t offset)
+{
+	return generation->copy_of && offset > 0 ? generation->copy_of : generation->identity;
+}
+
 void
 place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
 {
@@ -32,7 +38,7 @@ place_to_cursor(const struct place *place, enum cursor_file file, struct cursor 
 	cursor->files[file].mark = (struct cursor_mark){
 		.offset = place->offset,
 		.is_finished = place->is_finished,
-		.identity = place->generation->identity,
+		.identity = place_identity(place->generation, place->offset),
 		.fingerprint = place->fingerprint,
 	};
 }
@@ -112,7 +118,7 @@ place_holds(struct generation *generation, const struct cursor_mark *mark)
 	bool is_open;
 	int error;
 
-	if (generation->identity != mark->identity || generation->size_bytes < mark->offset)
+	if (place_identity(generation, mark->offset) != mark->identity || generation->size_bytes < mark->offset)
 		return -ENOENT;
 	error = place_fingerprint(generation, mark->offset, &fingerprint, &is_open);
 	if (error == -EAGAIN)

@@ -25,6 +25,13 @@ struct place {
 void place_init(struct place *place, struct generation *generation);
 void place_fini(struct place *place);
 
+/*
+ * The identity that ids name at an offset: of a copy, that of the file that it was made of, since
+ * what tells that something may be missing behind it is that it is not that file. At the very start,
+ * where there is no content to be found by, its own.
+ */
+uint32_t place_identity(const struct generation *generation, uint64_t offset);
+
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 

@@ -25,6 +25,7 @@ struct part {
 	int fd; /* owned */
 	struct stat stat;
 	uint32_t identity;
+	uint32_t copy_of;
 	const char *lost; /* why something behind it is lost; NULL: nothing is */
 };
 
@@ -153,6 +154,7 @@ open_holder(const struct search *s, const struct neighbours *n, size_t index, st
 	if (!holds)
 		fd_close(&ret_part->fd);
 	ret_part->identity = at->identity;
+	ret_part->copy_of = 0;
 	ret_part->lost = NULL;
 	*ret_holds = holds;
 	return 0;
@@ -233,6 +235,7 @@ find_oldest(struct search *s, const struct neighbours *n, size_t *ret_index)
 			continue;
 		}
 		part->identity = at->identity;
+		part->copy_of = 0;
 		part->lost = NULL;
 		*ret_index = i;
 		s->count = 1;
@@ -329,9 +332,11 @@ mark_copies(struct search *s)
 		file++;
 	if (file == s->count && s->current->identity != s->mark.identity)
 		file = s->count > 0;
-	for (size_t i = 0; i < file; i++)
+	for (size_t i = 0; i < file; i++) {
+		s->parts[i].copy_of = s->mark.identity;
 		if (!s->parts[i].lost)
 			s->parts[i].lost = "truncated";
+	}
 }
 
 /* What this process saw and cannot find any more is lost as well. */
@@ -432,6 +437,7 @@ make_chain(struct rotated *r, struct search *s)
 			continue;
 		}
 		g->generation.state = GENERATION_ENDED;
+		g->generation.copy_of = part->copy_of;
 		g->generation.lost_reason = part->lost;
 		g->generation.next = next; /* takes */
 		next = &g->generation;

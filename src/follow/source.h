@@ -58,6 +58,7 @@ struct generation {
 	unsigned references;
 	uint32_t serial;   /* unique in this process */
 	uint32_t identity; /* of the file, as in ids; 0: there was no file yet */
+	uint32_t copy_of;  /* of a copy: the identity of the file that it was made of; else 0 */
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
 	                          * why something between it and what follows is lost; NULL: nothing is */

@@ -179,7 +179,7 @@ pass_mark(struct pass *pass)
 	return (struct cursor_mark){
 		.offset = pass->offset,
 		.is_finished = pass->is_finished,
-		.identity = pass->generation->identity,
+		.identity = place_identity(pass->generation, pass->offset),
 		.fingerprint = fingerprint_at(&pass->fingerprints, pass->offset),
 	};
 }

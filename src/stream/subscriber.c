@@ -433,7 +433,7 @@ move_to_copy(struct place *p, uint32_t left, struct generation **ret_behind)
 {
 	struct generation *g = p->generation, *copy;
 	struct source *source = g->source;
-	struct cursor_mark mark = { .offset = p->offset, .identity = g->identity,
+	struct cursor_mark mark = { .offset = p->offset, .identity = place_identity(g, p->offset),
 		                    .fingerprint = p->fingerprint };
 	struct place in_copy;
 	int error;

@@ -121,32 +121,51 @@ source_of(int hub, int file)
 	return NULL;
 }
 
-/* A follower is another one when nobody followed in between. */
 static void
-count_incarnations(void)
+note_of_hub(struct truth *t, struct epoch *e, enum truth_moment moment, size_t bytes, int hub)
 {
-	for (int h = 0; h < TRUTH_HUBS; h++) {
-		bool is_followed = source_of(h, 0) != NULL;
+	struct truth_sight *sight = &e->sights[hub];
+	struct source *source = source_of(hub, (int)(t - logs));
+	bool is_same = source && sight->incarnation == incarnations[hub];
 
-		if (is_followed && !was_followed[h])
-			incarnations[h]++;
-		was_followed[h] = is_followed;
+	switch (moment) {
+	case TRUTH_BEGINS:
+		*sight = (struct truth_sight){ .incarnation = source ? incarnations[hub] : 0,
+			                       .looks_begun = source ? source->looks_begun : 0,
+			                       .bytes = bytes };
+		break;
+	case TRUTH_GOES:
+		sight->is_seen |= is_same && source->looked > sight->looks_begun;
+		sight->looks_begun = source ? source->looks_begun : 0;
+		break;
+	case TRUTH_REGROWS:
+		/* Not where it was seen smaller before, or was smaller than that. */
+		if (is_same && source->looked <= sight->looks_begun && bytes >= sight->bytes)
+			sight->is_overgrown = true;
+		break;
 	}
 }
 
 static void
-note(struct truth *t, struct epoch *e, bool is_going)
+note(struct truth *t, struct epoch *e, enum truth_moment moment, size_t bytes)
+{
+	for (int h = 0; h < TRUTH_HUBS; h++)
+		note_of_hub(t, e, moment, bytes, h);
+}
+
+/* A follower is another one when nobody followed in between. What is there when it begins, it sees. */
+static void
+count_incarnations(void)
 {
 	for (int h = 0; h < TRUTH_HUBS; h++) {
-		struct truth_sight *sight = &e->sights[h];
-		struct source *source = source_of(h, (int)(t - logs));
+		bool is_followed = source_of(h, 0) != NULL, is_new = is_followed && !was_followed[h];
 
-		if (!is_going)
-			*sight = (struct truth_sight){ .incarnation = source ? incarnations[h] : 0,
-				                       .looks_begun = source ? source->looks_begun : 0 };
-		else if (source && sight->incarnation == incarnations[h] &&
-		         source->looked > sight->looks_begun)
-			sight->is_seen = true;
+		was_followed[h] = is_followed;
+		incarnations[h] += is_new;
+		for (int i = 0; i < CURSOR_FILES && is_new; i++)
+			if (logs[i].is_at_path && truth_last(&logs[i])->length > 0)
+				note_of_hub(&logs[i], truth_last(&logs[i]), TRUTH_BEGINS,
+				            truth_last(&logs[i])->length, h);
 	}
 }
 
@@ -159,9 +178,6 @@ remember(struct client *c, const char *id)
 
 	memcpy(r->id, id, strlen(id) + 1);
 	memcpy(r->at, c->at, sizeof(r->at));
-	/* Given when its file held it no more, it may name a copy, which bears no sign of being one. */
-	for (int i = 0; i < CURSOR_FILES; i++)
-		r->at[i].is_read &= r->at[i].epoch < logs[i].count && truth_is_intact(&logs[i], r->at[i].epoch);
 }
 
 static int
@@ -207,6 +223,8 @@ check_event(struct client *c, const struct read_event *e)
 		if (cursor_parse(e->id, strlen(e->id), &cursor) < 0 ||
 		    cursor.files[file].lines != (uint64_t)n - is_partial)
 			wrong = "the id does not count its lines";
+		if (!wrong && truth_is_intact(&logs[file], c->at[file].epoch))
+			logs[file].epochs[c->at[file].epoch]->sights[c->hub].is_read = true;
 	} else if (strcmp(e->name, "gap") == 0) {
 		wrong = position_take_gap(&c->at[file], &logs[file]);
 	} else if (strcmp(e->name, "complete") == 0 && is_quiet && !has_all(c, true)) {

@@ -14,18 +14,42 @@ lines_before(const struct epoch *e, size_t offset)
 
 /* --- what must come ------------------------------------------------------------------------------- */
 
-/* Whether somebody that this reader has been with since before saw the epoch, with content. */
-static bool
-is_seen(const struct position *p, const struct truth *t, size_t epoch)
+/* What somebody that this reader has been with since before saw of the epoch, with content; NULL: nothing. */
+static const struct truth_sight *
+sight_of(const struct position *p, const struct truth *t, size_t epoch)
 {
 	const struct epoch *e = t->epochs[epoch];
 
 	if (epoch < p->came_at)
-		return false; /* others may have, and it was away */
+		return NULL; /* others may have, and it was away */
 	for (int i = 0; i < TRUTH_HUBS; i++)
 		if (e->sights[i].is_seen && e->sights[i].incarnation == p->incarnations[i])
-			return true;
-	return false;
+			return &e->sights[i];
+	return NULL;
+}
+
+static bool
+is_seen(const struct position *p, const struct truth *t, size_t epoch)
+{
+	return sight_of(p, t, epoch) != NULL;
+}
+
+/* Emptied before anybody read of it: that is known, but not what a copy of it would hold. */
+static bool
+is_end_told(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct truth_sight *sight = sight_of(p, t, epoch);
+
+	return p->has_gap && t->epochs[epoch]->is_truncated && sight && !sight->is_read;
+}
+
+/* Whether its end was: of one that was emptied in place, as long as the file is smaller than it was. */
+static bool
+is_end_seen(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct truth_sight *sight = sight_of(p, t, epoch);
+
+	return sight && !sight->is_overgrown;
 }
 
 /* How much of an epoch can be read, by this reader. */
@@ -75,6 +99,8 @@ may_leave(const struct position *p, const struct truth *t, size_t epoch, size_t 
 		return true;
 	if (e->is_beside && e->kept == 0)
 		return true;
+	if (is_untouched && is_end_told(p, t, epoch))
+		return true;
 	/* A copy that nobody saw being made may be taken for the file itself. */
 	if (e->is_truncated && !is_seen(p, t, epoch) && !(epoch == p->epoch && p->is_read) && offset >= e->kept)
 		return true;
@@ -82,7 +108,7 @@ may_leave(const struct position *p, const struct truth *t, size_t epoch, size_t 
 	 * whatever lies there. */
 	if (e->kept > 0 && !(e->is_truncated && (epoch == p->epoch || epoch >= p->away_to)))
 		return false;
-	return e->is_broken && is_untouched && (e->is_truncated || !is_seen(p, t, epoch));
+	return e->is_broken && is_untouched && !is_end_seen(p, t, epoch);
 }
 
 static bool

@@ -172,7 +172,9 @@ flush(struct truth *t, size_t epoch, size_t from, const char *path, int flags)
 	struct epoch *e = t->epochs[epoch];
 
 	if (from == 0 && e->length > 0)
-		t->note(t, e, false);
+		t->note(t, e, TRUTH_BEGINS, e->length);
+	if (epoch > 0 && t->epochs[epoch - 1]->is_truncated && t->epochs[epoch - 1]->inode == e->inode)
+		t->note(t, t->epochs[epoch - 1], TRUTH_REGROWS, e->length);
 	put(t, path, flags, e->bytes + from, e->length - from);
 }
 
@@ -237,7 +239,7 @@ break_epoch(struct truth *t, size_t epoch)
 {
 	struct epoch *e = t->epochs[epoch];
 
-	t->note(t, e, true);
+	t->note(t, e, TRUTH_GOES, e->length);
 	e->is_broken = true;
 }
 

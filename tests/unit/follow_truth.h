@@ -13,11 +13,16 @@
 
 enum { TRUTH_EPOCHS = 96, TRUTH_ARCHIVES = 96, TRUTH_HUBS = 2 };
 
+enum truth_moment { TRUTH_BEGINS, TRUTH_GOES, TRUTH_REGROWS };
+
 /* What somebody who follows the file may have seen of an epoch. */
 struct truth_sight {
 	unsigned incarnation;    /* of who follows; 0: nobody did */
 	uint64_t looks_begun;    /* when its first content was written */
+	size_t bytes;            /* so much was there by then */
 	bool is_seen;            /* with content, before it went */
+	bool is_read;            /* somebody got something of it, while its file still held it */
+	bool is_overgrown;       /* emptied, its file grew past that before anybody saw it smaller */
 };
 
 /* Content from its start on: begun by a new file, or by truncating one. */
@@ -53,8 +58,9 @@ struct truth {
 	size_t archive_count;
 	unsigned serial;
 	int runs_dir_fd;
-	/* Tells how far looks are, when an epoch gets its first content and before it goes. */
-	void (*note)(struct truth *truth, struct epoch *epoch, bool is_going);
+	/* Tells how far looks are: of an epoch that gets its first content, or goes, or whose emptied file
+	 * has grown to so many bytes. */
+	void (*note)(struct truth *truth, struct epoch *epoch, enum truth_moment moment, size_t bytes);
 	void *arg;
 };
 

@@ -415,6 +415,31 @@ START_TEST(what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_i
 }
 END_TEST
 
+START_TEST(who_left_in_a_copy_is_told_what_it_lacks_by_another_process)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_append(&f, OUT, "2\n");
+	copy_to(OUT ".1", "1\n2\n");
+	fixture_append(&f, OUT, "3\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "4\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n4\n");
+	/* It has the last line of the copy, and not the gap behind it. */
+	memcpy(id, reader_event(r, "log", 0)->id, sizeof(id));
+	reader_free(&r);
+	fixture_restart(&f, false);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "4\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -436,6 +461,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, behind_a_copy_of_what_was_replaced_nothing_more_is_missing);
 	tcase_add_test(tc, what_a_copy_lacks_of_its_file_is_told_to_who_comes_back_later_as_well);
 	tcase_add_test(tc, what_others_read_and_was_deleted_since_is_told_to_who_comes_back);
+	tcase_add_test(tc, who_left_in_a_copy_is_told_what_it_lacks_by_another_process);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 

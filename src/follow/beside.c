@@ -120,14 +120,14 @@ is_same(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
-/* What others are compared with: the last open file, by its name in the directory if it has one. */
+/* What others are compared with: an open file, by its name in the directory if it has one. */
 static void
-describe_last(const struct neighbours *n, const struct beside_open *last, struct neighbour *ret_last)
+describe(const struct neighbours *n, const struct beside_open *open, struct neighbour *ret_open)
 {
-	neighbour_of_fd(last->fd, &last->stat, ret_last);
+	neighbour_of_fd(open->fd, &open->stat, ret_open);
 	for (size_t i = 0; i < n->count; i++)
-		if (is_same(&n->list[i].stat, &last->stat))
-			ret_last->name = n->list[i].name;
+		if (is_same(&n->list[i].stat, &open->stat))
+			ret_open->name = n->list[i].name;
 }
 
 static bool
@@ -155,28 +155,27 @@ is_new(const struct beside *b, const struct neighbour *at)
 	return !beside_is_noted(b, at->identity) && (!at->is_packed || is_after(&at->stat.st_mtim, &newest));
 }
 
-/* Leaves what is new, and later than the last. */
+/* Leaves what is new, and none of the open files. */
 static void
-drop_known(const struct beside *b, struct neighbours *n, const struct beside_open *open, size_t open_count,
-           bool has_last)
+drop_known(const struct beside *b, struct neighbours *n, const struct beside_open *open, size_t open_count)
 {
-	struct neighbour last = { 0 };
-	char *name = NULL;
-
-	if (has_last) {
-		describe_last(n, &open[open_count - 1], &last);
-		name = last.name ? strdup(last.name) : NULL; /* its entry goes as well */
-		last.name = name;
-	}
 	for (size_t i = n->count; i > 0; i--) {
 		bool is_known = !is_new(b, &n->list[i - 1]);
 
 		for (size_t j = 0; j < open_count; j++)
 			is_known |= is_same(&n->list[i - 1].stat, &open[j].stat);
-		if (is_known || (has_last && !is_later(&n->list[i - 1], &last)))
+		if (is_known)
 			neighbours_drop(n, i - 1);
 	}
-	free(name);
+}
+
+/* Leaves what is later than an open file. */
+static void
+drop_earlier(struct neighbours *n, const struct neighbour *open)
+{
+	for (size_t i = n->count; i > 0; i--)
+		if (!is_same(&n->list[i - 1].stat, &open->stat) && !is_later(&n->list[i - 1], open))
+			neighbours_drop(n, i - 1);
 }
 
 /* Whether it is a copy of what is open already. */
@@ -253,7 +252,7 @@ take_part(const struct neighbours *n, size_t index, const struct beside_open *op
 
 static int
 find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-          const struct beside_open *open, size_t open_count, bool has_last, struct beside_parts *parts)
+          const struct beside_open *open, size_t open_count, size_t earlier_count, struct beside_parts *parts)
 {
 	struct beside now = { 0 };
 	struct neighbours n;
@@ -263,7 +262,14 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 		return error;
 	error = note(&now, &n);
 	if (!error) {
-		drop_known(b, &n, open, open_count, has_last);
+		/* The open ones go last: their names tell. */
+		for (size_t i = open_count - earlier_count; i < open_count; i++) {
+			struct neighbour at;
+
+			describe(&n, &open[i], &at);
+			drop_earlier(&n, &at);
+		}
+		drop_known(b, &n, open, open_count);
 		neighbours_sort(&n);
 		parts->file_system = n.file_system;
 	}
@@ -286,7 +292,7 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 
 int
 beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-            const struct beside_open *open, size_t open_count, bool has_last,
+            const struct beside_open *open, size_t open_count, size_t earlier_count,
             struct beside_parts *ret_parts)
 {
 	struct beside_parts parts = { 0 };
@@ -294,7 +300,8 @@ beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char
 
 	/* Renamed while it was listed: what has which name is asked again. */
 	for (int i = 0; i < TRIES && error == -ESTALE; i++)
-		error = find_once(b, runs_dir_fd, directory, name, open, open_count, has_last, &parts);
+		error = find_once(b, runs_dir_fd, directory, name, open, open_count, earlier_count,
+		                  &parts);
 	if (!error)
 		*ret_parts = parts;
 	return error;

@@ -59,11 +59,11 @@ int beside_note(struct beside *beside, int runs_dir_fd, const char *directory, c
 bool beside_has_changed(const struct beside *beside, const struct stat *directory);
 
 /*
- * Finds what is new there, and neither one of the open files nor a copy of one; has_last: and later
- * than the last of them. 0 or -errno: then nothing was noted.
+ * Finds what is new there, and neither one of the open files nor a copy of one, and is later than
+ * each of the last earlier_count of them. 0 or -errno: then nothing was noted.
  */
 int beside_find(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
-                const struct beside_open *open, size_t open_count, bool has_last,
+                const struct beside_open *open, size_t open_count, size_t earlier_count,
                 struct beside_parts *ret_parts);
 
 #endif

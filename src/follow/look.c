@@ -157,7 +157,7 @@ find_between(struct look *look)
 	struct follower *f = look->follower;
 	struct beside_open open[MOST_COMING + 2];
 	struct stat directory;
-	size_t count = 0;
+	size_t count = 0, earlier;
 	int error;
 
 	if (!has_come(look) &&
@@ -172,8 +172,12 @@ find_between(struct look *look)
 		if (fd >= 0 && fstat(fd, &open[count].stat) == 0)
 			open[count++].fd = fd;
 	}
-	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, open, count,
-	                    count > (look->found_fd >= 0), &look->between);
+	/* What comes need not be in the order of times: one of them may be at the path. */
+	earlier = count - (look->found_fd >= 0);
+	if (earlier > look->coming_count && earlier > 1)
+		earlier = look->coming_count;
+	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, open, count, earlier,
+	                    &look->between);
 	if (error && !means_nothing_there(error)) {
 		/* Not what is there now without what was before. */
 		fd_close(&look->found_fd);

@@ -132,10 +132,19 @@ note_of_hub(struct truth *t, struct epoch *e, enum truth_moment moment, size_t b
 	case TRUTH_BEGINS:
 		*sight = (struct truth_sight){ .incarnation = source ? incarnations[hub] : 0,
 			                       .looks_begun = source ? source->looks_begun : 0,
+			                       .is_late = source && source->looked == 0,
 			                       .bytes = bytes };
 		break;
+	case TRUTH_MOVES:
+		/* Who came when it was there need not have looked by now. */
+		if (sight->is_late && !(is_same && source->looked > sight->looks_begun))
+			*sight = (struct truth_sight){ 0 };
+		break;
 	case TRUTH_GOES:
-		sight->is_seen |= is_same && source->looked > sight->looks_begun;
+		if (sight->is_gone)
+			break; /* what goes now is its copy */
+		sight->is_gone = true;
+		sight->is_seen = is_same && source->looked > sight->looks_begun;
 		sight->looks_begun = source ? source->looks_begun : 0;
 		break;
 	case TRUTH_REGROWS:
@@ -163,9 +172,11 @@ count_incarnations(void)
 		was_followed[h] = is_followed;
 		incarnations[h] += is_new;
 		for (int i = 0; i < CURSOR_FILES && is_new; i++)
-			if (logs[i].is_at_path && truth_last(&logs[i])->length > 0)
+			if (logs[i].is_at_path && truth_last(&logs[i])->length > 0) {
 				note_of_hub(&logs[i], truth_last(&logs[i]), TRUTH_BEGINS,
 				            truth_last(&logs[i])->length, h);
+				truth_last(&logs[i])->sights[h].is_late = true;
+			}
 	}
 }
 

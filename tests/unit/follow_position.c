@@ -287,7 +287,10 @@ position_set_end(struct position *p, const struct truth *t)
 	p->is_anywhere = p->is_start = false;
 	if (t->count == 0)
 		return;
+	/* While the last one is empty, it may be in the one before it. */
 	p->epoch = t->count - 1;
+	while (p->epoch > 0 && t->epochs[p->epoch]->length == 0)
+		p->epoch--;
 	p->offset = t->epochs[p->epoch]->length;
 }
 

@@ -294,6 +294,7 @@ truth_rotate(struct truth *t, bool make, uint32_t late_lines)
 
 	if (!t->is_at_path || !has_room(t))
 		return;
+	t->note(t, e, TRUTH_MOVES, e->length);
 	make_name(t, to);
 	truth_path(t, path);
 	ck_assert_int_eq(renameat(t->runs_dir_fd, path, t->runs_dir_fd, to), 0);

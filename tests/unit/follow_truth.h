@@ -13,13 +13,15 @@
 
 enum { TRUTH_EPOCHS = 96, TRUTH_ARCHIVES = 96, TRUTH_HUBS = 2 };
 
-enum truth_moment { TRUTH_BEGINS, TRUTH_GOES, TRUTH_REGROWS };
+enum truth_moment { TRUTH_BEGINS, TRUTH_MOVES, TRUTH_GOES, TRUTH_REGROWS };
 
 /* What somebody who follows the file may have seen of an epoch. */
 struct truth_sight {
 	unsigned incarnation;    /* of who follows; 0: nobody did */
 	uint64_t looks_begun;    /* when its first content was written */
+	bool is_late;            /* or, of who came later, when that was */
 	size_t bytes;            /* so much was there by then */
+	bool is_gone;
 	bool is_seen;            /* with content, before it went */
 	bool is_read;            /* somebody got something of it, while its file still held it */
 	bool is_overgrown;       /* emptied, its file grew past that before anybody saw it smaller */
@@ -58,8 +60,8 @@ struct truth {
 	size_t archive_count;
 	unsigned serial;
 	int runs_dir_fd;
-	/* Tells how far looks are: of an epoch that gets its first content, or goes, or whose emptied file
-	 * has grown to so many bytes. */
+	/* Tells how far looks are: of an epoch that gets its first content, or is renamed, or goes, or whose
+	 * emptied file has grown to so many bytes. */
 	void (*note)(struct truth *truth, struct epoch *epoch, enum truth_moment moment, size_t bytes);
 	void *arg;
 };

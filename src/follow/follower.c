@@ -79,13 +79,19 @@ suspect(struct generation *g, const struct stat *stat)
 	g->scanned_to = 0; /* an unfinished line may have got its end in place */
 }
 
+/* That something is missing before one counts as well: it is to be told. */
 static bool
 coming_has_content(const struct follower *f)
 {
-	for (size_t i = 0; i < f->coming_count; i++)
-		if (f->coming[i]->generation.size_bytes > 0 ||
-		    f->coming[i]->generation.state == GENERATION_LOST)
+	const struct generation *before = f->source.current;
+
+	for (size_t i = 0; i < f->coming_count; i++) {
+		const struct generation *g = &f->coming[i]->generation;
+
+		if (g->size_bytes > 0 || g->state == GENERATION_LOST || before->lost_reason)
 			return true;
+		before = g;
+	}
 	return false;
 }
 
@@ -138,7 +144,7 @@ static bool
 has_content_behind(const struct follower *f, const struct generation *g)
 {
 	while ((g = g->next) != NULL)
-		if (g->size_bytes > 0)
+		if (g->size_bytes > 0 || g->lost_reason)
 			return true;
 	return coming_has_content(f);
 }

@@ -33,6 +33,14 @@ place_identity(const struct generation *generation, uint64_t offset)
 void
 place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
 {
+	const struct generation *g = place->generation;
+
+	if (place->offset == 0 && g->before.identity != 0) {
+		cursor->files[file].lines = g->before_lines;
+		cursor->files[file].has_mark = true;
+		cursor->files[file].mark = g->before;
+		return;
+	}
 	cursor->files[file].lines = lines_seen(place);
 	cursor->files[file].has_mark = place->generation->identity != 0;
 	cursor->files[file].mark = (struct cursor_mark){
@@ -49,6 +57,15 @@ place_advance(struct place *place)
 	struct generation *old = place->generation;
 
 	must(old->next);
+	if (old->state == GENERATION_ENDED && !old->lost_reason && place->offset == old->size_bytes) {
+		struct cursor end;
+
+		place_to_cursor(place, CURSOR_STDOUT, &end);
+		old->next->before = end.files[CURSOR_STDOUT].mark;
+		old->next->before_lines = end.files[CURSOR_STDOUT].lines;
+		if (place->offset == 0 && old->before.identity == 0)
+			old->next->before.identity = 0;
+	}
 	place_init(place, old->next);
 	generation_unref(&old);
 }

@@ -62,6 +62,11 @@ struct generation {
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
 	                          * why something between it and what follows is lost; NULL: nothing is */
+	/* Where the one before it ended, once a reader was led on from there with nothing missing: that is
+	 * what ids at its start name, since nothing would tell that what began there was emptied since.
+	 * Identity 0: not known. */
+	struct cursor_mark before;
+	uint64_t before_lines;
 	uint64_t lost_to_bytes;  /* of a copy: what the file that it was made of is known to have held */
 	uint64_t size_bytes;     /* known to be there */
 	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */

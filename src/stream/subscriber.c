@@ -243,7 +243,8 @@ subscriber_find_places(struct subscriber *s)
 	return false;
 }
 
-/* Whether all that follows is empty, too: a file that was rotated away may have its writer still. */
+/* Whether all that follows is empty, too, and nothing is missing there: a file that was rotated away may
+ * have its writer still. */
 static bool
 is_last(const struct place *place)
 {
@@ -251,8 +252,8 @@ is_last(const struct place *place)
 
 	if (place->offset != g->size_bytes)
 		return false;
-	while ((g = g->next) != NULL)
-		if (g->size_bytes > 0)
+	for (; g->next; g = g->next)
+		if (g->lost_reason || g->next->size_bytes > 0)
 			return false;
 	return true;
 }
@@ -424,12 +425,18 @@ holds_more(const struct generation *g, const struct generation *copy)
 	return false;
 }
 
+static uint64_t
+left_bit(const struct generation *g)
+{
+	return UINT64_C(1) << g->identity % 64;
+}
+
 /*
  * The place is in a generation that was lost: perhaps a copy of it lies beside the file, kept before
  * it was emptied. 0: the place is in that now; -ENOENT: there is none; -EAGAIN: it is being looked for.
  */
 static int
-move_to_copy(struct place *p, uint32_t left, struct generation **ret_behind)
+move_to_copy(struct place *p, uint64_t left, struct generation **ret_behind)
 {
 	struct generation *g = p->generation, *copy;
 	struct source *source = g->source;
@@ -448,7 +455,7 @@ move_to_copy(struct place *p, uint32_t left, struct generation **ret_behind)
 	if (error == -ENOENT || error == -EAGAIN)
 		return error;
 	/* Found before its file was seen to have been emptied, it has led here: it was read. */
-	if (!error && p->offset == 0 && copy->identity == left)
+	if (!error && p->offset == 0 && (left & left_bit(copy)))
 		return -ENOENT;
 	if (!error)
 		error = start_at(copy, p->offset, p->lines, &in_copy);
@@ -529,7 +536,9 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 			.has_to = p->offset < to,
 			.to = to,
 		};
-	s->left[file] = g->identity;
+	if (p->offset > 0 && !g->copy_of)
+		s->left[file] = 0;
+	s->left[file] |= left_bit(g);
 	place_advance(p);
 	if (s->behind_copy[file]) {
 		place_fini(p);

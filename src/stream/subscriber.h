@@ -25,7 +25,8 @@ struct subscriber {
 	struct place places[CURSOR_FILES];
 	struct generation *behind_copy[CURSOR_FILES]; /* owned reference: what follows the copy that the
 	                                               * place is in; NULL: what it leads to */
-	uint32_t left[CURSOR_FILES]; /* the identities of the generations that were left last */
+	/* A bit for each identity that was left since something was read of a file that is no copy. */
+	uint64_t left[CURSOR_FILES];
 	struct subscriber_start *start; /* owned; NULL once begun */
 	const struct place *until; /* of each file: it is over there; NULL: no such end */
 	struct status_goal status_goal;

@@ -193,6 +193,8 @@ const char *
 position_take_line(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
                    bool was_terminal)
 {
+	bool is_late;
+
 	if (p->is_anywhere)
 		return take_anywhere(p, t, text, is_partial, n, was_terminal)
 		               ? NULL
@@ -200,8 +202,7 @@ position_take_line(struct position *p, const struct truth *t, const char *text, 
 	if (!p->has_gap && p->epoch < t->count &&
 	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
 		return NULL;
-	if (is_late_end(p, t, text, is_partial, n, was_terminal))
-		return NULL;
+	is_late = !p->has_gap && is_late_end(p, t, text, is_partial, n, was_terminal);
 	/* What it is the start of: of what was not begun yet, the same epoch may follow a gap. */
 	for (size_t e = p->epoch + (p->is_touched || !p->has_gap); e < t->count; e++) {
 		struct position at = *p;
@@ -209,10 +210,12 @@ position_take_line(struct position *p, const struct truth *t, const char *text, 
 		if (!take_at(&at, t, e, 0, text, is_partial, n, was_terminal))
 			continue;
 		if (!may_land(p, t, e))
-			return "something was left out";
+			return is_late ? NULL : "something was left out";
 		*p = at;
 		return NULL;
 	}
+	if (is_late)
+		return NULL;
 	/* A gap may name what is lost between the halves of a copy and its original. */
 	if (p->has_gap && p->epoch < t->count &&
 	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
@@ -224,8 +227,14 @@ const char *
 position_take_gap(struct position *p, const struct truth *t)
 {
 	bool is_due = false;
+	size_t first = p->epoch;
 
-	for (size_t e = p->epoch; e < t->count; e++)
+	/* At the start of one, its id may name the end of what was before. */
+	if (p->is_back && p->offset == 0 && first < t->count)
+		do
+			first -= first > 0;
+		while (first > 0 && t->epochs[first]->length == 0);
+	for (size_t e = first; e < t->count; e++)
 		is_due |= t->epochs[e]->is_broken;
 	/* It may have gone through a copy of what was emptied, as one that came back to it. */
 	p->is_doubtful |= p->epoch < t->count && t->epochs[p->epoch]->is_truncated;
@@ -287,10 +296,7 @@ position_set_end(struct position *p, const struct truth *t)
 	p->is_anywhere = p->is_start = false;
 	if (t->count == 0)
 		return;
-	/* While the last one is empty, it may be in the one before it. */
 	p->epoch = t->count - 1;
-	while (p->epoch > 0 && t->epochs[p->epoch]->length == 0)
-		p->epoch--;
 	p->offset = t->epochs[p->epoch]->length;
 }
 

@@ -10,6 +10,7 @@
 #include "stream_fixture.h"
 
 #define OUT "r1/agent-stdout.txt"
+#define ERR "r1/agent-stderr.txt"
 
 static struct fixture f;
 
@@ -440,6 +441,102 @@ START_TEST(who_left_in_a_copy_is_told_what_it_lacks_by_another_process)
 }
 END_TEST
 
+START_TEST(a_copy_that_was_read_is_not_read_again_at_the_start_of_its_file)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	other = reader_of("1\n");
+	other->is_stuck = true;
+	/* It grows for all that who follows can see. */
+	copy_to(OUT ".2", "1\n");
+	fixture_truncate(&f, OUT);
+	copy_to(OUT ".1", "two\n");
+	fixture_append(&f, OUT, "3\n3\n3\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "two\n3\n3\n3\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "two\n3\n3\n3\n");
+}
+END_TEST
+
+START_TEST(who_was_led_to_a_file_and_got_nothing_of_it_gets_the_copy_of_it)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+	uint32_t identity;
+
+	fixture_append(&f, ERR, "1\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait_lines(r, "stderr", "1\n");
+	fixture_settle(&f);
+	r->is_stuck = true;
+	identity = reader_channel(r)->sources[1]->current->identity;
+	fixture_rename(&f, ERR, ERR ".1");
+	fixture_append(&f, ERR, "2\n");
+	fixture_append(&f, OUT, "out\n");
+	while (reader_channel(r)->sources[1]->current->identity == identity ||
+	       reader_channel(r)->sources[0]->current->size_bytes == 0)
+		fixture_turn(&f, 5);
+	r->is_stuck = false;
+	r->blocks_left = 1;
+	reader_wait_lines(r, "stdout", "out\n");
+	ck_assert_str_eq(reader_lines(r, "stderr"), "1\n");
+	leave(&r, id);
+	fixture_rename(&f, ERR ".1", ERR ".2");
+	copy_to(ERR ".1", "2\n");
+	fixture_truncate(&f, ERR);
+	fixture_append(&f, ERR, "3\n");
+	fixture_restart(&f, false);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stderr", "2\n3\n");
+}
+END_TEST
+
+START_TEST(what_is_missing_before_an_empty_file_is_told_to_who_comes_back)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT ".2");
+	copy_to(OUT ".1.gz", "packed");
+	fixture_append(&f, OUT, "");
+	r = reader_resume(&f, "r1", id);
+	reader_wait(r, "gap", 1);
+}
+END_TEST
+
+START_TEST(a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file)
+{
+	struct reader *r;
+	size_t length;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_rename(&f, OUT, OUT ".2");
+	fixture_append(&f, OUT, "");
+	fixture_settle(&f);
+	copy_to(OUT ".bak", "");
+	fixture_settle(&f);
+	fixture_append(&f, OUT, "2\n");
+	copy_to(OUT ".1", "2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "3\n");
+	do
+		fixture_turn(&f, 5);
+	while (!strstr(reader_lines(r, "stdout"), "3\n"));
+	fixture_settle(&f);
+	length = strlen(reader_lines(r, "stdout"));
+	ck_assert_str_eq(reader_lines(r, "stdout") + length - 2, "3\n");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -462,6 +559,10 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_a_copy_lacks_of_its_file_is_told_to_who_comes_back_later_as_well);
 	tcase_add_test(tc, what_others_read_and_was_deleted_since_is_told_to_who_comes_back);
 	tcase_add_test(tc, who_left_in_a_copy_is_told_what_it_lacks_by_another_process);
+	tcase_add_test(tc, a_copy_that_was_read_is_not_read_again_at_the_start_of_its_file);
+	tcase_add_test(tc, who_was_led_to_a_file_and_got_nothing_of_it_gets_the_copy_of_it);
+	tcase_add_test(tc, what_is_missing_before_an_empty_file_is_told_to_who_comes_back);
+	tcase_add_test(tc, a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,9 @@ static enum log_level highest = LOG_LEVEL_INFO;
 static struct log_flood flood = { .next_end_ms = INT64_MAX };
 static struct log_figures figures;
 static uint64_t dropped_untold;
+/* Of all above, but for what is set before there are threads. Held while a line is written, which
+ * never waits (log_never_wait()). */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const struct {
 	const char *name;
@@ -88,7 +92,12 @@ log_parse_level(const char *name, enum log_level *ret_level)
 struct log_figures
 log_figures(void)
 {
-	return figures;
+	struct log_figures now;
+
+	pthread_mutex_lock(&lock);
+	now = figures;
+	pthread_mutex_unlock(&lock);
+	return now;
 }
 
 /* --- writing -------------------------------------------------------------------------------------- */
@@ -185,8 +194,10 @@ log_tick(void)
 {
 	int saved = errno;
 
+	pthread_mutex_lock(&lock);
 	if (flood.next_end_ms != INT64_MAX)
 		tell_floods(clock_now_ms());
+	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
 
@@ -200,6 +211,7 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 	if (!log_has_level(level))
 		return;
 	now_ms = clock_now_ms();
+	pthread_mutex_lock(&lock);
 	tell_floods(now_ms);
 	if (log_flood_admits(&flood, level, event, now_ms)) {
 		va_start(args, format);
@@ -208,6 +220,7 @@ log_line(enum log_level level, const char *event, const char *format, ...)
 	} else {
 		figures.summarised++;
 	}
+	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
 
@@ -219,7 +232,9 @@ log_access(const char *event, const char *format, ...)
 
 	if (log_has_level(LOG_LEVEL_INFO)) {
 		va_start(args, format);
+		pthread_mutex_lock(&lock);
 		vput_line(LOG_LEVEL_INFO, event, format, args);
+		pthread_mutex_unlock(&lock);
 		va_end(args);
 	}
 	errno = saved;

@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "discovery/state.h"
 #include "shm/registry_bus.h"
-#include "store/run_dir.h"
 
 /* Buses that no folder stands for have their turn in this time: see settle(). */
 enum { SWEEP_WHOLE_MS = 300000 };
@@ -37,16 +35,16 @@ buses_stop(struct discovery *d)
 /* --- finding one -------------------------------------------------------------------------------- */
 
 static bool
-is_regular(int dir_fd, const char *path)
+is_regular(struct discovery *d, const char *folder_path, int dir_fd, const char *path)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	return call_stat(d, folder_path, dir_fd, path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* Most of the times there is none: that takes one call. */
 static bool
-has_file(const struct discovery *d, const struct folder *folder)
+has_file(struct discovery *d, const struct folder *folder)
 {
 	const struct settings *s = &d->instance->settings;
 	const char *name = folder->kind == FOLDER_TOP ? s->storage.files.project_bus
@@ -57,10 +55,10 @@ has_file(const struct discovery *d, const struct folder *folder)
 
 	path_of_folder(folder, path);
 	snprintf(file, sizeof(file), "%s/%s", path, name);
-	if (!is_regular(d->root_fd, file) || run_dir_open(d->root_fd, path, &fd) != 0)
+	if (!is_regular(d, path, d->root_fd, file) || call_open(d, path, &fd) != 0)
 		return false;
-	found = is_regular(fd, name); /* and no link on the way has led there */
-	fd_close(&fd);
+	found = is_regular(d, path, fd, name); /* and no link on the way has led there */
+	call_close(&fd);
 	return found;
 }
 
@@ -184,9 +182,9 @@ settle(struct discovery *d, uint32_t slot)
 	if (d->bus_folders[slot] || registry_at(d->buses, slot, &bus) != 0 || bus.is_deleted)
 		return;
 	registry_bus_path(&bus, path, sizeof(path));
-	error = run_dir_open(d->root_fd, path, &fd);
+	error = call_open(d, path, &fd);
 	if (!error)
-		fd_close(&fd);
+		call_close(&fd);
 	else if (is_gone(error))
 		registry_writer_mark_deleted(d->bus_writer, slot);
 }

@@ -2,9 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "discovery/state.h"
-#include "store/run_dir.h"
 
 /* Beyond so many, more are found when their parent is listed. */
 enum { CANDIDATES_MAX = 100000 };
@@ -18,10 +16,10 @@ watch(struct discovery *d, struct candidate *candidate)
 	if (!watch_may_add(d))
 		return;
 	path_of_run(candidate->folder, candidate->name, path);
-	if (run_dir_open(d->root_fd, path, &fd) != 0)
+	if (call_open(d, path, &fd) != 0)
 		return;
-	watch_candidate(d, candidate, fd);
-	fd_close(&fd);
+	watch_candidate(d, candidate, path, fd);
+	call_close(&fd);
 }
 
 void

@@ -1,8 +1,6 @@
 #include "discovery/discovery.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +17,6 @@ enum {
 	FORCED_LOOKS_GAP_MS = 50, /* between looks that are asked for */
 	FORCED_LOOKS_SHARE = 10,  /* and they take at most one part in so many of the time */
 	CANDIDATES_PER_LOOK = 256,
-	SLOTS_A_BELL = 64, /* that are asked for, looked at in one turn */
 	BELLS_A_LOOK = 256, /* more than the pipe holds */
 };
 
@@ -85,125 +82,25 @@ measure_turn(void *arg, int64_t took_ns)
 	counters_observe(&d->counters->loop_turn_us, took_ns / 1000);
 }
 
-/* --- the root ----------------------------------------------------------------------------------- */
-
-static int
-open_root(const struct discovery *d)
-{
-	const char *path = d->instance->settings.storage.runs_dir;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 && errno == EACCES && d->instance->runs_dir_fd >= 0)
-		/* A folder above it may be closed to whom we have become: keep what root opened. */
-		fd = fcntl(d->instance->runs_dir_fd, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 ? -errno : fd;
-}
-
-static bool
-is_same_folder(int a, int b)
-{
-	struct stat st_a, st_b;
-
-	return a >= 0 && b >= 0 && fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 &&
-	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
-}
-
-static bool
-is_empty(int folder_fd)
-{
-	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	bool found = false;
-
-	if (!dir) {
-		fd_close(&fd);
-		return false;
-	}
-	while (!found && (entry = readdir(dir)) != NULL)
-		found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-	closedir(dir);
-	return !found;
-}
-
-/* Its runs stay known: a file system that is not mounted was not deleted. */
-static void
-wait_for_root(struct discovery *d, int error)
-{
-	const char *path = d->instance->settings.storage.runs_dir;
-
-	fd_close(&d->root_fd);
-	if (d->root_was_missing && (error != 0 || d->root_was_empty))
-		return;
-	d->counters->faults[COUNTERS_FAULT_RUNS_DIR]++;
-	if (error)
-		log_warning("runs_dir_missing", "path=\"%s\" error=\"%s\" hint=\"waiting for "
-		            "it\"", path, strerror(-error));
-	else
-		log_warning("runs_dir_empty", "path=\"%s\" hint=\"taken for a place where nothing "
-		            "is mounted, until something is in it\"", path);
-	d->root_was_missing = true;
-	d->root_was_empty = error == 0;
-}
-
-/* Whether there is a runs directory to look at. It may have come, gone, or be another one. */
-static bool
-check_root(struct discovery *d)
-{
-	const char *path = d->instance->settings.storage.runs_dir;
-	int fd = open_root(d);
-
-	if (fd < 0) {
-		wait_for_root(d, fd);
-		return false;
-	}
-	if (is_same_folder(fd, d->root_fd)) {
-		fd_close(&fd);
-		return true;
-	}
-	/* The one that we were started with, and had not opened ourselves, is none that came. */
-	if ((registry_writer_has_runs(d->writer) || registry_writer_has_runs(d->bus_writer)) &&
-	    !is_same_folder(fd, d->instance->runs_dir_fd) && is_empty(fd)) {
-		fd_close(&fd);
-		wait_for_root(d, 0);
-		return false;
-	}
-	fd_close(&d->root_fd);
-	d->root_fd = fd;
-	log_info("runs_dir", "path=%s back=%s", path, d->root_was_missing ? "yes" : "no");
-	d->root_was_missing = d->root_was_empty = false;
-	watch_choose(d);
-	d->must_list_all = true;
-	return true;
-}
-
 /* --- looks -------------------------------------------------------------------------------------- */
-
-static void hasten(struct discovery *d);
-
-/* Somebody asks for what is new. */
-static void
-look_soon(struct discovery *d)
-{
-	if (d->bell_rung)
-		return;
-	d->bell_rung = true;
-	hasten(d);
-}
 
 /* A run that is asked for is looked at at once: one that is over would be in the sweep alone, and
  * may have gone on. Returns how many were asked for. */
 static size_t
 answer_bell(struct discovery *d)
 {
-	uint32_t slots[SLOTS_A_BELL];
-	size_t count = bell_read(d->instance->discovery_bell_fd, slots, SLOTS_A_BELL);
+	size_t count = d->slot_count;
 
-	for (size_t i = 0; i < count; i++) {
-		if (slots[i] == BELL_NEW)
-			look_soon(d);
-		else if (slots[i] < registry_count(d->registry) && d->root_fd >= 0)
-			runs_refresh(d, slots[i], false);
+	if (count == 0)
+		count = d->slot_count = bell_read(d->instance->discovery_bell_fd, d->slots,
+		                                  SLOTS_A_BELL);
+	while (d->slot_count > 0) {
+		uint32_t slot = d->slots[--d->slot_count];
+
+		if (slot == BELL_NEW)
+			d->bell_rung = true;
+		else if (slot < registry_count(d->registry) && d->root_fd >= 0)
+			runs_refresh(d, slot, false);
 	}
 	return count;
 }
@@ -211,18 +108,21 @@ answer_bell(struct discovery *d)
 static void
 look(struct discovery *d)
 {
-	bool forced = d->bell_rung;
 	int64_t began_ns = clock_now_ns(), began_ms = began_ns / 1000000;
 
+	/* As it was, if this is one that was set aside and begins anew. */
+	d->look_is_forced = d->look_is_forced || d->bell_rung;
 	d->bell_rung = false;
 	registry_writer_look_begin(d->writer);
-	if (check_root(d)) {
+	if (root_check(d)) {
 		bool retries = runs_retry(d);
 		uint64_t refused = d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL];
 
+		if (d->must_choose_watches)
+			watch_choose(d);
 		watch_retry(d);
 		hints_read(d);
-		scan_folders(d, forced || !d->is_settled);
+		scan_folders(d, d->look_is_forced || !d->is_settled);
 		/* Whoever rang before the look began has an answer when it is finished. */
 		for (int i = 0; i < BELLS_A_LOOK && answer_bell(d) > 0; i++)
 			;
@@ -249,10 +149,74 @@ look(struct discovery *d)
 	d->look_began_ms = began_ms;
 	d->look_ended_ms = clock_now_ms();
 	/* The first is awaited also by those to whom it has nothing to say. */
-	bells_ring(d, forced || bells_are_due(d) || d->look_count == 1);
+	bells_ring(d, d->look_is_forced || bells_are_due(d) || d->look_count == 1);
+	d->look_is_forced = false;
 }
 
-static void timed_look(void *arg);
+/* In the errand's thread. */
+static void
+do_errand(struct discovery *d, unsigned todo)
+{
+	if (todo & ERRAND_HINTS && d->root_fd >= 0)
+		hints_read(d);
+	if (todo & ERRAND_BELL)
+		answer_bell(d);
+	if (todo & ERRAND_LOOK) {
+		look(d);
+		tell_faults(d);
+	}
+	publish_runs(d);
+	bells_ring(d, bells_are_due(d)); /* whoever asked waits for it */
+}
+
+/* --- when what is done -------------------------------------------------------------------------- */
+
+/* The descriptors whose events have yet to be taken are not listened to meanwhile. */
+static void
+do_soon(struct discovery *d, unsigned todo)
+{
+	d->todo |= todo;
+	errands_go(d);
+}
+
+static void
+timed_look(void *arg)
+{
+	do_soon(arg, ERRAND_LOOK);
+}
+
+static void
+on_bell(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+
+	(void)events;
+	loop_fd_change(d->loop, &d->bell_watch, 0);
+	do_soon(d, ERRAND_BELL);
+}
+
+static void
+on_inotify(void *arg, uint32_t events)
+{
+	struct discovery *d = arg;
+
+	(void)events;
+	loop_fd_change(d->loop, &d->inotify_watch, 0);
+	do_soon(d, ERRAND_HINTS);
+}
+
+/* What is left in them is read in the next errand. */
+static void
+listen_again(struct discovery *d)
+{
+	loop_fd_change(d->loop, &d->bell_watch, EPOLLIN);
+	if (d->inotify_fd < 0)
+		return;
+	if (!d->inotify_watch.fn)
+		loop_fd_add(d->loop, &d->inotify_watch, d->inotify_fd, EPOLLIN, on_inotify, d);
+	else if (d->root_fd >= 0) /* who is to read it otherwise */
+		loop_fd_change(d->loop, &d->inotify_watch, EPOLLIN);
+}
 
 /* The next look is brought forward, for all who ask until then. */
 static void
@@ -269,47 +233,17 @@ hasten(struct discovery *d)
 }
 
 static void
-timed_look(void *arg)
+look_later(struct discovery *d)
 {
-	struct discovery *d = arg;
 	int64_t interval_ms = d->instance->settings.api.sse.discovery_interval_ms;
-	int64_t took_ms;
+	int64_t took_ms = d->look_ended_ms - d->look_began_ms;
 
-	look(d);
-	tell_faults(d);
-	took_ms = d->look_ended_ms - d->look_began_ms;
 	/* From the beginning to the beginning; but a look that takes longer than the interval must
 	 * not leave us with no time for anything else. */
 	interval_ms -= took_ms;
 	if (interval_ms < took_ms)
 		interval_ms = took_ms;
 	loop_timer_set(d->loop, &d->look_timer, interval_ms, timed_look, d);
-	if (d->bell_rung) /* while it went on */
-		hasten(d);
-}
-
-/* What is left is read in the next turn. */
-static void
-on_bell(void *arg, uint32_t events)
-{
-	struct discovery *d = arg;
-
-	(void)events;
-	answer_bell(d);
-	publish_runs(d);
-	bells_ring(d, bells_are_due(d)); /* whoever asked waits for it */
-}
-
-static void
-on_inotify(void *arg, uint32_t events)
-{
-	struct discovery *d = arg;
-
-	(void)events;
-	if (d->root_fd >= 0)
-		hints_read(d);
-	publish_runs(d);
-	bells_ring(d, bells_are_due(d));
 }
 
 /* --- from above --------------------------------------------------------------------------------- */
@@ -336,13 +270,47 @@ take_settings(struct discovery *d, struct settings *settings)
 		log_set_level(level);
 	if (!same_files(&old, settings))
 		d->must_list_all = true;
-	if (old.following.inotify != settings->following.inotify && d->root_fd >= 0) {
-		watch_choose(d);
+	if (old.following.inotify != settings->following.inotify) {
+		d->must_choose_watches = true;
 		d->must_list_all = true;
 	}
 	settings_fini(&old);
 	/* With the new interval, and the new directory. */
 	loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+}
+
+/* The loop has all again that is known. */
+static void
+errand_is_done(struct discovery *d, unsigned todo)
+{
+	listen_again(d);
+	if (todo & ERRAND_LOOK)
+		look_later(d);
+	if (d->new_settings) {
+		take_settings(d, d->new_settings);
+		free(d->new_settings);
+		d->new_settings = NULL;
+	}
+	if (d->bell_rung)
+		hasten(d);
+}
+
+/* They wait for the end of the errand that is under way; newer ones take their place. */
+static void
+keep_settings(struct discovery *d, struct settings *settings)
+{
+	if (!d->errand) {
+		take_settings(d, settings);
+	} else if (d->new_settings) {
+		settings_fini(d->new_settings);
+		*d->new_settings = *settings;
+	} else if ((d->new_settings = malloc(sizeof(*settings))) != NULL) {
+		*d->new_settings = *settings;
+	} else {
+		log_error("order_unreadable", "error=\"%s\"", strerror(ENOMEM));
+		settings_fini(settings);
+	}
+	*settings = (struct settings){ 0 };
 }
 
 static void
@@ -355,10 +323,8 @@ on_supervisor(void *arg, uint32_t events)
 	(void)events;
 	if (got > 0) {
 		/* The others are for workers. */
-		if (order.kind == ORDER_SETTINGS) {
-			take_settings(d, &order.settings);
-			order.settings = (struct settings){ 0 };
-		}
+		if (order.kind == ORDER_SETTINGS)
+			keep_settings(d, &order.settings);
 		order_fini(&order);
 	} else if (got == -EBADMSG) {
 		log_error("order_unreadable", "error=\"%s\"", strerror(-got));
@@ -407,10 +373,13 @@ start(struct discovery *d)
 	if (error)
 		return error;
 	publish_runs(d);
-	d->on_inotify = on_inotify;
+	d->do_errand = do_errand;
+	d->errand_is_done = errand_is_done;
+	error = errands_start(d);
+	if (error)
+		return error;
 	watch_start(d);
-	if (!error)
-		error = fd_set_nonblocking(d->instance->discovery_bell_fd);
+	error = fd_set_nonblocking(d->instance->discovery_bell_fd);
 	if (!error)
 		error = loop_fd_add(d->loop, &d->bell_watch, d->instance->discovery_bell_fd,
 		                    EPOLLIN, on_bell, d);
@@ -419,7 +388,8 @@ start(struct discovery *d)
 		                    EPOLLIN, on_supervisor, d);
 	if (error)
 		return error;
-	loop_timer_set(d->loop, &d->look_timer, 0, timed_look, d);
+	listen_again(d);
+	do_soon(d, ERRAND_LOOK);
 	trails_start(d);
 	pulse_begin(&d->pulse, d->loop, d->instance->supervisor_fd);
 	return 0;
@@ -430,6 +400,10 @@ finish(struct discovery *d)
 {
 	struct duplicate *duplicate, *next;
 
+	if (d->new_settings) {
+		settings_fini(d->new_settings);
+		free(d->new_settings);
+	}
 	if (d->loop) {
 		watch_stop(d);
 		trails_stop(d);
@@ -455,13 +429,20 @@ finish(struct discovery *d)
 int
 discovery_main(struct instance *instance)
 {
-	struct discovery d = { .instance = instance, .root_fd = -1, .inotify_fd = -1 };
-	int error = start(&d);
+	struct discovery *d = calloc(1, sizeof(*d));
+	int error = d ? 0 : -ENOMEM;
 
+	if (d) {
+		*d = (struct discovery){ .instance = instance, .root_fd = -1, .inotify_fd = -1 };
+		error = start(d);
+	}
 	if (!error)
-		error = loop_run(d.loop);
+		error = loop_run(d->loop);
 	if (error)
 		log_error("discovery_failed", "error=\"%s\"", strerror(-error));
-	finish(&d);
+	if (d && errands_stop(d)) {
+		finish(d);
+		free(d);
+	}
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,13 +7,16 @@
 #include "discovery/state.h"
 
 int
-folder_stat(const struct discovery *d, const struct folder *folder, struct stat *ret_st)
+folder_stat(struct discovery *d, const struct folder *folder, struct stat *ret_st)
 {
 	char path[PATH_BYTES_MAX];
 
+	int error;
+
 	path_of_listed(folder, path);
-	if (fstatat(d->root_fd, path, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+	error = call_stat(d, path, d->root_fd, path, ret_st);
+	if (error)
+		return error;
 	return S_ISDIR(ret_st->st_mode) ? 0 : -ENOTDIR;
 }
 

@@ -71,6 +71,7 @@ take_name(struct discovery *d, struct folder *folder, const char *name)
 {
 	char path[2 * PATH_BYTES_MAX];
 	struct stat st;
+	int error;
 
 	if (folder->kind == FOLDER_TOP && runs_is_file(d, name)) {
 		take_run_file(d, folder);
@@ -78,14 +79,15 @@ take_name(struct discovery *d, struct folder *folder, const char *name)
 	}
 	if (!may_be_ours(name))
 		return;
-	path_of_listed(folder, path);
-	strcat(path, "/");
-	strcat(path, name);
+	path_of_name(folder, name, path);
 	if (folder->kind == FOLDER_TOP &&
 	    strcmp(name, d->instance->settings.storage.files.project_bus) == 0)
 		buses_look(d, folder);
-	if (fstatat(d->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+	error = call_stat(d, path, d->root_fd, path, &st);
+	if (is_gone(error) || (!error && !S_ISDIR(st.st_mode)))
 		forget_name(d, folder, name);
+	else if (error)
+		folder->must_list = true; /* what is there is not known */
 	else
 		see_name(d, folder, name);
 	explain(d, folder);
@@ -139,27 +141,31 @@ take(struct discovery *d, const struct inotify_event *event)
 		runs_refresh(d, watch->slot, true);
 }
 
+static void
+take_all(struct discovery *d)
+{
+	while (d->hints_at < d->hints_end) {
+		const struct inotify_event *event = (const void *)(d->hints + d->hints_at);
+
+		d->hints_at += sizeof(*event) + event->len; /* before it is taken: see errands.c */
+		take(d, event);
+	}
+}
+
 void
 hints_read(struct discovery *d)
 {
-	union {
-		struct inotify_event event;
-		char bytes[16 * 1024];
-	} buffer;
-
 	if (d->inotify_fd < 0)
 		return;
+	take_all(d);
 	for (int reads = 0; reads < READS_MAX; reads++) {
-		ssize_t n = read(d->inotify_fd, buffer.bytes, sizeof(buffer.bytes)), at = 0;
+		ssize_t n = read(d->inotify_fd, d->hints, sizeof(d->hints));
 
 		if (n <= 0)
 			break;
-		while (at < n) {
-			const struct inotify_event *event = (const void *)(buffer.bytes + at);
-
-			take(d, event);
-			at += (ssize_t)(sizeof(*event) + event->len);
-		}
+		d->hints_at = 0;
+		d->hints_end = (size_t)n;
+		take_all(d);
 	}
 	scan_found(d);
 }

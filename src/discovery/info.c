@@ -81,7 +81,7 @@ info_blank(const struct folder *folder, const char *name, struct registry_run *r
 
 /* How much there is of the run's files. Not known if one of them cannot be looked at. */
 static void
-look_at_files(const struct discovery *d, int dir_fd, struct registry_ending *ret_ending)
+look_at_files(struct discovery *d, const char *path, int dir_fd, struct registry_ending *ret_ending)
 {
 	const struct settings *s = &d->instance->settings;
 	const char *const names[REGISTRY_FILES] = {
@@ -93,10 +93,11 @@ look_at_files(const struct discovery *d, int dir_fd, struct registry_ending *ret
 	*ret_ending = (struct registry_ending){ .is_known = true };
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		struct statx file;
+		int error = call_statx(d, path, dir_fd, names[i], STATX_TYPE | STATX_SIZE |
+		                       STATX_MTIME | FILE_IDENTITY_MASK, &file);
 
-		if (statx(dir_fd, names[i], AT_SYMLINK_NOFOLLOW,
-		          STATX_TYPE | STATX_SIZE | STATX_MTIME | FILE_IDENTITY_MASK, &file) < 0) {
-			ret_ending->is_known &= is_gone(-errno);
+		if (error) {
+			ret_ending->is_known &= is_gone(error);
 		} else if (S_ISREG(file.stx_mode)) {
 			int64_t written_ms = file.stx_mtime.tv_sec * 1000;
 
@@ -130,7 +131,7 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 	int error;
 
 	/* Looked at before it is read: if it changes in between, the next look reads it again. */
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (call_stat(d, path, dir_fd, name, &st) != 0) {
 		*ret_seen = (struct info_seen){ 0 };
 		return;
 	}
@@ -140,8 +141,8 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 	/* Before it is read as well: a run that is over then was not going on again when its files
 	 * were looked at, so nothing that it writes later was there. */
 	if (!keeps_ending)
-		look_at_files(d, dir_fd, &ending);
-	error = run_info_read(dir_fd, name, &info);
+		look_at_files(d, path, dir_fd, &ending);
+	error = call_read_info(d, path, dir_fd, &info);
 	if (error == 0) {
 		apply_info(entry, &info);
 		if (entry->is_terminal && !keeps_ending)

@@ -24,6 +24,18 @@ path_of_listed(const struct folder *folder, char path[static PATH_BYTES_MAX])
 }
 
 void
+path_of_name(const struct folder *folder, const char *name, char path[static 2 * PATH_BYTES_MAX])
+{
+	char listed[PATH_BYTES_MAX];
+
+	path_of_listed(folder, listed);
+	if (folder->kind == FOLDER_ROOT)
+		snprintf(path, 2 * PATH_BYTES_MAX, "%s", name);
+	else
+		snprintf(path, 2 * PATH_BYTES_MAX, "%s/%s", listed, name);
+}
+
+void
 path_of_run(const struct folder *folder, const char *name, char path[static PATH_BYTES_MAX])
 {
 	if (folder->kind == FOLDER_TASK)

@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "discovery/state.h"
-#include "store/run_dir.h"
 
 enum {
 	CLOSE_MOST = 5000,       /* runs looked at closely in one look; more take turns */
@@ -51,18 +49,19 @@ runs_probe(struct discovery *d, const struct folder *folder, const char *name)
 	int fd, error, found = 0;
 
 	path_of_run(folder, name, path);
-	error = run_dir_open(d->root_fd, path, &fd);
+	error = call_open(d, path, &fd);
 	if (error)
 		return error;
 	for (int i = 0; found == 0 && i < RUN_FILES; i++) {
 		struct stat st;
 
-		if (fstatat(fd, run_file(d, i), &st, AT_SYMLINK_NOFOLLOW) == 0)
+		error = call_stat(d, path, fd, run_file(d, i), &st);
+		if (!error)
 			found = S_ISREG(st.st_mode);
-		else if (errno != ENOENT)
-			found = -errno;
+		else if (error != -ENOENT)
+			found = error;
 	}
-	fd_close(&fd);
+	call_close(&fd);
 	return found;
 }
 
@@ -239,40 +238,40 @@ report_duplicate(struct discovery *d, const struct registry_run *first, const ch
 	            first_path, path);
 }
 
-/* Whether a run that an earlier discovery found is still where it was. */
+/* Whether a run that an earlier discovery found is still where it was, as far as can be told. */
 static bool
 is_still_there(struct discovery *d, const struct registry_run *entry)
 {
 	char path[PATH_BYTES_MAX];
-	int fd;
+	int fd, error;
 
 	registry_run_path(entry, path, sizeof(path));
-	if (run_dir_open(d->root_fd, path, &fd) != 0)
-		return false;
-	fd_close(&fd);
-	return true;
+	error = call_open(d, path, &fd);
+	if (!error)
+		call_close(&fd);
+	return !is_gone(error);
 }
 
 /* dir_fd: its folder. */
 static void
-watch(struct discovery *d, uint32_t slot, const char *name, int dir_fd)
+watch(struct discovery *d, uint32_t slot, const char *name, const char *path, int dir_fd)
 {
 	struct folder *same;
 
 	/* A folder that is a project's as well is watched as such, and a folder has but one watch. */
 	HASH_FIND_STR(d->runs[slot].folder->children, name, same);
 	if (d->runs[slot].close_place != 0 && d->runs[slot].wd < 0 && !same)
-		watch_run(d, slot, dir_fd);
+		watch_run(d, slot, path, dir_fd);
 }
 
 static void
-take_up(struct discovery *d, struct folder *folder, int dir_fd, const struct registry_run *entry,
-        uint32_t slot, const struct info_seen *seen)
+take_up(struct discovery *d, struct folder *folder, const char *path, int dir_fd,
+        const struct registry_run *entry, uint32_t slot, const struct info_seen *seen)
 {
 	enlist(d, slot, folder);
 	remember_info(&d->runs[slot], seen);
 	close_choose(d, slot, entry);
-	watch(d, slot, entry->run_id, dir_fd);
+	watch(d, slot, entry->run_id, path, dir_fd);
 }
 
 int
@@ -302,7 +301,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 	}
 	if (is_known)
 		entry.first_seen_ms = known.first_seen_ms;
-	error = run_dir_open(d->root_fd, path, &fd);
+	error = call_open(d, path, &fd);
 	if (error)
 		return error;
 	if (is_known && !known.is_deleted && known.is_terminal && strcmp(path, known_path) == 0) {
@@ -316,8 +315,8 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 		error = put(d, &entry, &slot);
 	}
 	if (!error)
-		take_up(d, folder, fd, &entry, slot, &seen);
-	fd_close(&fd);
+		take_up(d, folder, path, fd, &entry, slot, &seen);
+	call_close(&fd);
 	/* When it is full another attempt is due when something was deleted, not at each look. */
 	return error == -ENOSPC || error == -ENOMEM ? 0 : error;
 }
@@ -330,7 +329,7 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 	char path[PATH_BYTES_MAX];
 	struct info_seen seen;
 	struct stat st;
-	int fd;
+	int fd, error;
 
 	if (!run->folder || registry_at(d->registry, slot, &entry) != 0)
 		return;
@@ -340,7 +339,10 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 
 		snprintf(info_path, sizeof(info_path), "%s/%s", path,
 		         d->instance->settings.storage.files.run_info);
-		if (fstatat(d->root_fd, info_path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		error = call_stat(d, path, d->root_fd, info_path, &st);
+		if (error == CALL_HELD)
+			return;
+		if (error)
 			st = (struct stat){ 0 };
 		if (st.st_ino == run->info_ino && st.st_size == run->info_bytes &&
 		    mtime_ns(&st) == run->info_mtime_ns) {
@@ -348,15 +350,15 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 			return;
 		}
 	}
-	if (run_dir_open(d->root_fd, path, &fd) != 0)
+	if (call_open(d, path, &fd) != 0)
 		return; /* the listing of its parent will tell */
 	info_read(d, fd, path, &entry, &seen);
 	if (put(d, &entry, NULL) == 0) {
 		remember_info(run, &seen);
 		close_choose(d, slot, &entry);
-		watch(d, slot, entry.run_id, fd);
+		watch(d, slot, entry.run_id, path, fd);
 	}
-	fd_close(&fd);
+	call_close(&fd);
 }
 
 void

@@ -7,9 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "discovery/state.h"
-#include "store/run_dir.h"
 
 enum {
 	/* A folder whose watch is trusted is looked at in one look of so many, or, in a large tree,
@@ -111,29 +109,33 @@ drop_unseen(struct discovery *d, struct folder *folder)
 
 /* Whether the entry is a folder; on file systems that do not tell, that takes a look at it. */
 static bool
-is_folder(int fd, const struct dirent *entry)
+is_folder(struct discovery *d, const struct folder *folder, int fd, const struct dirent *entry)
 {
+	char path[2 * PATH_BYTES_MAX];
 	struct stat st;
+	int error;
 
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type == DT_DIR;
-	return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	path_of_name(folder, entry->d_name, path);
+	error = call_stat(d, path, fd, entry->d_name, &st);
+	return error == CALL_HELD || (!error && S_ISDIR(st.st_mode));
 }
 
 /* Reads all entries. 0 or -errno; *ret_run_file: one was a run's file. */
 static int
-read_entries(struct discovery *d, struct folder *folder, DIR *dir, bool *ret_run_file)
+read_entries(struct discovery *d, struct folder *folder, const char *path, DIR *dir,
+             bool *ret_run_file)
 {
 	for (;;) {
 		struct dirent *entry;
+		int error = call_list_next(d, path, dir, &entry);
 
-		errno = 0;
-		entry = readdir(dir);
-		if (!entry)
-			return -errno;
+		if (error || !entry)
+			return error;
 		if (!may_be_ours(entry->d_name))
 			continue;
-		if (is_folder(dirfd(dir), entry))
+		if (is_folder(d, folder, dirfd(dir), entry))
 			scan_see(d, folder, entry->d_name);
 		else if (folder->kind == FOLDER_TOP && runs_is_file(d, entry->d_name))
 			*ret_run_file = true;
@@ -141,24 +143,21 @@ read_entries(struct discovery *d, struct folder *folder, DIR *dir, bool *ret_run
 }
 
 static int
-list_open(struct discovery *d, struct folder *folder, struct stat *ret_st, DIR **ret_dir)
+list_open(struct discovery *d, struct folder *folder, const char *path, struct stat *ret_st,
+          DIR **ret_dir)
 {
-	char path[PATH_BYTES_MAX];
-	int fd, error;
+	int fd, error = call_open_list(d, path, &fd);
 
-	path_of_listed(folder, path);
-	error = run_dir_open_list(d->root_fd, path, &fd);
 	if (error)
 		return error;
 	/* Watched before it is read: what comes in between is told, and seen, maybe twice. */
-	watch_folder(d, folder, fd);
-	*ret_dir = fstat(fd, ret_st) == 0 ? fdopendir(fd) : NULL;
-	if (!*ret_dir) {
-		error = -errno;
-		fd_close(&fd);
-		return error;
-	}
-	return 0;
+	watch_folder(d, folder, path, fd);
+	error = call_stat(d, path, fd, "", ret_st);
+	if (!error)
+		error = call_list(d, path, &fd, ret_dir);
+	if (error)
+		call_close(&fd);
+	return error;
 }
 
 /* What cannot be listed now keeps its runs, and is tried again at each look. */
@@ -179,20 +178,23 @@ cannot_list(struct discovery *d, struct folder *folder, int error)
 static int
 list(struct discovery *d, struct folder *folder)
 {
+	char path[PATH_BYTES_MAX];
 	bool has_run_file = false;
 	struct folder *child;
 	struct stat st;
 	DIR *dir;
 	int error;
 
-	folder->must_list = false;
-	error = list_open(d, folder, &st, &dir);
+	path_of_listed(folder, path);
+	error = list_open(d, folder, path, &st, &dir);
 	if (!error) {
+		folder->must_list = false;
+		folder->is_racy = true; /* until it is over: it may be set aside in the middle */
 		d->round++;
-		error = read_entries(d, folder, dir, &has_run_file);
-		closedir(dir);
+		error = read_entries(d, folder, path, dir, &has_run_file);
+		call_list_end(dir);
 	}
-	if (is_gone(error))
+	if (is_gone(error) || error == CALL_HELD)
 		return error;
 	if (error) {
 		cannot_list(d, folder, error);
@@ -229,10 +231,10 @@ watch_task(struct discovery *d, struct folder *task)
 	if (!watch_may_add(d))
 		return false;
 	path_of_folder(task, path);
-	if (run_dir_open(d->root_fd, path, &fd) != 0)
+	if (call_open(d, path, &fd) != 0)
 		return false;
-	watch_above(d, task, fd);
-	fd_close(&fd);
+	watch_above(d, task, path, fd);
+	call_close(&fd);
 	return task->above_wd >= 0 && task->above_wd != old;
 }
 
@@ -266,7 +268,9 @@ look_at(struct discovery *d, struct folder *folder)
 		return;
 	if (!error)
 		error = list(d, folder);
-	if (is_gone(error)) {
+	if (error == CALL_HELD) {
+		folder->must_list = true;
+	} else if (is_gone(error)) {
 		folder_empty(d, folder);
 		watch_drop(d, &folder->wd);
 		folder->must_list = false;

@@ -3,6 +3,7 @@
  * their declarations do here, the lowest first, and none calls what is above it:
  *
  *   discovery   the process: when a look is due
+ *   root        the runs directory itself
  *   hints       what inotify told
  *   scan        listing folders
  *   candidates  folders that may become runs
@@ -10,33 +11,52 @@
  *   runs, buses what they hold, and what the registries say of it
  *   info        reading a run-info
  *   watch       which folders are watched
+ *   calls       what may hang
+ *   errands     the thread that does it all, and what is done when it hangs
  *   bells       telling the workers
  *   paths       where things lie
+ *
+ * Whatever may hang goes through calls: at each of them all that is here has to be in order, since
+ * it may never return (errands.c).
  */
 #ifndef DISCOVERY_STATE_H
 #define DISCOVERY_STATE_H
 
+#include <dirent.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <uthash.h>
 
 #include "base/episode.h"
 #include "base/loop.h"
+#include "base/offload.h"
 #include "model/run_id.h"
 #include "shm/counters.h"
 #include "shm/instance.h"
 #include "shm/pulse.h"
 #include "shm/registry_writer.h"
+#include "store/run_info.h"
 
 enum {
 	/* A folder (or file) that changed less than this before it was read may change again
 	 * without its time showing it: some file systems count in steps of two seconds. */
 	RACY_MS = 2000,
 	PATH_BYTES_MAX = 3 * (REGISTRY_NAME_BYTES + 1) + 16,
+	SLOTS_A_BELL = 64, /* that are asked for, looked at in one turn */
+	HINTS_BYTES = 16 * 1024, /* read at once */
+};
+
+/* What there is to do in an errand. */
+enum {
+	ERRAND_HINTS = 1, /* of inotify */
+	ERRAND_BELL = 2,  /* what is asked for */
+	ERRAND_LOOK = 4,  /* all of that, and the rest */
 };
 
 /* The folders that are listed. What lies in a runs folder, or in the root, may be a run. */
@@ -80,6 +100,9 @@ struct candidate {
 };
 TAILQ_HEAD(candidate_list, candidate);
 
+struct errand;
+TAILQ_HEAD(errand_list, errand);
+
 /* What is known of a run besides what the registry says, by slot. */
 struct run {
 	struct folder *folder;   /* where it was found; NULL: not, or not any more */
@@ -113,6 +136,21 @@ struct duplicate {
 struct discovery {
 	struct instance *instance;
 	struct loop *loop;
+
+	/* The loop's thread has this, and the rest only while no errand is under way. */
+	struct offload *offload;
+	struct errand *errand;   /* that is under way; NULL: none */
+	struct errand_list hung; /* those that were set aside */
+	unsigned todo;           /* in the next one */
+	struct loop_timer errand_timer;
+	int64_t patience_ms;     /* 0: as usual */
+	char slow[PATH_BYTES_MAX]; /* what hung last, and returned */
+	int64_t slow_ms;         /* and when */
+	bool is_ending;          /* atomic */
+	void (*do_errand)(struct discovery *d, unsigned todo);
+	void (*errand_is_done)(struct discovery *d, unsigned todo);
+	struct settings *new_settings; /* that came while one was under way; or NULL */
+
 	struct counters *counters_map;
 	struct counters_values *counters; /* of ours, in it */
 	struct registry_writer *writer;
@@ -149,18 +187,24 @@ struct discovery {
 	bool buses_failure_was_said;
 
 	int inotify_fd;
+	bool must_choose_watches;
 	bool watches_work;       /* the file system tells of changes */
 	bool watches_ran_out;
 	int64_t watches_tried_ms; /* when inotify, or a watch, was refused */
 	struct loop_fd inotify_watch;
-	loop_fd_fn *on_inotify;
 	struct watch *watches;   /* hash by wd */
+	/* What was read and has yet to be taken: an errand that is set aside goes on in another. */
+	size_t hints_at, hints_end;
+	_Alignas(8) char hints[HINTS_BYTES];
 
 	struct loop_fd bell_watch, supervisor_watch;
 	struct loop_timer look_timer, prune_timer;
 	int prune_error;         /* the last one: said once */
 	struct pulse pulse;
 	bool bell_rung;          /* since the last look began */
+	bool look_is_forced;     /* the one that goes on */
+	uint32_t slots[SLOTS_A_BELL]; /* that were asked for, and have yet to be looked at */
+	size_t slot_count;
 	int64_t look_began_ms, look_ended_ms; /* monotonic; of the last one */
 	uint64_t changes_rung, bus_changes_rung; /* registry_changes_now() when workers were told */
 	int64_t last_ring_ms;
@@ -172,6 +216,9 @@ struct discovery {
 void path_of_folder(const struct folder *folder, char path[static PATH_BYTES_MAX]);
 /* What is listed: of a task its "runs". */
 void path_of_listed(const struct folder *folder, char path[static PATH_BYTES_MAX]);
+/* Of whatever has that name in what is listed. */
+void path_of_name(const struct folder *folder, const char *name,
+                  char path[static 2 * PATH_BYTES_MAX]);
 /* Of the folder with that name in what is listed, in the root or of a task. */
 void path_of_run(const struct folder *folder, const char *name, char path[static PATH_BYTES_MAX]);
 
@@ -182,22 +229,80 @@ bool bells_are_due(const struct discovery *d);
 /* Tells the workers if anything changed since they were told; always when forced. */
 void bells_ring(struct discovery *d, bool forced);
 
+/* --- errands.c: of the loop's thread --- */
+
+int errands_start(struct discovery *d); /* 0 or -errno */
+/* False: a thread hangs, and uses what there is; the process had better end. */
+bool errands_stop(struct discovery *d);
+/* Has what is in todo done: now, or when the errand that is under way is over. */
+void errands_go(struct discovery *d);
+
+/* --- errands.c: of the errand's thread (of another one these do nothing) --- */
+
+/* A call begins: about what path beneath the runs directory (borrowed until its end; "." is that
+ * itself). False: what lies there hangs, or may, and is to be left alone. */
+bool errand_enter(struct discovery *d, const char *about);
+/* It returned. Does not return itself if the errand was set aside meanwhile. */
+void errand_leave(void);
+/* Likewise, for who has something to free before it calls errand_abandon(): false then. */
+bool errand_is_over(void);
+_Noreturn void errand_abandon(void);
+/* Closed if the errand is set aside, unless they are released. */
+void errand_keep_fd(int fd);
+void errand_release_fd(int fd);
+void errand_keep_dir(DIR *dir); /* NULL: not any more */
+
+/* --- calls.c --- */
+
+/*
+ * Each is about a path, as errand_enter() says, and does what the system call of its name does.
+ * 0 or -errno; CALL_HELD: it was not made.
+ */
+enum { CALL_HELD = -EINPROGRESS };
+
+int call_open(struct discovery *d, const char *path, int *ret_fd);      /* run_dir_open() */
+int call_open_list(struct discovery *d, const char *path, int *ret_fd); /* run_dir_open_list() */
+/* The folder that dir_fd is, to list it. */
+int call_open_in(struct discovery *d, const char *about, int dir_fd, int *ret_fd);
+int call_open_root(struct discovery *d, const char *path, int *ret_fd);
+void call_close(int *fd);
+/* fstatat(2) that follows no link at the end; fstat(2) of dir_fd when path is empty. */
+int call_stat(struct discovery *d, const char *about, int dir_fd, const char *path,
+              struct stat *ret_st);
+int call_statx(struct discovery *d, const char *about, int dir_fd, const char *name, unsigned mask,
+               struct statx *ret_stx);
+int call_statfs(struct discovery *d, const char *about, int fd, struct statfs *ret_fs);
+/* Watches what fd is; its number or -errno. */
+int call_watch(struct discovery *d, const char *about, int fd, uint32_t events);
+/* fdopendir(3): the stream has *fd then. */
+int call_list(struct discovery *d, const char *about, int *fd, DIR **ret_dir);
+/* NULL at the end. */
+int call_list_next(struct discovery *d, const char *about, DIR *dir, struct dirent **ret_entry);
+void call_list_end(DIR *dir);
+/* run_info_read(); the caller calls run_info_fini(). */
+int call_read_info(struct discovery *d, const char *about, int dir_fd, struct run_info *ret_info);
+
+/* --- root.c --- */
+
+/* Whether there is a runs directory to look at. It may have come, gone, or be another one. */
+bool root_check(struct discovery *d);
+
 /* --- watch.c --- */
 
-/* If inotify is not to be had it is tried again by watch_retry(). */
+/* If inotify is not to be had it is tried again by watch_retry(). The loop is to have hints read. */
 void watch_start(struct discovery *d);
 void watch_stop(struct discovery *d);
 /* Has what was refused again if it can be had by now. */
 void watch_retry(struct discovery *d);
 /* Finds out whether the root's file system tells of changes. */
 void watch_choose(struct discovery *d);
-/* fd: what is listed. */
-void watch_folder(struct discovery *d, struct folder *folder, int fd);
+/* fd: what is listed, and path: where that is. */
+void watch_folder(struct discovery *d, struct folder *folder, const char *path, int fd);
 /* fd: the task's own folder. */
-void watch_above(struct discovery *d, struct folder *task, int fd);
+void watch_above(struct discovery *d, struct folder *task, const char *path, int fd);
 /* fd: its folder. */
-void watch_candidate(struct discovery *d, struct candidate *candidate, int fd);
-void watch_run(struct discovery *d, uint32_t slot, int fd);
+void watch_candidate(struct discovery *d, struct candidate *candidate, const char *path, int fd);
+void watch_run(struct discovery *d, uint32_t slot, const char *path, int fd);
 void watch_drop(struct discovery *d, int *wd);
 /* Whether one more may be had. */
 bool watch_may_add(const struct discovery *d);
@@ -277,7 +382,7 @@ struct folder *folder_child(struct folder *folder, const char *name); /* NULL: n
 struct candidate *folder_candidate(struct folder *folder, const char *name);
 void candidate_free(struct discovery *d, struct candidate *candidate);
 /* Of what is listed. 0 or -errno. */
-int folder_stat(const struct discovery *d, const struct folder *folder, struct stat *ret_st);
+int folder_stat(struct discovery *d, const struct folder *folder, struct stat *ret_st);
 
 /* --- candidates.c --- */
 

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "discovery/state.h"
-#include "store/run_dir.h"
 
 enum { WATCH_AGAIN_MS = 5000 };
 
@@ -32,16 +31,9 @@ refused(struct discovery *d, int error)
 void
 watch_start(struct discovery *d)
 {
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	int error = fd < 0 ? -errno : loop_fd_add(d->loop, &d->inotify_watch, fd, EPOLLIN,
-	                                          d->on_inotify, d);
-
-	if (error) {
-		fd_close(&fd);
-		refused(d, -error);
-		return;
-	}
-	d->inotify_fd = fd;
+	d->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (d->inotify_fd < 0)
+		refused(d, errno);
 }
 
 void
@@ -61,7 +53,7 @@ watch_stop(struct discovery *d)
 
 /* File systems on which others may write without this kernel knowing (statfs(2)). */
 static bool
-tells_of_changes(int fd)
+tells_of_changes(struct discovery *d, const char *path, int fd)
 {
 	static const unsigned long silent[] = {
 		NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
@@ -71,7 +63,7 @@ tells_of_changes(int fd)
 	};
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
+	if (call_statfs(d, path, fd, &fs) < 0)
 		return false;
 	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
 		if ((unsigned long)fs.f_type == silent[i])
@@ -82,8 +74,9 @@ tells_of_changes(int fd)
 void
 watch_choose(struct discovery *d)
 {
+	d->must_choose_watches = false;
 	d->watches_work = d->inotify_fd >= 0 && d->instance->settings.following.inotify &&
-	                  tells_of_changes(d->root_fd);
+	                  tells_of_changes(d, ".", d->root_fd);
 	d->watches_ran_out = false;
 }
 
@@ -112,10 +105,10 @@ watch_retry(struct discovery *d)
 		if (folder->wd >= 0 || !folder->is_listed)
 			continue;
 		path_of_listed(folder, path);
-		if (run_dir_open_list(d->root_fd, path, &fd) != 0)
+		if (call_open_list(d, path, &fd) != 0)
 			continue;
-		watch_folder(d, folder, fd);
-		fd_close(&fd);
+		watch_folder(d, folder, path, fd);
+		call_close(&fd);
 		if (d->watches_ran_out)
 			return;
 		break;
@@ -151,21 +144,18 @@ owner_wd(struct discovery *d, const struct watch *watch)
 
 /* Returns NULL when it cannot be watched: it is then polled. */
 static struct watch *
-add(struct discovery *d, int fd, uint32_t events)
+add(struct discovery *d, const char *path, int fd, uint32_t events)
 {
-	char path[32];
 	struct watch *watch;
 	int wd;
 
 	if (!watch_may_add(d))
 		return NULL;
-	/* By its descriptor: a path may lead elsewhere by now. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	wd = inotify_add_watch(d->inotify_fd, path, events);
+	wd = call_watch(d, path, fd, events);
 	if (wd < 0) {
-		if (errno == ENOSPC || errno == ENOMEM) {
+		if (wd == -ENOSPC || wd == -ENOMEM) {
 			d->watches_ran_out = true;
-			refused(d, errno);
+			refused(d, -wd);
 		}
 		return NULL;
 	}
@@ -201,9 +191,9 @@ replace(struct discovery *d, int *wd, const struct watch *watch)
 }
 
 void
-watch_folder(struct discovery *d, struct folder *folder, int fd)
+watch_folder(struct discovery *d, struct folder *folder, const char *path, int fd)
 {
-	struct watch *watch = add(d, fd, FOLDER_EVENTS);
+	struct watch *watch = add(d, path, fd, FOLDER_EVENTS);
 
 	replace(d, &folder->wd, watch);
 	if (watch)
@@ -211,9 +201,9 @@ watch_folder(struct discovery *d, struct folder *folder, int fd)
 }
 
 void
-watch_above(struct discovery *d, struct folder *task, int fd)
+watch_above(struct discovery *d, struct folder *task, const char *path, int fd)
 {
-	struct watch *watch = add(d, fd, FOLDER_EVENTS);
+	struct watch *watch = add(d, path, fd, FOLDER_EVENTS);
 
 	replace(d, &task->above_wd, watch);
 	if (watch) {
@@ -223,9 +213,9 @@ watch_above(struct discovery *d, struct folder *task, int fd)
 }
 
 void
-watch_candidate(struct discovery *d, struct candidate *candidate, int fd)
+watch_candidate(struct discovery *d, struct candidate *candidate, const char *path, int fd)
 {
-	struct watch *watch = add(d, fd, RUN_EVENTS);
+	struct watch *watch = add(d, path, fd, RUN_EVENTS);
 
 	if (watch) {
 		watch->candidate = candidate;
@@ -234,9 +224,9 @@ watch_candidate(struct discovery *d, struct candidate *candidate, int fd)
 }
 
 void
-watch_run(struct discovery *d, uint32_t slot, int fd)
+watch_run(struct discovery *d, uint32_t slot, const char *path, int fd)
 {
-	struct watch *watch = add(d, fd, RUN_EVENTS);
+	struct watch *watch = add(d, path, fd, RUN_EVENTS);
 
 	if (watch) {
 		watch->slot = slot;

@@ -4,6 +4,7 @@ FAULT_TESTS = \
 	tests/fault/test_descriptors.py \
 	tests/fault/test_disk.py \
 	tests/fault/test_files.py \
+	tests/fault/test_hung_folders.py \
 	tests/fault/test_inotify.py \
 	tests/fault/test_memory.py \
 	tests/fault/test_runs_dir.py

@@ -109,6 +109,26 @@ class Memory(faults.TestCase):
             stream.read_until_complete(30)
             self.assertEqual(stream.lines(), wanted)
 
+    def test_a_stream_that_could_not_be_served_says_so_in_its_access_line(self):
+        """Each allocation on the way to a stream fails once."""
+        def failed():
+            return "how=failed" in self.server.log()
+        for n in range(1, 200):
+            for worker in self.server.worker_pids():
+                self.faults.rule("memory", errno.ENOMEM, every=n, times=1, pid=worker)
+            try:
+                with self.server.open("/api/v1/runs/stream/all") as stream:
+                    stream.next(0.05)
+            except (AssertionError, OSError):
+                pass  # nothing came, or it was cut off
+            for number in list(self.faults.used):
+                faults.Rule(self.faults, number).remove()
+            if failed():
+                break
+        harness.wait_for("one failed", failed)
+        words = self.server.counters_by_word()["streams_ended"]
+        self.assertGreater(words["failed"], 0)
+
     def test_discovery_without_memory_finds_all_runs_in_the_end(self):
         discovery = self.server.status()["discovery"]["pid"]
         with self.few(100, pid=discovery):

@@ -168,6 +168,29 @@ class RunsDirectory(faults.TestCase):
         stream.read_until_complete()
         self.assertEqual(stream.lines(), ["line 1", "line 2", "line 3"])
 
+    def test_a_listing_that_hangs_makes_workers_say_that_they_are_not_ready_and_serve_what_is_known(self):
+        run, stream = self.followed()
+        workers = self.server.worker_pids()
+
+        def reason():
+            answer = self.server.get("/api/v1/ready")
+            return answer.status == 503 and \
+                self.assert_error(answer, 503)["details"]["reason"]
+        with self.faults.hang("list", pid=self.server.status()["discovery"]["pid"]) as rule:
+            self.server.run(project="new", task="t")  # something to be looked through
+            rule.wait()
+            self.assertEqual(self.server.get("/api/v1/ready").status, 200)
+            # A minute later, by the workers' clocks.
+            clocks = [self.faults.rule("clock", value=70000, pid=pid) for pid in workers]
+            harness.wait_for("they say so", lambda: reason() == "discovery_stale")
+            self.assertEqual(self.server.get("/api/v1/health").status, 200)
+            run.out("line 4\n")
+            stream.wait_lines(4)
+        # Discovery has looked since, and says so: it is the clocks that are wrong now.
+        for clock in clocks:
+            clock.remove()
+        harness.wait_for("it is ready again", lambda: not reason())
+
 
 if __name__ == "__main__":
     faults.main()

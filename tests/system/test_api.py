@@ -80,6 +80,22 @@ class Api(harness.TestCase):
             os.rename(elsewhere, server.runs_dir)
             harness.wait_for("it is ready again", lambda: not reason())
 
+    def test_an_instance_that_stops_is_alive_and_not_ready(self):
+        with harness.Server(workers=1, config={"server": {"drain_ms": 60000}}) as server:
+            run = server.run(lines=1)
+            with server.stream(run) as stream:
+                stream.wait_lines(1)
+                server.daemon.terminate()
+
+                def reason():
+                    answer = server.get("/api/v1/ready")
+                    return answer.status == 503 and \
+                        self.assert_error(answer, 503)["details"]["reason"]
+                harness.wait_for("it says so", lambda: reason() == "draining")
+                self.assertEqual(server.get("/api/v1/health").status, 200)
+                self.assertEqual(server.get("/api/v1/runs/" + run.id).status, 200)
+            self.assertEqual(server.daemon.wait(harness.seconds(20)), 0)
+
     def test_answers_say_their_length_and_are_not_cached(self):
         answer = self.server.get("/api/v1/runs")
         self.assertIn(answer.headers["cache-control"], ("no-cache", "no-store"))

@@ -3,11 +3,13 @@
 
 import os
 import re
+import shutil
 import threading
 import time
 import unittest
 
 import harness
+from test_clients import stuck_client
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)')
 
@@ -28,12 +30,14 @@ def lines_of(server, event):
     return [line for line in map(parsed, server.log().splitlines()) if line["event"] == event]
 
 
-class Access(harness.TestCase):
+class AccessCase(harness.TestCase):
     def wait_line(self, run_id, how):
         return harness.wait_for("a line of %s, %s" % (run_id, how), lambda: next(
             (line for line in lines_of(self.server, "stream_ended")
              if line["run_id"] == run_id and line["how"] == how), None))
 
+
+class Access(AccessCase):
     def test_each_stream_leaves_a_line_that_says_how_it_ended(self):
         run = self.server.run(lines=20)
         with self.server.stream(run) as stream:
@@ -75,6 +79,38 @@ class Access(harness.TestCase):
             iter(lines_of(self.server, "run_info_version")), None))
         self.assertIn(r'a\" event=forged x=\" \xc3\xa9=1', line["path"])
         self.assertEqual(lines_of(self.server, "forged"), [])
+
+
+class Ends(AccessCase):
+    """The rest of the ways to end; "failed" needs a fault (tests/fault/test_memory.py)."""
+
+    config = {"api": {"sse": {"client_timeout_s": 1}}, "server": {"drain_ms": 300}}
+
+    def test_one_whose_run_was_deleted_says_so(self):
+        run = self.server.run(lines=2)
+        with self.server.stream(run) as stream:
+            stream.wait_lines(2)
+            shutil.rmtree(run.path)
+            stream.wait("gone")
+            self.assertIsNone(stream.next())
+        line = self.wait_line(run.id, "gone")
+        self.assertEqual((line["status"], line["events"]), ("200", "2"))
+
+    def test_one_that_took_nothing_says_so(self):
+        run = self.server.run()
+        self.addCleanup(stuck_client(self.server, run).close)
+        run.out(("x" * 1000 + "\n") * 10000)
+        line = self.wait_line(run.id, "timeout")
+        self.assertGreaterEqual(int(line["lasted_ms"]), 1000)
+
+    def test_one_whose_worker_was_drained_says_so(self):
+        run = self.server.run(lines=2)
+        with self.server.stream(run) as stream:
+            stream.wait_lines(2)
+            self.server.ctl("drain")
+            self.assertIsNone(stream.next())
+            self.assertTrue(stream.clean)
+        self.assertEqual(self.wait_line(run.id, "drained")["events"], "2")
 
 
 class Quiet(harness.TestCase):

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """/metrics: that Prometheus can read it, and that it tells what happened, of all workers."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
 import harness
+from test_clients import stuck_client
 from test_peers import STDIN, Peer, head, record
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -249,13 +252,65 @@ class Metrics(TestCase):
         harness.wait_for("the client is gone", lambda: not any(
             self.metrics()["runstream_clients"].values()))
 
-    def test_promtool_has_nothing_to_say(self):
-        promtool = shutil.which("promtool")
-        if not promtool:
-            self.skipTest("promtool is not installed")
-        result = subprocess.run([promtool, "check", "metrics"], input=self.text(), text=True,
+
+@unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+class Load(TestCase):
+    """Prometheus' own tool has nothing to say of an instance that has much to do and to bear."""
+
+    config = {"recording": {"allow_from": ["127.0.0.1"]}, "server": {"drain_ms": 300}}
+
+    def check(self):
+        text = self.text()
+        result = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                                 capture_output=True)
-        self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
+        self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""), text)
+        return parsed(text)
+
+    def write(self, runs):
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(open(run.stdout, "a")) for run in runs]
+            while not self.is_over.wait(0.005):
+                for f in files:
+                    f.write("one more line\n")
+                    f.flush()
+
+    def test_promtool_has_nothing_to_say(self):
+        self.check()
+        self.is_over = threading.Event()
+        runs = [self.server.run(project="p", task="t", lines=50) for _ in range(12)]
+        for run in runs:
+            self.server.stream(run, "wait_s=10").close()
+        writer = threading.Thread(target=self.write, args=(runs,))
+        writer.start()
+        self.addCleanup(writer.join)
+        self.addCleanup(self.is_over.set)
+        for n, run in enumerate(runs):
+            for _ in range(11 if n == 0 else 8):  # to one more than there is room for
+                stream = self.server.stream(run, last_id="what?")
+                self.addCleanup(stream.close)
+            self.open("/api/projects/p/tasks/t/runs/%s/stream" % run.id)
+            self.open("/api/runs/%s/stream" % run.id)
+        for path in ("/api/v1/runs/stream/all", "/api/v1/messages/stream", "/api/stream",
+                     "/api/projects/p/tasks/t/runs/stream"):
+            self.open(path)
+        self.addCleanup(stuck_client(self.server, runs[1]).close)
+        self.check()
+        # What may fail, fails.
+        for run in runs[:3]:
+            run.replace("agent-stdout.txt", "another\n")
+        elsewhere = self.server.runs_dir + ".elsewhere"
+        os.rename(self.server.runs_dir, elsewhere)
+        harness.wait_for("it is missed", lambda: self.check()["runstream_runs_dir_missing"][None])
+        os.rename(elsewhere, self.server.runs_dir)
+        self.assertNotEqual(self.server.ctl("kick", "9-9", check=False).returncode, 0)
+        os.kill(self.server.worker_pids()[1], signal.SIGKILL)
+        self.check()
+        self.server.ctl("drain", "1")
+        metrics = self.check()
+        self.assertGreater(summed(metrics["runstream_faults_total"], "runs_dir"), 0)
+        self.assertGreater(summed(metrics["runstream_replacements_total"]), 0)
+        self.assertGreater(summed(metrics["runstream_restarts_total"]), 0)
+        self.assertGreater(summed(metrics["runstream_append_to_send_seconds"], "_count"), 0)
 
 
 class Killed(TestCase):

@@ -101,6 +101,7 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 	g->fd = fd;
 	g->file_system = file_system;
 	g->generation.changed_ms = now_ms;
+	g->generation.begun_ms = clock_wall_ms();
 	if (fd >= 0) {
 		open_count++;
 		g->device = stat->st_dev;

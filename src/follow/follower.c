@@ -484,7 +484,17 @@ latest(struct source *source)
 	return f->coming_count > 0 ? &f->coming[f->coming_count - 1]->generation : source->current;
 }
 
+/* Those that lay there when it was first looked at, or that were made of what was seen to be emptied. */
+static bool
+may_have_copies(struct source *source)
+{
+	const struct follower *f = (const struct follower *)source;
+
+	return f->look || f->beside.count > 0 || passed_is_lost(&f->passed, source->current->identity);
+}
+
 static const struct source_ops follower_ops = {
+	.may_have_copies = may_have_copies,
 	.read = file_generation_read,
 	.read_waiting = file_generation_read_waiting,
 	.hole_end = file_generation_hole_end,

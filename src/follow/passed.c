@@ -19,6 +19,15 @@ passed_note(struct passed *p, const struct generation *left)
 	};
 }
 
+bool
+passed_is_lost(const struct passed *p, uint32_t identity)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->list[i].is_lost && p->list[i].identity == identity)
+			return true;
+	return false;
+}
+
 /* Where a file is among the parts; count: at the end of them, beyond: nowhere. */
 static size_t
 find_part(const struct passed_part *parts, size_t count, uint32_t end, uint32_t identity)

@@ -31,6 +31,9 @@ struct passed {
 /* A generation was left for the next one. */
 void passed_note(struct passed *passed, const struct generation *left);
 
+/* Whether a file was emptied. */
+bool passed_is_lost(const struct passed *passed, uint32_t identity);
+
 /* One of those that lead onwards from a place. */
 struct passed_part {
 	int fd; /* borrowed */

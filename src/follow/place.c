@@ -47,7 +47,8 @@ place_to_cursor(const struct place *place, enum cursor_file file, struct cursor 
 		.offset = place->offset,
 		.is_finished = place->is_finished,
 		.identity = place_identity(place->generation, place->offset),
-		.fingerprint = place->fingerprint,
+		.fingerprint = place->offset > 0 ? place->fingerprint
+		                                 : (uint64_t)g->begun_ms & CURSOR_FINGERPRINT_MASK,
 	};
 }
 
@@ -103,6 +104,30 @@ place_learn_head(struct generation *generation, uint64_t offset)
 	return 0;
 }
 
+/* Learns the head, and whether it is still what was learned: a file that was emptied and has grown past
+ * its size between two looks is noticed by that. */
+static int
+learn_head_anew(struct generation *generation, uint64_t offset)
+{
+	struct source *source = generation->source;
+	uint64_t known = generation->head;
+	bool was_known = generation->has_head;
+	int error;
+
+	generation->has_head = false;
+	error = place_learn_head(generation, offset);
+	if (error || !was_known || !generation->has_head || generation->head == known) {
+		if (was_known && !generation->has_head) {
+			generation->head = known;
+			generation->has_head = true;
+		}
+		return error;
+	}
+	source_rewritten(generation); /* which may be gone by now */
+	source_refresh(source);
+	return -EAGAIN;
+}
+
 int
 place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
                   bool *ret_is_open)
@@ -117,7 +142,7 @@ place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_
 		*ret_is_open = false;
 		return 0;
 	}
-	error = place_learn_head(generation, offset);
+	error = learn_head_anew(generation, offset);
 	if (!error)
 		error = place_read(generation, start, window, (size_t)(offset - start));
 	if (error)
@@ -140,5 +165,5 @@ place_holds(struct generation *generation, const struct cursor_mark *mark)
 	error = place_fingerprint(generation, mark->offset, &fingerprint, &is_open);
 	if (error == -EAGAIN)
 		return error;
-	return !error && fingerprint == mark->fingerprint ? 0 : -ENOENT;
+	return !error && (mark->offset == 0 || fingerprint == mark->fingerprint) ? 0 : -ENOENT;
 }

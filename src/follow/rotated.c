@@ -180,6 +180,13 @@ find_holder(struct search *s, const struct neighbours *n, size_t *ret_index)
 	return error || holds ? error : -ENOENT;
 }
 
+/* Whether the first part is where it is because of the mark, and not the oldest that was found. */
+static bool
+holds_mark(const struct search *s)
+{
+	return s->mark.offset > 0 || s->parts[0].identity == s->mark.identity;
+}
+
 /* Whether what was opened is but a copy of a part, or of what the current file begins with. A part that
  * is but the beginning of this one goes. */
 static enum neighbour_likeness
@@ -199,9 +206,9 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 		return current_fd >= 0 ? neighbour_compare(fd, bytes, current_fd,
 		                                           (uint64_t)s->current_stat.st_size)
 		                       : likeness;
-	/* Not the first: the mark is in it. */
+	/* Not the first, where the mark is in it. */
 	i--;
-	*ret_is_longer = i > 0 && stat->st_size > s->parts[i].stat.st_size;
+	*ret_is_longer = (i > 0 || !holds_mark(s)) && stat->st_size > s->parts[i].stat.st_size;
 	if (*ret_is_longer) {
 		fd_close(&s->parts[i].fd);
 		memmove(&s->parts[i], &s->parts[i + 1], (s->count - i - 1) * sizeof(s->parts[0]));
@@ -210,27 +217,47 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 	return likeness;
 }
 
-/* The oldest that can be read, and is no copy of what is there. */
-static int
-find_oldest(struct search *s, const struct neighbours *n, size_t *ret_index)
+static bool
+is_born_after(const struct neighbour *at, const struct timespec *born)
 {
-	int current_fd = file_generation_of(s->current)->fd;
+	return at->born.tv_sec > 0 && (at->born.tv_sec > born->tv_sec ||
+	                            (at->born.tv_sec == born->tv_sec && at->born.tv_nsec > born->tv_nsec));
+}
 
+/* Whether it is a copy of what the current file begins with. made_of_it: if it is alike, it is; but one
+ * that is longer was made before the file got smaller. */
+static bool
+is_copy_of_current(const struct search *s, const struct part *part, bool made_of_it)
+{
+	int fd = file_generation_of(s->current)->fd;
+	enum neighbour_likeness likeness;
+
+	if (fd < 0 || s->current_stat.st_size == 0 ||
+	    (made_of_it && part->stat.st_size > s->current_stat.st_size))
+		return false;
+	likeness = neighbour_compare(part->fd, (uint64_t)part->stat.st_size, fd,
+	                             (uint64_t)s->current_stat.st_size);
+	return likeness == NEIGHBOUR_COPY || (made_of_it && likeness == NEIGHBOUR_COPY_MAYBE);
+}
+
+/* The oldest that can be read, and is no copy of what is there. born: made later than that; or NULL. */
+static int
+find_oldest(struct search *s, const struct neighbours *n, const struct timespec *born, size_t *ret_index)
+{
 	for (size_t i = 0; i < n->count; i++) {
 		const struct neighbour *at = &n->list[i];
 		struct part *part = &s->parts[0];
 		int error;
 
-		if (at->is_packed || at->stat.st_size == 0 || is_current(s, &at->stat))
+		if (at->is_packed || at->stat.st_size == 0 || is_current(s, &at->stat) ||
+		    (born && !is_born_after(at, born)))
 			continue;
 		error = neighbours_open(n, i, &part->stat, &part->fd);
 		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
 			return error;
 		if (error)
 			continue;
-		if (current_fd >= 0 && s->current_stat.st_size > 0 &&
-		    neighbour_compare(part->fd, (uint64_t)part->stat.st_size, current_fd,
-		                      (uint64_t)s->current_stat.st_size) == NEIGHBOUR_COPY) {
+		if (is_copy_of_current(s, part, born != NULL)) {
 			fd_close(&part->fd);
 			continue;
 		}
@@ -242,6 +269,16 @@ find_oldest(struct search *s, const struct neighbours *n, size_t *ret_index)
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* A copy of what the current file held before: the oldest that was made since it was begun to be read. */
+static int
+find_first_copy(struct search *s, const struct neighbours *n, size_t *ret_index)
+{
+	int64_t begun_ms = (int64_t)s->mark.fingerprint;
+	struct timespec since = { .tv_sec = begun_ms / 1000, .tv_nsec = begun_ms % 1000 * 1000000 + 999999 };
+
+	return begun_ms > 0 ? find_oldest(s, n, &since, ret_index) : -ENOENT;
 }
 
 static bool
@@ -277,7 +314,7 @@ add_part(struct search *s, const struct neighbours *n, size_t index)
 		return error;
 	if (part.stat.st_size > 0)
 		alike = likeness(s, part.fd, &part.stat, &is_longer);
-	if (alike == NEIGHBOUR_COPY_MAYBE)
+	if (alike == NEIGHBOUR_COPY_MAYBE && s->count > 0)
 		s->parts[s->count - 1].lost = "replaced";
 	if (alike != NEIGHBOUR_OTHER && !is_longer)
 		fd_close(&part.fd);
@@ -373,7 +410,10 @@ search_once(struct search *s)
 		s->current_stat.st_size = 0;
 	neighbours_sort(&n);
 	drop_later(s, &n);
-	error = names_nothing(&s->mark) ? find_oldest(s, &n, &holder) : find_holder(s, &n, &holder);
+	error = names_nothing(&s->mark) ? find_oldest(s, &n, NULL, &holder) : find_holder(s, &n, &holder);
+	if (error == -ENOENT && s->mark.offset == 0 && s->mark.identity == s->current->identity &&
+	    s->current->identity != 0)
+		error = find_first_copy(s, &n, &holder);
 	for (size_t i = holder + 1; i < n.count && !error; i++)
 		if (!is_current(s, &n.list[i].stat))
 			error = add_part(s, &n, i);

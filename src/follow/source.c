@@ -36,6 +36,12 @@ source_read(struct generation *generation, uint64_t offset, void *to, size_t len
 	return generation->source->ops->read(generation, offset, to, length);
 }
 
+bool
+source_may_have_copies(struct source *source)
+{
+	return source->ops->may_have_copies && source->ops->may_have_copies(source);
+}
+
 struct generation *
 source_latest(struct source *source)
 {

@@ -62,6 +62,8 @@ struct generation {
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
 	                          * why something between it and what follows is lost; NULL: nothing is */
+	int64_t begun_ms;        /* since the epoch: when it was first seen. Marks at its start bear it as
+	                          * their fingerprint: what was copied later is not known to who is there */
 	/* Where the one before it ended, once a reader was led on from there with nothing missing: that is
 	 * what ids at its start name, since nothing would tell that what began there was emptied since.
 	 * Identity 0: not known. */
@@ -105,6 +107,9 @@ struct source_ops {
 	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
 	int (*find)(struct source *source, const struct cursor_mark *mark,
 	            struct generation **ret_generation);
+	/* Whether the current file may have held something else since it was made: a copy of that may lie
+	 * beside it. NULL: never. */
+	bool (*may_have_copies)(struct source *source);
 	/* What is there now, though the current one may not have ended yet; borrowed. NULL: the current
 	 * one is. */
 	struct generation *(*latest)(struct source *source);
@@ -156,6 +161,8 @@ void generation_unref(struct generation **generation);
 int64_t source_read(struct generation *generation, uint64_t offset, void *to, size_t length);
 
 void source_refresh(struct source *source);
+
+bool source_may_have_copies(struct source *source);
 
 /* Where those begin whose place is nowhere any more; borrowed. */
 struct generation *source_latest(struct source *source);

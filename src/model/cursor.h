@@ -37,12 +37,14 @@ enum {
 
 #define CURSOR_OFFSET_LIMIT (UINT64_C(1) << 47)
 
+#define CURSOR_FINGERPRINT_MASK ((UINT64_C(1) << 48) - 1)
+
 /* A place in one file. */
 struct cursor_mark {
 	uint64_t offset;      /* bytes; below CURSOR_OFFSET_LIMIT */
 	bool is_finished;     /* a last line without newline, before offset, counts as a line */
 	uint32_t identity;    /* of the file: a hash of inode number and birth time */
-	uint64_t fingerprint; /* model/fingerprint.h, at offset */
+	uint64_t fingerprint; /* model/fingerprint.h, at offset; at 0: when the file was begun to be read */
 };
 
 struct cursor {

@@ -160,7 +160,8 @@ is_there_already(const struct feed_client *client, const struct start *start)
 		place_to_cursor(&client->walk.until[i], (enum cursor_file)i, &until);
 		if (start->cursor.files[i].has_mark != until.files[i].has_mark ||
 		    mark->offset != there->offset || mark->is_finished != there->is_finished ||
-		    mark->identity != there->identity || mark->fingerprint != there->fingerprint)
+		    mark->identity != there->identity ||
+		    (mark->offset > 0 && mark->fingerprint != there->fingerprint))
 			return false;
 	}
 	return true;

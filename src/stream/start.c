@@ -110,7 +110,7 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	error = start_at(g, mark->offset, lines_seen - mark->is_finished, ret_place);
 	if (error)
 		return error;
-	if (ret_place->fingerprint != mark->fingerprint) {
+	if (mark->offset > 0 && ret_place->fingerprint != mark->fingerprint) {
 		place_fini(ret_place);
 		return 0;
 	}
@@ -118,6 +118,19 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	ret_place->is_open = ret_place->is_open && !mark->is_finished;
 	*ret_reason = NULL;
 	return 0;
+}
+
+/* At the start of a file there is nothing by which to know that it was emptied since: copies tell. */
+static int
+begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struct place *place)
+{
+	struct generation *g;
+	int error = source->ops->find(source, mark, &g);
+
+	if (error == -ENOENT)
+		return 0;
+	place_fini(place);
+	return error ? error : start_at(g, 0, 0, place);
 }
 
 int
@@ -135,6 +148,8 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 		reason = "cursor_invalid";
 	else if (mark->identity == g->identity)
 		error = verify_mark(mark, lines_seen, g, ret_place, &reason);
+	if (!error && !reason && mark->offset == 0 && g == source->current && source_may_have_copies(source))
+		return begin_at_first_copy(mark, source, ret_place);
 	if (error || !reason)
 		return error;
 	/* Not in what this process takes for the current file. That may be a thing of the past, or

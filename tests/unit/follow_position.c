@@ -34,6 +34,22 @@ is_seen(const struct position *p, const struct truth *t, size_t epoch)
 	return sight_of(p, t, epoch) != NULL;
 }
 
+/* Whether it is what another one begins with, or the other way round: too short to tell one from a copy. */
+static bool
+is_alike(const struct truth *t, size_t epoch)
+{
+	const struct epoch *e = t->epochs[epoch];
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct epoch *other = t->epochs[i];
+		size_t common = e->length < other->length ? e->length : other->length;
+
+		if (i != epoch && common > 0 && memcmp(e->bytes, other->bytes, common) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Emptied before anybody read of it: that is known, but not what a copy of it would hold. */
 static bool
 is_end_told(const struct position *p, const struct truth *t, size_t epoch)
@@ -97,7 +113,7 @@ may_leave(const struct position *p, const struct truth *t, size_t epoch, size_t 
 		return true;
 	if (p->has_gap && (is_adrift(p, t, epoch) || offset >= kept_for(p, t, epoch)))
 		return true;
-	if (e->is_beside && e->kept == 0)
+	if ((e->is_beside && e->kept == 0) || (p->has_gap && is_untouched && is_alike(t, epoch)))
 		return true;
 	if (is_untouched && is_end_told(p, t, epoch))
 		return true;
@@ -223,19 +239,27 @@ position_take_line(struct position *p, const struct truth *t, const char *text, 
 	return "not what comes next";
 }
 
+/* That of which an id names the end, where it is at the start of another. */
+static size_t
+named_epoch(const struct position *p, const struct truth *t)
+{
+	size_t e = p->epoch;
+
+	if (!p->is_back || p->offset > 0 || e >= t->count)
+		return e;
+	do
+		e -= e > 0;
+	while (e > 0 && t->epochs[e]->length == 0);
+	return e;
+}
+
 const char *
 position_take_gap(struct position *p, const struct truth *t)
 {
 	bool is_due = false;
-	size_t first = p->epoch;
 
-	/* At the start of one, its id may name the end of what was before. */
-	if (p->is_back && p->offset == 0 && first < t->count)
-		do
-			first -= first > 0;
-		while (first > 0 && t->epochs[first]->length == 0);
-	for (size_t e = first; e < t->count; e++)
-		is_due |= t->epochs[e]->is_broken;
+	for (size_t e = named_epoch(p, t); e < t->count; e++)
+		is_due |= t->epochs[e]->is_broken || is_alike(t, e);
 	/* It may have gone through a copy of what was emptied, as one that came back to it. */
 	p->is_doubtful |= p->epoch < t->count && t->epochs[p->epoch]->is_truncated;
 	if (!is_due && !p->is_lost && !p->is_doubtful)
@@ -304,11 +328,14 @@ void
 position_look_back(struct position *p, const struct truth *t)
 {
 	const struct epoch *e = p->epoch < t->count ? t->epochs[p->epoch] : NULL;
+	size_t named;
 
 	if (!e || !p->is_back)
 		return;
 	if (!truth_is_intact(t, p->epoch) && (p->offset == 0 || e->kept < p->offset))
 		p->is_lost = true;
+	named = named_epoch(p, t);
+	p->is_lost |= named < p->epoch && t->epochs[named]->kept < t->epochs[named]->length;
 	/* Where its own file is gone, any of those behind may be a copy, too. */
 	p->is_doubtful |= e->is_truncated;
 }

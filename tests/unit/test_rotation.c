@@ -496,6 +496,30 @@ START_TEST(who_was_led_to_a_file_and_got_nothing_of_it_gets_the_copy_of_it)
 }
 END_TEST
 
+START_TEST(who_was_at_the_start_of_an_empty_file_gets_the_copy_of_what_was_written_since)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	leave(&r, id);
+	fixture_append(&f, OUT, "1\n");
+	copy_to(OUT ".bak", "1\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "1\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+	reader_free(&r);
+	fixture_append(&f, OUT, "2\n");
+	copy_to(OUT ".1", "1\n2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "3\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 START_TEST(what_is_missing_before_an_empty_file_is_told_to_who_comes_back)
 {
 	char id[STREAM_ID_BYTES + 1];
@@ -561,6 +585,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_left_in_a_copy_is_told_what_it_lacks_by_another_process);
 	tcase_add_test(tc, a_copy_that_was_read_is_not_read_again_at_the_start_of_its_file);
 	tcase_add_test(tc, who_was_led_to_a_file_and_got_nothing_of_it_gets_the_copy_of_it);
+	tcase_add_test(tc, who_was_at_the_start_of_an_empty_file_gets_the_copy_of_what_was_written_since);
 	tcase_add_test(tc, what_is_missing_before_an_empty_file_is_told_to_who_comes_back);
 	tcase_add_test(tc, a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);

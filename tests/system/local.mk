@@ -26,7 +26,8 @@ SYSTEM_TESTS = \
 	tests/system/test_recording.py \
 	tests/system/test_resume.py \
 	tests/system/test_stream.py \
-	tests/system/test_tail.py
+	tests/system/test_tail.py \
+	tests/system/test_thousand.py
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += tests/system/harness.py $(SYSTEM_TESTS)
 

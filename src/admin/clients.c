@@ -7,6 +7,7 @@
 #include "admin/view.h"
 
 const struct command_option clients_options[] = {
+	{ "full", NULL, "columns as wide as they are, on a terminal as well", 'l' },
 	{ "quiet", NULL, "their names alone, one a line", 'q' },
 	{ 0 },
 };

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/nearest.h"
+#include "base/num.h"
 #include "base/option_mistake.h"
 #include "conf/conf.h"
 #include "config.h"
@@ -114,6 +116,27 @@ wants_colours(void)
 	       strcmp(term, "dumb") != 0;
 }
 
+/* The width of the terminal; 0 where there is none, or all is to be shown. */
+static size_t
+wanted_width(const struct call *call)
+{
+	const struct command_option *own = call->command->options;
+	const char *columns = getenv("COLUMNS");
+	struct winsize size = { 0 };
+	uint64_t width;
+
+	for (size_t i = 0; own && own[i].name; i++)
+		if (strcmp(own[i].name, "full") == 0 && call->options[i])
+			return 0;
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (columns && num_parse_u64(columns, strlen(columns), &width) == 0)
+		return width;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+		return 0;
+	return size.ws_col;
+}
+
 struct output *
 call_output(const struct call *call)
 {
@@ -124,6 +147,7 @@ call_output(const struct call *call)
 		command_failed("out of memory");
 		return NULL;
 	}
+	output_set_width(output, wanted_width(call));
 	return output;
 }
 

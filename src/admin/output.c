@@ -27,6 +27,7 @@ struct output {
 	bool after_rows;    /* text: a blank line before the next field */
 	bool has_members;   /* JSON: a comma is due; text: a blank line before what comes in a block */
 	uint64_t row_count;
+	size_t most_width; /* of rows */
 	/* Text: */
 	char *rows_key;
 	struct output_table table;
@@ -247,7 +248,7 @@ output_time(struct output *o, const char *key, int64_t wall_ms)
 
 	if (wall_ms != 0)
 		clock_format_rfc3339(wall_ms, text);
-	output_string(o, key, wall_ms != 0 ? text : NULL);
+	put_string(o, key, wall_ms != 0 ? text : NULL, OUTPUT_CELL_TIME);
 }
 
 /* --- structure -------------------------------------------------------------------------------- */
@@ -312,6 +313,7 @@ output_rows_begin(struct output *o, const char *key)
 	o->row_count = 0;
 	o->table.stream = o->stream;
 	o->table.is_coloured = o->format == OUTPUT_COLOURED;
+	o->table.most_width = o->most_width;
 	o->table.indent = o->depth * FIELD_INDENT;
 }
 
@@ -382,6 +384,12 @@ output_new(FILE *stream, enum output_format format, struct output **ret_output)
 		put(o, "{");
 	*ret_output = o;
 	return 0;
+}
+
+void
+output_set_width(struct output *o, size_t width)
+{
+	o->most_width = width;
 }
 
 bool

@@ -13,6 +13,7 @@
 #define ADMIN_OUTPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -32,6 +33,10 @@ int output_new(FILE *stream, enum output_format format, struct output **ret_outp
  * the -errno of the first failed write. Frees it in any case.
  */
 int output_finish(struct output **output);
+
+/* Rows are to be no wider (code points; 0: as wide as they are), as far as that can be:
+ * output_table.h. */
+void output_set_width(struct output *output, size_t width);
 
 bool output_is_json(const struct output *output);
 

@@ -1,6 +1,10 @@
 /*
  * A table in text: columns as wide as their widest cell, numbers to the right. Rows are kept until
  * there is a batch of them, whose columns are aligned with one another.
+ *
+ * Where the rows are wider than they may be, times lose year and seconds, and then the widest columns
+ * of text their ends, with an ellipsis. Never cut are numbers, states and the first column, which is
+ * what commands are given: a row that is too wide even so stays it.
  */
 #ifndef ADMIN_OUTPUT_TABLE_H
 #define ADMIN_OUTPUT_TABLE_H
@@ -16,12 +20,14 @@ enum { OUTPUT_TABLE_COLUMNS = 80 }; /* one for each of 64 workers, and some */
 enum output_cell {
 	OUTPUT_CELL_TEXT,
 	OUTPUT_CELL_NUMBER, /* to the right */
+	OUTPUT_CELL_TIME,   /* RFC 3339 to the millisecond, or "-" */
 	OUTPUT_CELL_STATE,  /* coloured, where there are colours */
 };
 
 struct output_column {
 	char *heading;
 	size_t width;  /* widest cell so far, in code points */
+	size_t shown_width; /* of this batch, where there is less room */
 	enum output_cell kind;
 };
 
@@ -29,6 +35,7 @@ struct output_column {
 struct output_table {
 	FILE *stream;    /* borrowed */
 	size_t indent;   /* blanks before each row */
+	size_t most_width; /* code points of a row; 0: as many as it has */
 	bool is_coloured;
 	int error;       /* the first failure: 0 or -errno */
 	struct output_column columns[OUTPUT_TABLE_COLUMNS];

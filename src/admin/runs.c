@@ -15,6 +15,7 @@ const struct command_option runs_options[] = {
 	{ "status", "WORD", "those of this status alone: running, failed, …", 0 },
 	{ "project", "P", "those of this project alone", 0 },
 	{ "task", "T", "those of this task alone", 0 },
+	{ "full", NULL, "columns as wide as they are, on a terminal as well", 'l' },
 	{ "quiet", NULL, "their ids alone, one a line", 'q' },
 	{ 0 },
 };

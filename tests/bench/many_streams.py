@@ -1,6 +1,7 @@
 """Thousands of streams at once, through nginx: opened, fed, closed, and what each of that takes; and
 as many runs, each followed for one client by a single worker."""
 import os
+import statistics
 import time
 
 import procfs
@@ -76,6 +77,41 @@ def streams_at_once(bench):
         bench.figure(f"{STREAMS:,} streams, {name}' descriptors left over", left[name], "", 20)
 
 
+def closing(bench, access):
+    """All end at once: seconds, the workers' CPU, and the lines in the log."""
+    server = Runstream(bench, extra="log:\n  access: " + ("true" if access else "false"))
+    try:
+        server.new_run("many")
+        load = Load(bench, server.url("many", "?wait_s=5"), f"--clients={STREAMS}", "--lines=1",
+                    "--hold", deadline_s=180)
+        costs = Costs(server.worker_pids)
+        began = time.monotonic()
+        load.stop()
+        wait_until(lambda: server.counter("clients") == 0, "all streams to be closed", 60)
+        took_s, cpu_s = time.monotonic() - began, costs.cpu()
+        with open(server.daemon.log_path, encoding="utf-8") as log:
+            lines = log.read().count("event=stream_ended")
+    finally:
+        server.stop()
+    return took_s, cpu_s, lines
+
+
+def access_lines(bench):
+    figures = {access: [] for access in (True, False)}
+    for _ in range(bench.options.repeat):
+        for access in figures:
+            figures[access].append(closing(bench, access))
+    took, cpu = ({access: statistics.median(run[n] for run in runs)
+                  for access, runs in figures.items()} for n in (0, 1))
+    beside = "without access lines"
+    bench.figure(f"{STREAMS:,} streams that end at once: over after", took[True], "s",
+                 other=took[False], beside=beside)
+    bench.figure(f"{STREAMS:,} streams that end at once: the workers' CPU for one",
+                 cpu[True] * 1e6 / STREAMS, "µs", other=cpu[False] * 1e6 / STREAMS, beside=beside)
+    bench.figure(f"{STREAMS:,} streams that end at once: access lines missing",
+                 max(STREAMS - run[2] for run in figures[True]), "", 0)
+
+
 def runs_at_once(bench):
     """One worker: its descriptors, and the time from a line to its client."""
     workers, bench.workers = bench.workers, 1
@@ -107,4 +143,5 @@ def runs_at_once(bench):
 
 def many_streams(bench):
     streams_at_once(bench)
+    access_lines(bench)
     runs_at_once(bench)

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """runstreamctl and runstreamd as their users meet them: text, JSON, exit statuses."""
 
+import fcntl
 import grp
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import unittest
 
 import harness
@@ -126,21 +129,41 @@ class Commands(harness.TestCase):
             os.chmod(server.runtime_dir, 0o700)
             self.assertIn("it is for its owner, root", ask().stderr)
 
+    def on_terminal(self, *words, columns=0, **environment):
+        master, slave = pty.openpty()
+        try:
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            subprocess.run([harness.RUNSTREAMCTL, "--runtime-dir", self.server.runtime_dir, *words],
+                           stdin=subprocess.DEVNULL, stdout=slave, timeout=harness.seconds(20),
+                           env=dict(self.server.environment, **environment), check=True)
+            return os.read(master, 1 << 16).decode()
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def test_tables_fit_the_terminal_but_for_those_who_want_all(self):
+        project, task = "a-project-with-a-long-name" * 2, "a-task-with-a-long-name" * 2
+        run = self.server.run("fits-in", project=project, task=task)
+        words = ("runs", "--project", project)
+        harness.wait_for("it is known", lambda: run.id in self.server.ctl(*words).stdout)
+        plain = self.server.ctl(*words).stdout
+        self.assertIn(project, plain)
+        environment = {"TERM": "dumb"}
+        shown = self.on_terminal(*words, columns=80, **environment).splitlines()
+        self.assertEqual({len(line) for line in shown}, {80}, shown)
+        self.assertIn(run.id, shown[1])
+        self.assertIn("\u2026", shown[1])
+        for options, columns, more in ((("--full",), 80, {}), (("-l",), 80, {}), ((), 80, {"COLUMNS": "500"}),
+                                       ((), 0, {})):
+            self.assertEqual(self.on_terminal(*words, *options, columns=columns, **environment, **more)
+                             .replace("\r\n", "\n"), plain)
+
     def test_colours_are_for_terminals_alone(self):
         run = self.server.run("coloured")
         harness.wait_for("it is known", lambda: self.server.ctl(
             "runs", run.id, check=False).returncode == 0)
 
-        def on_terminal(*words, **environment):
-            master, slave = pty.openpty()
-            try:
-                subprocess.run([harness.RUNSTREAMCTL, "--runtime-dir", self.server.runtime_dir, *words],
-                               stdin=subprocess.DEVNULL, stdout=slave, timeout=harness.seconds(20),
-                               env=dict(self.server.environment, **environment), check=True)
-                return os.read(master, 1 << 16).decode()
-            finally:
-                os.close(master)
-                os.close(slave)
+        on_terminal = self.on_terminal
         plain = self.server.ctl("runs", run.id).stdout
         self.assertNotIn("\x1b", plain)
         coloured = on_terminal("runs", run.id, TERM="xterm", NO_COLOR="")

@@ -105,6 +105,56 @@ START_TEST(json_has_the_same_and_parses)
 }
 END_TEST
 
+static size_t most_width;
+
+static void
+write_wide(struct output *o)
+{
+	output_set_width(o, most_width);
+	output_rows_begin(o, "runs");
+	for (int i = 0; i < 2; i++) {
+		output_row_begin(o);
+		output_string(o, "run_id", i ? "short" : "a-name-that-is-never-cut");
+		output_state(o, "status", i ? "running" : "failed");
+		output_string(o, "project_id", i ? "größeres-日本" : "a-name-that-may-be-cut");
+		output_string(o, "task", "small");
+		output_time(o, "start_time", i ? 0 : 1770229842569);
+		output_count(o, "clients", i ? 7 : 1234567890);
+		output_row_end(o);
+	}
+	output_rows_end(o);
+}
+
+START_TEST(a_table_that_is_too_wide_is_cut_where_it_may_be)
+{
+	static const struct {
+		size_t width;
+		const char *text;
+	} cases[] = {
+		{ 0, "RUN ID                    STATUS   PROJECT ID              TASK   START TIME                   CLIENTS\n"
+		     "a-name-that-is-never-cut  failed   a-name-that-may-be-cut  small  2026-02-04T18:30:42.569Z  1234567890\n"
+		     "short                     running  größeres-日本             small  -                                  7\n" },
+		{ 90, "RUN ID                    STATUS   PROJECT ID              TASK   START TIME      CLIENTS\n"
+		      "a-name-that-is-never-cut  failed   a-name-that-may-be-cut  small  02-04T18:30  1234567890\n"
+		      "short                     running  größeres-日本             small  -                     7\n" },
+		{ 77, "RUN ID                    STATUS   PROJECT ID  TASK   START TIME      CLIENTS\n"
+		      "a-name-that-is-never-cut  failed   a-name-th…  small  02-04T18:30  1234567890\n"
+		      "short                     running  größeres-…  small  -                     7\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		most_width = cases[i].width;
+		printed(OUTPUT_TEXT, write_wide);
+		ck_assert_str_eq(text, cases[i].text);
+		free(text);
+	}
+	most_width = 1;
+	printed(OUTPUT_TEXT, write_wide);
+	ck_assert_ptr_nonnull(strstr(text, "a-name-that-is-never-cut  failed   a-nam…  small"));
+	free(text);
+}
+END_TEST
+
 static void
 write_nothing(struct output *o)
 {
@@ -228,6 +278,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, text_is_aligned);
+	tcase_add_test(tc, a_table_that_is_too_wide_is_cut_where_it_may_be);
 	tcase_add_test(tc, json_has_the_same_and_parses);
 	tcase_add_test(tc, an_empty_document_is_an_empty_object);
 	tcase_add_test(tc, no_terminal_obeys_a_value);

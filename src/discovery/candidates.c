@@ -35,7 +35,7 @@ candidate_look(struct discovery *d, struct candidate *candidate)
 	/* First, since a run's watch is another one on the same folder. */
 	candidate_free(d, candidate);
 	if (is_run > 0 && runs_add(d, folder, name) != 0)
-		folder->must_list = true;
+		turns_list_again(d, folder);
 }
 
 void
@@ -46,7 +46,7 @@ candidate_new(struct discovery *d, struct folder *folder, const char *name)
 
 	if (d->candidate_count >= CANDIDATES_MAX ||
 	    !(candidate = malloc(sizeof(*candidate) + length + 1))) {
-		folder->must_list = true;
+		turns_list_again(d, folder);
 		return;
 	}
 	candidate->folder = folder;

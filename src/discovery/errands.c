@@ -217,7 +217,7 @@ list_again(struct discovery *d, const char *path)
 	snprintf(name, sizeof(name), "%s", path);
 	while (rest && (child = folder_child(folder, strsep(&rest, "/"))) != NULL)
 		folder = child;
-	folder->must_list = true;
+	turns_list_again(d, folder);
 }
 
 static size_t

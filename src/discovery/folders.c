@@ -28,7 +28,7 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 
 	if (!folder) {
 		if (parent)
-			parent->must_list = true; /* it is found there once there is memory again */
+			turns_list_again(d, parent); /* it is found there once there is memory again */
 		return NULL;
 	}
 	folder->kind = kind;
@@ -41,6 +41,7 @@ folder_new(struct discovery *d, struct folder *parent, enum folder_kind kind, co
 		HASH_ADD_KEYPTR(hh, parent->children, folder->name, length, folder);
 	TAILQ_INSERT_TAIL(&d->folders, folder, entry);
 	d->folder_count++;
+	turns_want(d, folder);
 	return folder;
 }
 
@@ -80,6 +81,7 @@ folder_remove(struct discovery *d, struct folder *child)
 	buses_delete(d, child);
 	watch_drop(d, &child->wd);
 	watch_drop(d, &child->above_wd);
+	turns_leave(d, child);
 	HASH_DEL(child->parent->children, child);
 	TAILQ_REMOVE(&d->folders, child, entry);
 	d->folder_count--;
@@ -100,6 +102,7 @@ folders_start(struct discovery *d)
 {
 	TAILQ_INIT(&d->folders);
 	TAILQ_INIT(&d->candidates);
+	turns_start(d);
 	d->root = folder_new(d, NULL, FOLDER_ROOT, "");
 	return d->root ? 0 : -ENOMEM;
 }

@@ -48,7 +48,7 @@ see_name(struct discovery *d, struct folder *folder, const char *name)
 	uint32_t slot;
 
 	if (child)
-		child->must_list = true;
+		turns_list_again(d, child);
 	scan_see(d, folder, name);
 	if (runs_lies_in(d, folder, name, &slot))
 		runs_refresh(d, slot, true);
@@ -87,7 +87,7 @@ take_name(struct discovery *d, struct folder *folder, const char *name)
 	if (is_gone(error) || (!error && !S_ISDIR(st.st_mode)))
 		forget_name(d, folder, name);
 	else if (error)
-		folder->must_list = true; /* what is there is not known */
+		turns_list_again(d, folder); /* what is there is not known */
 	else
 		see_name(d, folder, name);
 	explain(d, folder);
@@ -98,7 +98,7 @@ static void
 take_name_above(struct discovery *d, struct folder *task, const char *name)
 {
 	if (strcmp(name, "runs") == 0)
-		task->must_list = true;
+		turns_list_again(d, task);
 	else if (strcmp(name, d->instance->settings.storage.files.task_bus) == 0)
 		buses_look(d, task);
 }
@@ -110,7 +110,7 @@ static void
 ignored(struct discovery *d, struct watch *watch)
 {
 	if (watch->folder)
-		watch->folder->must_list = true;
+		turns_list_again(d, watch->folder);
 	watch_forget(d, watch);
 }
 

@@ -14,4 +14,5 @@ libdiscovery_a_SOURCES = \
 	src/discovery/runs.c \
 	src/discovery/scan.c \
 	src/discovery/state.h src/discovery/trails.c \
+	src/discovery/turns.c \
 	src/discovery/watch.c

@@ -10,10 +10,10 @@
 #include "discovery/state.h"
 
 enum {
-	/* A folder whose watch is trusted is looked at in one look of so many, or, in a large tree,
-	 * of as many as it takes for a look to have about so many of them. */
+	/* A folder whose watch is trusted is looked at in one look of so many; or in more, so that
+	 * a look has at most so many of them. */
 	TRUSTED_LOOKS = 8,
-	TRUSTED_PER_LOOK = 1000,
+	TRUSTED_PER_LOOK = 500,
 };
 
 /* --- names -------------------------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ see_new(struct discovery *d, struct folder *folder, const char *name)
 		return;
 	if (is_run > 0) {
 		if (runs_add(d, folder, name) != 0)
-			folder->must_list = true;
+			turns_list_again(d, folder);
 	} else if (folder->kind == FOLDER_TASK) {
 		/* Also one that cannot be read, for now: it has its turn again. */
 		candidate_new(d, folder, name);
@@ -72,13 +72,13 @@ scan_top_is_run(struct discovery *d, struct folder *top)
 
 	if (top->children || top->bus != 0) {
 		if (runs_add(d, root, top->name) != 0)
-			root->must_list = true;
+			turns_list_again(d, root);
 		return; /* both */
 	}
 	strcpy(name, top->name);
 	folder_remove(d, top); /* its watch as well: a run's is another one on the same folder */
 	if (runs_add(d, root, name) != 0)
-		root->must_list = true;
+		turns_list_again(d, root);
 }
 
 /* Of a folder's own: whatever in it was not shown by the listing of this round is gone. */
@@ -150,11 +150,12 @@ list_open(struct discovery *d, struct folder *folder, const char *path, struct s
 
 	if (error)
 		return error;
-	/* Watched before it is read: what comes in between is told, and seen, maybe twice. */
-	watch_folder(d, folder, path, fd);
 	error = call_stat(d, path, fd, "", ret_st);
-	if (!error)
+	if (!error) {
+		/* Watched before it is read: what comes in between is told, and seen, maybe twice. */
+		watch_folder(d, folder, path, fd);
 		error = call_list(d, path, &fd, ret_dir);
+	}
 	if (error)
 		call_close(&fd);
 	return error;
@@ -204,7 +205,7 @@ list(struct discovery *d, struct folder *folder)
 	/* Another folder of that name: those in it are others as well. */
 	if (folder->is_listed && (st.st_dev != folder->dev || st.st_ino != folder->ino))
 		for (child = folder->children; child; child = child->hh.next)
-			child->must_list = true;
+			turns_list_again(d, child);
 	folder->is_listed = true;
 	folder->is_unreadable = false;
 	folder->is_racy = is_racy(&st, clock_wall_ms());
@@ -259,8 +260,11 @@ static void
 look_at(struct discovery *d, struct folder *folder)
 {
 	struct stat st;
-	int error = folder->kind == FOLDER_TASK ? look_above(d, folder, &st)
-	                                        : folder_stat(d, folder, &st);
+	int error;
+
+	turns_want(d, folder); /* since it may not be trusted afterwards */
+	error = folder->kind == FOLDER_TASK ? look_above(d, folder, &st)
+	                                    : folder_stat(d, folder, &st);
 
 	if (!error && folder->is_listed && !folder->must_list && !folder->is_racy &&
 	    st.st_dev == folder->dev && st.st_ino == folder->ino &&
@@ -275,80 +279,49 @@ look_at(struct discovery *d, struct folder *folder)
 		watch_drop(d, &folder->wd);
 		folder->must_list = false;
 		if (folder->kind != FOLDER_TASK && folder->parent)
-			folder->parent->must_list = true;
+			turns_list_again(d, folder->parent);
 	} else if (error) {
 		cannot_list(d, folder, error);
 	}
 }
 
-/* Whether what happens to it is told. */
-static bool
-is_watched(const struct folder *folder)
-{
-	if (folder->kind != FOLDER_TASK)
-		return folder->wd >= 0;
-	return (folder->wd >= 0 || !folder->is_listed) &&
-	       (folder->above_wd >= 0 || (folder->is_listed && folder->bus != 0));
-}
-
-static void
-forget_listings(struct discovery *d)
-{
-	struct folder *folder;
-
-	TAILQ_FOREACH(folder, &d->folders, entry) {
-		folder->must_list = true;
-	}
-	d->must_list_all = false;
-}
-
-/* Folders that are found on the way are appended, and so have their turn. Looking at one may
- * remove those below it, which stand behind it, and itself. previous: which stood before it. */
-static struct folder *
-next_folder(struct discovery *d, struct folder *previous, const struct folder *folder)
-{
-	struct folder *next = previous ? TAILQ_NEXT(previous, entry) : TAILQ_FIRST(&d->folders);
-
-	return next == folder ? TAILQ_NEXT(next, entry) : next;
-}
-
 void
 scan_folders(struct discovery *d, bool all_folders)
 {
-	uint64_t turn = d->look_count, looks = d->folder_count / TRUSTED_PER_LOOK;
-	struct folder *folder, *next;
+	size_t trusted = d->folder_count / TRUSTED_LOOKS + 1;
+	struct folder *folder;
 
-	if (looks < TRUSTED_LOOKS)
-		looks = TRUSTED_LOOKS;
+	if (trusted > TRUSTED_PER_LOOK)
+		trusted = TRUSTED_PER_LOOK;
 	if (d->must_list_all)
-		forget_listings(d);
-	for (folder = TAILQ_FIRST(&d->folders); folder; folder = next) {
-		struct folder *previous = TAILQ_PREV(folder, folder_list, entry);
-
-		turn++;
-		if (all_folders || folder->must_list || folder->is_racy || turn % looks == 0 ||
-		    !is_watched(folder))
+		turns_list_all(d);
+	turns_begin(d);
+	while ((folder = turns_next(d)) != NULL)
+		look_at(d, folder);
+	if (all_folders)
+		trusted = d->folder_count;
+	else if (d->wanted_count >= d->folder_count)
+		trusted = 0;
+	for (; trusted > 0; trusted--) {
+		folder = turns_next_trusted(d);
+		/* One that is wanted had its turn, or has it when something was found. */
+		if (!folder->turns)
 			look_at(d, folder);
-		next = next_folder(d, previous, folder);
 	}
-	if (d->must_list_all)
-		scan_found(d);
+	scan_found(d);
 }
 
 void
 scan_found(struct discovery *d)
 {
-	struct folder *folder, *next;
+	struct folder *folder;
 
 	do {
 		if (d->must_list_all)
-			forget_listings(d);
-		for (folder = TAILQ_FIRST(&d->folders); folder; folder = next) {
-			struct folder *previous = TAILQ_PREV(folder, folder_list, entry);
-
+			turns_list_all(d);
+		turns_begin(d);
+		while ((folder = turns_next(d)) != NULL)
 			if (folder->must_list && !folder->is_unreadable)
 				look_at(d, folder);
-			next = next_folder(d, previous, folder);
-		}
 	} while (d->must_list_all);
 }

@@ -8,6 +8,7 @@
  *   scan        listing folders
  *   candidates  folders that may become runs
  *   folders     the tree of those that are known
+ *   turns       which of them are looked at
  *   runs, buses what they hold, and what the registries say of it
  *   info        reading a run-info
  *   watch       which folders are watched
@@ -67,6 +68,9 @@ enum folder_kind {
 	              * a folder "runs" that it has not is looked for by name. */
 };
 
+struct folder;
+TAILQ_HEAD(folder_list, folder);
+
 struct folder {
 	enum folder_kind kind;
 	struct folder *parent;
@@ -75,6 +79,8 @@ struct folder {
 	uint32_t first_run;            /* list of its runs, by slot + 1; 0: none */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(folder) entry;     /* of all; a parent stands before its children */
+	TAILQ_ENTRY(folder) turn;
+	struct folder_list *turns;     /* the one that turn is in; NULL: none */
 	uint32_t round;                /* of the last listing of its parent that showed it */
 	uint32_t bus;                  /* its slot + 1; 0: none is known */
 	bool bus_is_refused;           /* another has its id, and that was said */
@@ -87,7 +93,6 @@ struct folder {
 	int64_t mtime_ns;
 	char name[];
 };
-TAILQ_HEAD(folder_list, folder);
 
 /* A folder where runs are, that holds no run's file yet. */
 struct candidate {
@@ -163,6 +168,11 @@ struct discovery {
 	struct folder_list folders;
 	size_t folder_count;
 	bool must_list_all;      /* at the next occasion */
+	/* Those that have a turn in the next round, and in the one that goes on (turns.c). */
+	struct folder_list wanted, pending;
+	size_t wanted_count;     /* in both */
+	bool round_goes_on;
+	struct folder *trusted_next; /* of those that are not wanted; NULL: the first */
 	struct candidate_list candidates;
 	size_t candidate_count;
 	struct run *runs;        /* by slot; registry_capacity() of them */
@@ -383,6 +393,22 @@ struct candidate *folder_candidate(struct folder *folder, const char *name);
 void candidate_free(struct discovery *d, struct candidate *candidate);
 /* Of what is listed. 0 or -errno. */
 int folder_stat(struct discovery *d, const struct folder *folder, struct stat *ret_st);
+
+/* --- turns.c --- */
+
+void turns_start(struct discovery *d);
+/* The folder is looked at in the next look, or in the one that goes on: it may have changed, or
+ * nobody tells of it any more. */
+void turns_want(struct discovery *d, struct folder *folder);
+/* Listed, too. */
+void turns_list_again(struct discovery *d, struct folder *folder);
+void turns_list_all(struct discovery *d);
+void turns_leave(struct discovery *d, struct folder *folder); /* before it is freed */
+/* All that are wanted have one turn each: those that turns_next() gives until it gives NULL. */
+void turns_begin(struct discovery *d);
+struct folder *turns_next(struct discovery *d);
+/* Of all folders one after another, without end. */
+struct folder *turns_next_trusted(struct discovery *d);
 
 /* --- candidates.c --- */
 

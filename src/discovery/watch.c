@@ -142,6 +142,14 @@ owner_wd(struct discovery *d, const struct watch *watch)
 	return &d->runs[watch->slot].wd;
 }
 
+static void
+disown(struct discovery *d, const struct watch *watch)
+{
+	*owner_wd(d, watch) = -1;
+	if (watch->folder)
+		turns_want(d, watch->folder);
+}
+
 /* Returns NULL when it cannot be watched: it is then polled. */
 static struct watch *
 add(struct discovery *d, const char *path, int fd, uint32_t events)
@@ -162,7 +170,7 @@ add(struct discovery *d, const char *path, int fd, uint32_t events)
 	watch = watch_find(d, wd);
 	if (watch) {
 		/* A folder has but one watch: whoever had it, maybe under the folder's old name. */
-		*owner_wd(d, watch) = -1;
+		disown(d, watch);
 	} else {
 		watch = malloc(sizeof(*watch));
 		if (!watch) {
@@ -190,10 +198,20 @@ replace(struct discovery *d, int *wd, const struct watch *watch)
 		watch_drop(d, &old);
 }
 
+/* Another file system may be mounted there than that of the runs directory, which was asked. */
+static bool
+is_told(struct discovery *d, const char *path, int fd)
+{
+	struct stat st;
+
+	return watch_may_add(d) && call_stat(d, path, fd, "", &st) == 0 &&
+	       (!d->root->is_listed || st.st_dev == d->root->dev || tells_of_changes(d, path, fd));
+}
+
 void
 watch_folder(struct discovery *d, struct folder *folder, const char *path, int fd)
 {
-	struct watch *watch = add(d, path, fd, FOLDER_EVENTS);
+	struct watch *watch = is_told(d, path, fd) ? add(d, path, fd, FOLDER_EVENTS) : NULL;
 
 	replace(d, &folder->wd, watch);
 	if (watch)
@@ -203,7 +221,7 @@ watch_folder(struct discovery *d, struct folder *folder, const char *path, int f
 void
 watch_above(struct discovery *d, struct folder *task, const char *path, int fd)
 {
-	struct watch *watch = add(d, path, fd, FOLDER_EVENTS);
+	struct watch *watch = is_told(d, path, fd) ? add(d, path, fd, FOLDER_EVENTS) : NULL;
 
 	replace(d, &task->above_wd, watch);
 	if (watch) {
@@ -253,7 +271,7 @@ watch_drop(struct discovery *d, int *wd)
 void
 watch_forget(struct discovery *d, struct watch *watch)
 {
-	*owner_wd(d, watch) = -1;
+	disown(d, watch);
 	HASH_DEL(d->watches, watch);
 	free(watch);
 }

@@ -123,8 +123,10 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 	if (!source->is_ready)
 		return -EAGAIN;
 	switch (start->kind) {
-	case START_BEGINNING:
 	case START_OLDEST:
+		error = start_at_oldest(source, progress, ret_place);
+		break;
+	case START_BEGINNING:
 	case START_OFFSET:
 	case START_ENDING:
 		error = start_at(g, 0, 0, ret_place);

@@ -241,8 +241,8 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 	return error ? error : begin_behind_lines(g, lines, ret_place);
 }
 
-static int
-begin_at_oldest(struct source *source, const struct start_progress *progress, struct place *ret_place)
+int
+start_at_oldest(struct source *source, const struct start_progress *progress, struct place *ret_place)
 {
 	const struct cursor_mark nothing = { .offset = 0 };
 	struct generation *g = progress->in ? progress->in : source->current;
@@ -273,7 +273,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		error = start_at(g, 0, 0, ret_place);
 		break;
 	case START_OLDEST:
-		error = begin_at_oldest(source, progress, ret_place);
+		error = start_at_oldest(source, progress, ret_place);
 		break;
 	case START_OFFSET:
 		error = begin_at_offset(start->cursor.files[file].mark.offset, source, progress, ret_place,
@@ -296,7 +296,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 			                      start->cursor.files[file].lines, source, progress, ret_place,
 			                      &gap);
 		else if (start->has_no_older)
-			error = begin_at_oldest(source, progress, ret_place);
+			error = start_at_oldest(source, progress, ret_place);
 		else if (!source_is_fresh(source, progress->asked))
 			return -EAGAIN; /* a number at the end means what the end is */
 		else

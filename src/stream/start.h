@@ -66,4 +66,7 @@ int start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct so
                   const struct start_progress *progress, struct place *ret_place,
                   struct event_gap *ret_gap);
 
+/* At the beginning of the oldest part that lies beside the file, or of the file. As start_resolve_fn. */
+int start_at_oldest(struct source *source, const struct start_progress *progress, struct place *ret_place);
+
 #endif

@@ -13,7 +13,8 @@ tests_unit_test_feed_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_feed_edges_SOURCES = tests/unit/test_feed_edges.c $(STREAM_FIXTURE)
 tests_unit_test_feed_edges_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_edges_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
-tests_unit_test_feed_resume_SOURCES = tests/unit/test_feed_resume.c $(STREAM_FIXTURE)
+tests_unit_test_feed_resume_SOURCES = tests/unit/test_feed_resume.c tests/unit/feed_world.c \
+	tests/unit/feed_world.h $(STREAM_FIXTURE)
 tests_unit_test_feed_resume_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_resume_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c tests/unit/driven.c \

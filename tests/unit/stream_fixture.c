@@ -1,6 +1,7 @@
 #include "stream_fixture.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -64,10 +65,87 @@ drop_hub(struct fixture *f)
 	hub_free(&f->hub);
 }
 
+/* --- a process that is killed ------------------------------------------------------------------------- */
+
+struct kept_state {
+	size_t count;
+	struct {
+		char name[64];
+		char *bytes;
+		size_t length;
+	} files[64];
+};
+
+static void
+keep_file(struct kept_state *kept, int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY);
+	struct stat stat;
+
+	ck_assert_uint_lt(kept->count, sizeof(kept->files) / sizeof(kept->files[0]));
+	ck_assert_uint_lt(strlen(name), sizeof(kept->files[0].name));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &stat), 0);
+	kept->files[kept->count].bytes = malloc((size_t)stat.st_size + 1);
+	ck_assert_ptr_nonnull(kept->files[kept->count].bytes);
+	/* (A helper may be adding to it.) */
+	ck_assert_int_eq(read(fd, kept->files[kept->count].bytes, (size_t)stat.st_size), stat.st_size);
+	kept->files[kept->count].length = (size_t)stat.st_size;
+	strcpy(kept->files[kept->count++].name, name);
+	fd_close(&fd);
+}
+
+/* Calls for each file there. */
+static void
+each_state_file(struct fixture *f, void (*visit)(struct kept_state *kept, int dir_fd, const char *name))
+{
+	DIR *directory = opendir(f->state_directory);
+	struct dirent *entry;
+
+	ck_assert_ptr_nonnull(directory);
+	while ((entry = readdir(directory)) != NULL)
+		if (entry->d_name[0] != '.')
+			visit(f->kept, dirfd(directory), entry->d_name);
+	closedir(directory);
+}
+
+void
+fixture_kill(struct fixture *f)
+{
+	f->kept = calloc(1, sizeof(*f->kept));
+	ck_assert_ptr_nonnull(f->kept);
+	each_state_file(f, keep_file);
+}
+
+static void
+remove_file(struct kept_state *kept, int dir_fd, const char *name)
+{
+	(void)kept;
+	ck_assert_int_eq(unlinkat(dir_fd, name, 0), 0);
+}
+
+static void
+restore_state(struct fixture *f)
+{
+	each_state_file(f, remove_file);
+	for (size_t i = 0; i < f->kept->count; i++) {
+		int fd = openat(f->state_dir_fd, f->kept->files[i].name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(fd_write_all(fd, f->kept->files[i].bytes, f->kept->files[i].length), 0);
+		fd_close(&fd);
+		free(f->kept->files[i].bytes);
+	}
+	free(f->kept);
+	f->kept = NULL;
+}
+
 void
 fixture_restart(struct fixture *f, bool registry_too)
 {
 	drop_hub(f);
+	if (f->kept)
+		restore_state(f);
 	if (registry_too) {
 		drop_registries(f);
 		make_registries(f);
@@ -154,11 +232,17 @@ note_ending(struct fixture *f, const char *id, struct registry_ending *ret_endin
 void
 fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code)
 {
+	fixture_put_run_of(f, id, "t", status, exit_code);
+}
+
+void
+fixture_put_run_of(struct fixture *f, const char *id, const char *task, const char *status, int exit_code)
+{
 	struct registry_run run = { .exit_code = exit_code }, known = { 0 };
 
 	snprintf(run.run_id, sizeof(run.run_id), "%s", id);
 	snprintf(run.project_id, sizeof(run.project_id), "p");
-	snprintf(run.task_id, sizeof(run.task_id), "t");
+	snprintf(run.task_id, sizeof(run.task_id), "%s", task);
 	snprintf(run.status, sizeof(run.status), "%s", status);
 	run.is_terminal = strcmp(status, "running") != 0;
 	run.first_seen_ms = clock_wall_ms();

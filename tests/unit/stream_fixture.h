@@ -31,6 +31,7 @@ struct fixture {
 	struct hub *hub;
 	char state_directory[64];
 	int state_dir_fd;
+	struct kept_state *kept; /* owned; or NULL */
 };
 
 /* Short intervals; inotify as given. */
@@ -44,8 +45,14 @@ void fixture_tear_down(struct fixture *f);
  * There must be no readers. */
 void fixture_restart(struct fixture *f, bool registry_too);
 
+/* The process is killed now: what its hub writes to the state directory from here on will not have been
+ * written, once it is started again. */
+void fixture_kill(struct fixture *f);
+
 /* Makes (or changes) a run of the flat layout in the registry, and its folder. */
 void fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code);
+/* The same of another task than "t". */
+void fixture_put_run_of(struct fixture *f, const char *id, const char *task, const char *status, int exit_code);
 struct registry_run fixture_run(struct fixture *f, const char *id);
 
 /* Of files beneath the runs directory; text may hold NULs. */

@@ -61,20 +61,16 @@ file_generation_of(struct generation *generation)
 	return (struct file_generation *)generation;
 }
 
-static uint32_t
-identity_of(int fd, const char *name, int flags)
+static void
+note_birth(struct file_generation *g)
 {
 	struct statx what = { 0 };
 
-	if (statx(fd, name, flags, FILE_IDENTITY_MASK, &what) < 0)
+	if (statx(g->fd, "", AT_EMPTY_PATH, FILE_IDENTITY_MASK, &what) < 0)
 		what = (struct statx){ 0 };
-	return file_identity(&what);
-}
-
-uint32_t
-file_generation_identity_at(int directory_fd, const char *name)
-{
-	return identity_of(directory_fd, name, AT_SYMLINK_NOFOLLOW);
+	g->generation.identity = file_identity(&what);
+	if (what.stx_mask & STATX_BTIME)
+		g->born = (struct timespec){ .tv_sec = what.stx_btime.tv_sec, .tv_nsec = what.stx_btime.tv_nsec };
 }
 
 static int64_t
@@ -106,7 +102,7 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 		open_count++;
 		g->device = stat->st_dev;
 		g->inode = stat->st_ino;
-		g->generation.identity = identity_of(fd, "", AT_EMPTY_PATH);
+		note_birth(g);
 		g->modified = stat->st_mtim;
 		g->generation.size_bytes = file_generation_size(stat);
 		g->generation.opened_size_bytes = g->generation.size_bytes;

@@ -18,6 +18,7 @@ struct file_generation {
 	int fd;                    /* owned; -1 for "there was no file yet" */
 	dev_t device;
 	ino_t inode;
+	struct timespec born;      /* zero where the file system does not tell */
 	struct timespec modified;  /* as last seen with the size */
 	enum file_system file_system;
 	struct offload *offload;   /* borrowed */
@@ -51,9 +52,5 @@ uint64_t file_generation_open_count(void);
 
 /* Gives back staged bytes that nobody came for. */
 void file_generation_relax(struct file_generation *g, int64_t now_ms);
-
-/* Identity as ids have it: a hash of inode number and birth time; never 0. Of a name in a directory,
- * not following a symbolic link. May block. */
-uint32_t file_generation_identity_at(int directory_fd, const char *name);
 
 #endif

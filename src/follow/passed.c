@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "follow/file_generation.h"
 #include "follow/neighbours.h"
 
 void
-passed_note(struct passed *p, const struct generation *left)
+passed_note(struct passed *p, struct generation *left)
 {
 	if (left->identity == 0)
 		return;
@@ -13,6 +14,7 @@ passed_note(struct passed *p, const struct generation *left)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
 		.identity = left->identity,
+		.born = file_generation_of(left)->born,
 		.is_empty = left->size_bytes == 0,
 		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
 		.known = { .offset = left->known_to, .fingerprint = left->known_fingerprint },
@@ -76,6 +78,20 @@ find_behind(const struct passed *p, size_t index, const struct passed_part *part
 	return count;
 }
 
+static bool
+is_made_after(const struct passed_one *one, const struct passed_part *parts, size_t count)
+{
+	struct neighbour first;
+	struct stat stat;
+
+	if (count == 0 || one->born.tv_sec == 0 || fstat(parts[0].fd, &stat) < 0)
+		return false;
+	neighbour_of_fd(parts[0].fd, &stat, &first);
+	return first.born.tv_sec != 0 &&
+	       (one->born.tv_sec > first.born.tv_sec ||
+	        (one->born.tv_sec == first.born.tv_sec && one->born.tv_nsec > first.born.tv_nsec));
+}
+
 static void
 mark_one(const struct passed *p, size_t index, const struct passed_part *parts, size_t count, uint32_t end)
 {
@@ -104,14 +120,15 @@ passed_mark(const struct passed *p, uint32_t start, const struct passed_part *pa
 	size_t first = 0;
 
 	/* What was passed before the place is no concern of who is in it. Where the place was not passed
-	 * itself, only what was passed from one of the parts on is known to be behind it. */
+	 * itself, only what was passed from one of the parts on is known to be behind it, and what was made
+	 * later than the file with the place in it. */
 	while (first < p->count && p->list[first].identity != start)
 		first++;
 	if (first == p->count)
 		first = 0;
 	while (first < p->count && p->list[first].identity != start &&
 	       find_part(parts, count, end, p->list[first].identity) > count &&
-	       find_copy(parts, count, &p->list[first]) >= count)
+	       find_copy(parts, count, &p->list[first]) >= count && !is_made_after(&p->list[first], parts, count))
 		first++;
 	for (size_t i = first; i < p->count && count > 0; i++)
 		mark_one(p, i, parts, count, end);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "follow/source.h"
 #include "model/cursor.h"
@@ -17,6 +18,7 @@ enum { PASSED_MOST = 32 };
 
 struct passed_one {
 	uint32_t identity;
+	struct timespec born;     /* the file; zero where that is not known */
 	bool is_empty;            /* nothing of it can be missing */
 	bool is_lost;             /* the file was emptied, and went on */
 	struct cursor_mark known; /* what was read of it; offset 0: nothing */
@@ -29,7 +31,7 @@ struct passed {
 };
 
 /* A generation was left for the next one. */
-void passed_note(struct passed *passed, const struct generation *left);
+void passed_note(struct passed *passed, struct generation *left);
 
 /* Whether a file was emptied. */
 bool passed_is_lost(const struct passed *passed, uint32_t identity);

@@ -127,7 +127,7 @@ feed_walk_end(struct feed_client *client)
 
 /* Where the journal, as this client reads it, takes over from what lies before. */
 static bool
-find_until(struct feed_client *client, const struct feed_member *m)
+find_until(struct feed_client *client, struct feed_member *m)
 {
 	struct feed_walk *walk = &client->walk;
 	bool is_any = false;

@@ -206,8 +206,10 @@ journal_append(struct journal *journal, const struct journal_entry *entry)
 	journal_owner_ref(added->owner);
 	added->number = journal->next_number++;
 	added->bytes_before = journal->bytes;
-	if (added->kind == JOURNAL_EXTENT)
-		journal->bytes += added->to - added->from.offset;
+	if (added->kind != JOURNAL_EXTENT)
+		return;
+	added->owner->extents[added->file].last = added->number;
+	journal->bytes += added->to - added->from.offset;
 }
 
 void
@@ -267,16 +269,67 @@ journal_pass(struct journal_reader *reader)
 	reader->index++;
 }
 
-const struct journal_entry *
-journal_first_extent(const struct journal_reader *reader, const struct journal_owner *owner,
-                     enum cursor_file file)
+static bool
+is_extent_of(const struct journal_entry *entry, const struct journal_owner *owner, enum cursor_file file)
+{
+	return entry->kind == JOURNAL_EXTENT && entry->owner == owner && entry->file == file;
+}
+
+/* The number of what is at the reader's place; UINT64_MAX: it is at the end. */
+static uint64_t
+number_at(const struct journal_reader *reader)
 {
 	size_t i = reader->index;
 
 	for (const struct journal_segment *s = reader->segment; s; s = TAILQ_NEXT(s, link), i = 0)
+		if (i < s->count)
+			return s->entries[i].number;
+	return UINT64_MAX;
+}
+
+/* The entry with a number, from the reader's place on, or NULL. */
+static const struct journal_entry *
+find_number(const struct journal_reader *reader, uint64_t number)
+{
+	const struct journal_segment *s = reader->segment;
+	size_t low = 0, high;
+
+	while (s && (s->count == 0 || s->entries[s->count - 1].number < number))
+		s = TAILQ_NEXT(s, link);
+	if (!s)
+		return NULL;
+	for (high = s->count; low < high;) {
+		size_t middle = (low + high) / 2;
+
+		if (s->entries[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return s->entries[low].number == number ? &s->entries[low] : NULL;
+}
+
+const struct journal_entry *
+journal_first_extent(const struct journal_reader *reader, struct journal_owner *owner, enum cursor_file file)
+{
+	uint64_t at = number_at(reader);
+	const struct journal_entry *found;
+	size_t i = reader->index;
+
+	/* Joined, an extent bears the number of its first part, which is behind all who are before it. */
+	if (owner->extents[file].last < at)
+		return NULL;
+	if (owner->extents[file].from <= at && at <= owner->extents[file].first) {
+		found = find_number(reader, owner->extents[file].first);
+		if (found && is_extent_of(found, owner, file))
+			return found;
+	}
+	for (const struct journal_segment *s = reader->segment; s; s = TAILQ_NEXT(s, link), i = 0)
 		for (; i < s->count; i++)
-			if (s->entries[i].kind == JOURNAL_EXTENT && s->entries[i].owner == owner &&
-			    s->entries[i].file == file)
+			if (is_extent_of(&s->entries[i], owner, file)) {
+				owner->extents[file].from = at;
+				owner->extents[file].first = s->entries[i].number;
 				return &s->entries[i];
+			}
 	return NULL;
 }

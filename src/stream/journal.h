@@ -17,10 +17,16 @@
 
 enum { JOURNAL_SEGMENT_ENTRIES = 256 };
 
-/* Who the entries are of; embedded in its owner, which is freed with the last of them. */
+/* Who the entries are of; embedded in its owner, which is freed with the last of them. The rest is
+ * the journal's, zero at first. */
 struct journal_owner {
 	unsigned references;
 	void (*free)(struct journal_owner *owner);
+	struct {
+		uint64_t last;        /* number of its last extent */
+		/* For who is between the two, the first one is the second. */
+		uint64_t from, first;
+	} extents[CURSOR_FILES];
 };
 
 enum journal_kind {
@@ -88,10 +94,10 @@ const struct journal_entry *journal_at(struct journal *journal, struct journal_r
 /* Goes on behind it. */
 void journal_pass(struct journal_reader *reader);
 
-/* The first extent of a file of an owner, from the reader's place on, or NULL. */
+/* The first extent of a file of an owner, from the reader's place on, or NULL. Many who come at once
+ * ask this of each owner: what was found for one is found at once for the others. */
 const struct journal_entry *journal_first_extent(const struct journal_reader *reader,
-                                                 const struct journal_owner *owner,
-                                                 enum cursor_file file);
+                                                 struct journal_owner *owner, enum cursor_file file);
 
 /* All readers are at the end: nothing is kept. */
 void journal_forget(struct journal *journal);

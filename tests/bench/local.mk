@@ -34,6 +34,7 @@ EXTRA_DIST += \
 
 # Of single modules, by hand.
 include tests/bench/escape.mk
+include tests/bench/journal.mk
 include tests/bench/registry.mk
 
 BENCH =

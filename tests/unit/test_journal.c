@@ -230,6 +230,60 @@ START_TEST(test_an_owner_lives_as_long_as_its_entries)
 }
 END_TEST
 
+static const struct journal_entry *
+first_by_looking(const struct journal_reader *reader, const struct journal_owner *owner)
+{
+	size_t i = reader->index;
+
+	for (const struct journal_segment *s = reader->segment; s; s = TAILQ_NEXT(s, link), i = 0)
+		for (; i < s->count; i++)
+			if (s->entries[i].kind == JOURNAL_EXTENT && s->entries[i].owner == owner)
+				return &s->entries[i];
+	return NULL;
+}
+
+START_TEST(test_the_first_extent_is_the_same_for_whoever_asks_and_whenever)
+{
+	enum { READERS = 6 };
+	struct journal_reader readers[READERS];
+	bool is_there[READERS] = { false };
+	uint64_t seed = 7, offset = 0;
+
+	for (int i = 0; i < 60000; i++) {
+		struct journal_reader *r;
+		unsigned who, what;
+
+		seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+		who = (unsigned)(seed >> 33) % READERS;
+		what = (unsigned)(seed >> 40) % 100;
+		r = &readers[who];
+		if (what < 60) {
+			note(what % 20 == 0, offset, offset + 1);
+			offset += what % 3 > 0;
+		} else if (what < 62) {
+			note_text(what % 2 ? JOURNAL_STATUS : JOURNAL_TEXT, "text");
+		} else if (!is_there[who]) {
+			journal_join(&journal, r);
+			is_there[who] = true;
+		} else if (what < 64) {
+			journal_leave(&journal, r);
+			is_there[who] = false;
+		} else if (what < 80) {
+			for (int steps = (int)(seed >> 50) % 90; steps > 0 && journal_at(&journal, r); steps--)
+				journal_pass(r);
+		} else {
+			struct journal_owner *owner = &owners[what % 2].base;
+
+			ck_assert_ptr_eq(journal_first_extent(r, owner, CURSOR_STDOUT),
+			                 first_by_looking(r, owner));
+		}
+	}
+	for (int i = 0; i < READERS; i++)
+		if (is_there[i])
+			journal_leave(&journal, &readers[i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -245,6 +299,7 @@ main(void)
 	tcase_add_test(tcase, test_of_statuses_a_reader_far_behind_gets_the_last_and_all_else_of_text);
 	tcase_add_test(tcase, test_what_was_noted_later_does_not_come_earlier);
 	tcase_add_test(tcase, test_an_owner_lives_as_long_as_its_entries);
+	tcase_add_test(tcase, test_the_first_extent_is_the_same_for_whoever_asks_and_whenever);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

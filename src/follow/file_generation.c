@@ -316,7 +316,7 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 }
 
 uint64_t
-file_generation_hole_end(struct generation *generation, uint64_t offset)
+file_generation_hole_end(struct generation *generation, uint64_t offset, uint64_t limit)
 {
 	struct file_generation *g = file_generation_of(generation);
 	off_t data;
@@ -325,8 +325,8 @@ file_generation_hole_end(struct generation *generation, uint64_t offset)
 		return offset; /* may wait: zeros are shown as zeros there */
 	data = lseek(g->fd, (off_t)offset, SEEK_DATA);
 	if (data < 0)
-		return errno == ENXIO ? generation->size_bytes : offset;
-	return (uint64_t)data < generation->size_bytes ? (uint64_t)data : generation->size_bytes;
+		return errno == ENXIO ? limit : offset;
+	return (uint64_t)data < limit ? (uint64_t)data : limit;
 }
 
 void

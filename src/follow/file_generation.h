@@ -40,7 +40,7 @@ int64_t file_generation_read(struct generation *generation, uint64_t offset, voi
                              size_t length);
 int64_t file_generation_read_waiting(struct generation *generation, uint64_t offset, void *to,
                                      size_t length);
-uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset);
+uint64_t file_generation_hole_end(struct generation *generation, uint64_t offset, uint64_t limit);
 bool file_generation_is_being_written(const struct generation *generation);
 void file_generation_free(struct generation *generation);
 

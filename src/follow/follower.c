@@ -34,6 +34,7 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 	if (file_generation_again(follower_current(f), stat, clock_now_ms(), &again) < 0)
 		return false;
 	again->generation.changed_ms = clock_now_ms();
+	again->generation.is_emptied = f->source.current->size_bytes > 0;
 	f->source.current->state = GENERATION_LOST;
 	f->source.current->lost_reason = reason;
 	replace_current(f, again);
@@ -213,6 +214,7 @@ lose_coming(struct follower *f, size_t index, const struct stat *stat)
 	if (f->coming_count == MOST_COMING ||
 	    file_generation_again(lost, stat, clock_now_ms(), &again) < 0)
 		return false;
+	again->generation.is_emptied = lost->generation.size_bytes > 0;
 	lost->generation.state = GENERATION_LOST;
 	lost->generation.lost_reason = "truncated";
 	lost->generation.next = generation_ref(&again->generation);

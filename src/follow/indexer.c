@@ -28,16 +28,27 @@ count_slice(struct lore *lore, struct generation *generation, uint64_t upto)
 	const struct source_ops *ops = generation->source->ops;
 	uint64_t before = index->scanned_bytes;
 	uint8_t *bytes = malloc(READ_BYTES);
+	bool is_further = false;
 
 	while (bytes && index->scanned_bytes < upto && index->scanned_bytes - before < SLICE_BYTES) {
-		int64_t n = ops->read_waiting(generation, index->scanned_bytes, bytes, READ_BYTES);
+		uint64_t data = ops->hole_end ? ops->hole_end(generation, index->scanned_bytes, upto)
+		                              : index->scanned_bytes;
+		int64_t n;
 
+		if (data - index->scanned_bytes >= LINE_INDEX_CHUNK_BYTES) {
+			if (line_index_skip(index, data) < 0)
+				break;
+			before = data; /* it was for nothing */
+			is_further = true;
+			continue;
+		}
+		n = ops->read_waiting(generation, index->scanned_bytes, bytes, READ_BYTES);
 		if (n <= 0 || line_index_add(index, bytes, (size_t)n) < 0)
 			break;
 	}
 	free(bytes);
 	lore->reached_bytes = index->scanned_bytes;
-	return index->scanned_bytes > before;
+	return is_further || index->scanned_bytes > before;
 }
 
 static void
@@ -77,18 +88,16 @@ int
 indexer_lines_before(struct generation *generation, uint64_t offset, uint64_t *ret_lines)
 {
 	uint8_t bytes[LINE_INDEX_CHUNK_BYTES];
-	size_t chunk = (size_t)(offset / LINE_INDEX_CHUNK_BYTES);
-	size_t length = (size_t)(offset % LINE_INDEX_CHUNK_BYTES);
-	uint64_t lines = 0;
+	struct line_index_mark mark = line_index_before(index_of(generation), offset);
+	/* Behind the first of it there is a hole. */
+	size_t length = offset - mark.offset < sizeof(bytes) ? (size_t)(offset - mark.offset) : sizeof(bytes);
 	int error;
 
 	must(index_of(generation)->scanned_bytes >= offset);
-	error = place_read(generation, offset - length, bytes, length);
+	error = place_read(generation, mark.offset, bytes, length);
 	if (error)
 		return error;
-	for (size_t i = 0; i < length; i++)
-		lines += bytes[i] == '\n';
-	*ret_lines = index_of(generation)->before[chunk] + lines;
+	*ret_lines = mark.lines + line_index_count_ends(bytes, length);
 	return 0;
 }
 

@@ -15,8 +15,8 @@ line_index_new(void)
 
 	if (!index)
 		return NULL;
-	index->before = calloc(4, sizeof(*index->before));
-	if (!index->before) {
+	index->marks = calloc(4, sizeof(*index->marks));
+	if (!index->marks) {
 		free(index);
 		return NULL;
 	}
@@ -30,7 +30,7 @@ line_index_free(struct line_index **index)
 {
 	if (!*index)
 		return;
-	free((*index)->before);
+	free((*index)->marks);
 	free(*index);
 	*index = NULL;
 }
@@ -59,30 +59,44 @@ line_index_count_ends(const uint8_t *bytes, size_t length)
 	return count;
 }
 
+/* 0 or -ENOMEM. */
+static int
+reserve(struct line_index *index, size_t more)
+{
+	size_t capacity = index->capacity;
+	struct line_index_mark *grown;
+
+	while (capacity < index->count + more)
+		capacity *= 2;
+	if (capacity == index->capacity)
+		return 0;
+	grown = realloc(index->marks, capacity * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	index->marks = grown;
+	index->capacity = capacity;
+	return 0;
+}
+
+static void
+put_mark(struct line_index *index)
+{
+	index->marks[index->count++] = (struct line_index_mark){ index->scanned_bytes, index->lines };
+}
+
 int
 line_index_add(struct line_index *index, const uint8_t *bytes, size_t length)
 {
-	uint64_t end = index->scanned_bytes + length;
-	size_t needed = (size_t)(end / CHUNK) + 1;
 	const uint8_t *last;
 
-	if (needed > index->capacity) {
-		size_t capacity = index->capacity;
-		uint64_t *grown;
-
-		while (capacity < needed)
-			capacity *= 2;
-		grown = realloc(index->before, capacity * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		index->before = grown;
-		index->capacity = capacity;
-	}
+	if (reserve(index, length / CHUNK + 1) < 0)
+		return -ENOMEM;
 	last = memrchr(bytes, '\n', length);
 	if (last)
 		index->last_end = index->scanned_bytes + (uint64_t)(last - bytes) + 1;
 	while (length > 0) {
-		size_t part = CHUNK - (size_t)(index->scanned_bytes % CHUNK);
+		uint64_t end = index->marks[index->count - 1].offset + CHUNK;
+		size_t part = (size_t)(end - index->scanned_bytes);
 
 		if (part > length)
 			part = length;
@@ -90,10 +104,38 @@ line_index_add(struct line_index *index, const uint8_t *bytes, size_t length)
 		index->scanned_bytes += part;
 		bytes += part;
 		length -= part;
-		if (index->scanned_bytes % CHUNK == 0)
-			index->before[index->count++] = index->lines;
+		if (index->scanned_bytes == end)
+			put_mark(index);
 	}
 	return 0;
+}
+
+int
+line_index_skip(struct line_index *index, uint64_t to)
+{
+	if (reserve(index, 1) < 0)
+		return -ENOMEM;
+	if (index->marks[index->count - 1].offset == index->scanned_bytes && index->count > 1)
+		index->count--; /* nothing was in it */
+	index->scanned_bytes = to;
+	put_mark(index);
+	return 0;
+}
+
+struct line_index_mark
+line_index_before(const struct line_index *index, uint64_t offset)
+{
+	size_t low = 0, high = index->count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index->marks[middle].offset <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return index->marks[low];
 }
 
 void
@@ -107,13 +149,13 @@ line_index_find(const struct line_index *index, uint64_t line, uint64_t *ret_off
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 
-		if (index->before[middle] < line)
+		if (index->marks[middle].lines < line)
 			low = middle;
 		else
 			high = middle;
 	}
-	*ret_offset = (uint64_t)low * CHUNK;
-	*ret_nth = line - index->before[low];
+	*ret_offset = index->marks[low].offset;
+	*ret_nth = line - index->marks[low].lines;
 }
 
 size_t

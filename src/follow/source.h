@@ -58,6 +58,7 @@ struct generation {
 	unsigned references;
 	uint32_t serial;   /* unique in this process */
 	uint32_t identity; /* of the file, as in ids; 0: there was no file yet */
+	bool is_emptied;   /* its file held something else before, and was seen to */
 	uint32_t copy_of;  /* of a copy: the identity of the file that it was made of; else 0 */
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
@@ -98,9 +99,9 @@ struct source_ops {
 	/* The same in a helper thread, where it may wait; never -EAGAIN. */
 	int64_t (*read_waiting)(struct generation *generation, uint64_t offset, void *to,
 	                        size_t length);
-	/* Where data begins at or behind offset, which lies below the size: beyond offset if a hole
-	 * of a sparse file is there. */
-	uint64_t (*hole_end)(struct generation *generation, uint64_t offset);
+	/* Where data begins at or behind offset, which lies below the limit (the size, or less): beyond
+	 * offset if a hole of a sparse file is there. In any thread. */
+	uint64_t (*hole_end)(struct generation *generation, uint64_t offset, uint64_t limit);
 	/* Whether another process holds a lock on it (flock(2)), as writers of message buses do, or has
 	 * held one and written more than is known yet; NULL: that is not known. Does not wait. */
 	bool (*is_being_written)(const struct generation *generation);

@@ -94,8 +94,17 @@ fold_slice(struct lore *lore, struct generation *generation, uint64_t upto)
 	int error = bytes ? 0 : -ENOMEM;
 
 	while (!error && lore->reached_bytes < upto && read_bytes < SLICE_BYTES) {
-		int64_t n = ops->read_waiting(generation, at, bytes + held, READ_BYTES);
+		uint64_t data = ops->hole_end && at < upto ? ops->hole_end(generation, at, upto) : at;
+		int64_t n;
 
+		if (data - at > EVENT_LINE_BYTES) {
+			/* A line with that in it is too long. */
+			fold->is_too_long = true;
+			held = 0;
+			lore->reached_bytes = at = data;
+			continue;
+		}
+		n = ops->read_waiting(generation, at, bytes + held, READ_BYTES);
 		if (n <= 0)
 			break;
 		at += (uint64_t)n;

@@ -118,7 +118,7 @@ pass_hole_end(const struct pass *pass, uint64_t offset)
 
 	if (pass->bytes->data[offset - pass->start] != '\0' || !g->source->ops->hole_end)
 		return offset;
-	end = g->source->ops->hole_end(g, offset);
+	end = g->source->ops->hole_end(g, offset, g->size_bytes);
 	if (end > pass->limit)
 		end = pass->limit;
 	return end < offset + RENDERER_HOLE_BYTES ? offset : end;

@@ -120,17 +120,21 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	return 0;
 }
 
-/* At the start of a file there is nothing by which to know that it was emptied since: copies tell. */
+/* At the start of a file there is nothing by which to know that it was emptied since: copies tell, and
+ * when it was seen to be. */
 static int
-begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struct place *place)
+begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struct place *place,
+                    struct event_gap *ret_gap)
 {
-	struct generation *g;
-	int error = source->ops->find(source, mark, &g);
+	struct generation *g = place->generation, *copy;
+	int error = source->ops->find(source, mark, &copy);
 
+	if (error == -ENOENT && g->is_emptied && (uint64_t)g->begun_ms > mark->fingerprint)
+		*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true };
 	if (error == -ENOENT)
 		return 0;
 	place_fini(place);
-	return error ? error : start_at(g, 0, 0, place);
+	return error ? error : start_at(copy, 0, 0, place);
 }
 
 int
@@ -149,7 +153,7 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 	else if (mark->identity == g->identity)
 		error = verify_mark(mark, lines_seen, g, ret_place, &reason);
 	if (!error && !reason && mark->offset == 0 && g == source->current && source_may_have_copies(source))
-		return begin_at_first_copy(mark, source, ret_place);
+		return begin_at_first_copy(mark, source, ret_place, ret_gap);
 	if (error || !reason)
 		return error;
 	/* Not in what this process takes for the current file. That may be a thing of the past, or

@@ -22,10 +22,27 @@ static int held, notified;
 static struct loop *loop;
 static struct offload *offload;
 
+static uint64_t hole_at, hole_bytes; /* of a sparse file: nobody is to read it */
+
+static uint64_t
+hole_end(struct generation *g, uint64_t offset, uint64_t limit)
+{
+	(void)g;
+	if (offset < hole_at || offset >= hole_at + hole_bytes)
+		return offset;
+	return hole_at + hole_bytes < limit ? hole_at + hole_bytes : limit;
+}
+
 static int64_t
 read_waiting(struct generation *g, uint64_t offset, void *to, size_t length)
 {
 	(void)g;
+	if (hole_bytes > 0 && offset >= hole_at) {
+		ck_assert_uint_ge(offset, hole_at + hole_bytes);
+		offset -= hole_bytes;
+	} else if (hole_bytes > 0 && length > hole_at - offset) {
+		length = (size_t)(hole_at - offset);
+	}
 	if (offset >= content_bytes)
 		return 0;
 	if (length > content_bytes - offset)
@@ -68,7 +85,7 @@ static struct source_listener listener;
 static void
 set_up(void)
 {
-	static const struct source_ops ops = { .read_waiting = read_waiting, .hold = hold,
+	static const struct source_ops ops = { .read_waiting = read_waiting, .hole_end = hole_end, .hold = hold,
 		                               .release = release, .free_generation = free_generation };
 
 	memset(&source, 0, sizeof(source));
@@ -81,6 +98,7 @@ set_up(void)
 	content = NULL;
 	content_bytes = 0;
 	most_read = SIZE_MAX;
+	hole_at = hole_bytes = 0;
 	notified = 0;
 	ck_assert_int_eq(loop_new(&loop), 0);
 	ck_assert_int_eq(offload_new(loop, 2, &offload), 0);
@@ -245,6 +263,17 @@ START_TEST(a_line_that_is_too_long_is_passed_over)
 }
 END_TEST
 
+START_TEST(a_hole_is_not_read_through)
+{
+	append_text("{\"type\":\"run.started\"}\n{\"type\":");
+	hole_at = content_bytes;
+	hole_bytes = UINT64_C(8) << 30;
+	append_text("\"of it\"}\n{\"type\":\"unit.started\",\"unit\":\"a\"}\n");
+	reach(content_bytes + hole_bytes);
+	expect("\"seq\":3");
+}
+END_TEST
+
 START_TEST(a_file_that_is_shorter_than_was_said_is_not_asked_again_and_again)
 {
 	append_text("{}\n{\"unfinished\":");
@@ -277,6 +306,7 @@ main(void)
 	tcase_add_test(tests, lines_are_whole_however_they_are_read);
 	tcase_add_test(tests, a_file_is_folded_in_slices);
 	tcase_add_test(tests, a_line_that_is_too_long_is_passed_over);
+	tcase_add_test(tests, a_hole_is_not_read_through);
 	tcase_add_test(tests, a_file_that_is_shorter_than_was_said_is_not_asked_again_and_again);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

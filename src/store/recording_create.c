@@ -112,7 +112,7 @@ derive_id(const struct run_request *request, char to[static RUN_ID_BYTES + 1])
 /* Makes the run's folder, or finds it, where a key may say that it is ours. */
 static int
 make_folder(const struct recording *recording, const struct run_request *request, struct way *way,
-            char run_id[static RUN_ID_BYTES + 1])
+            char run_id[static RUN_ID_BYTES + 1], bool *ret_is_new)
 {
 	int parent_fd = way->count > 0 ? way->fds[way->count - 1] : recording->runs_dir_fd;
 	bool is_new;
@@ -130,8 +130,10 @@ make_folder(const struct recording *recording, const struct run_request *request
 			error = make_up_id(clock_wall_ms(), run_id);
 		if (!error)
 			error = descend(way, parent_fd, run_id, &is_new);
-		if (error || is_new || *request->key)
+		if (error || is_new || *request->key) {
+			*ret_is_new = !error && is_new;
 			return error;
+		}
 		fd_close(&way->fds[--way->count]);
 		if (!is_made_up)
 			return -EEXIST;
@@ -312,18 +314,64 @@ fill(int dir_fd, const struct recording *recording, const struct run_request *re
 	return error;
 }
 
+/* --- taking it away again --------------------------------------------------------------------------- */
+
+/* arg: the request. 0 if it is its first event, else -EEXIST. */
+static int
+is_first_event(const char *line, size_t length, void *arg)
+{
+	const struct run_request *request = arg;
+
+	/* Before it there may be blanks: see recording_file.h. */
+	while (length > 0 && *line == ' ')
+		line++, length--;
+	return length == 0 || (length == request->started.length_bytes &&
+	                       memcmp(line, request->started.data, length) == 0) ? 0 : -EEXIST;
+}
+
+/*
+ * A new folder that could not be filled for who gave no key, and so could not come back to it. What
+ * somebody else has put into it meanwhile stays, and the folder with it.
+ */
+static void
+take_away(const struct way *way, const struct recording *recording,
+          const struct run_request *request, const char *run_id)
+{
+	int dir_fd = way->fds[way->count - 1];
+	int parent_fd = way->count > 1 ? way->fds[way->count - 2] : recording->runs_dir_fd;
+	struct run_request copy = *request;
+	bool is_ours = false;
+	uint64_t offset;
+	struct stat st;
+	int fd, error;
+
+	if (is_unfinished(dir_fd, recording, &is_ours) != 0 || !is_ours)
+		return;
+	error = run_dir_open_file(dir_fd, recording->events, &st, &fd);
+	if (!error) {
+		error = recording_file_lines(fd, 0, (uint64_t)st.st_size, is_first_event, &copy,
+		                             &offset);
+		fd_close(&fd);
+	}
+	if (error && error != -ENOENT)
+		return;
+	unlinkat(dir_fd, recording->events, 0);
+	unlinkat(dir_fd, recording->run_info, 0);
+	unlinkat(parent_fd, run_id, AT_REMOVEDIR);
+}
+
 int
 recording_create(const struct recording *recording, const struct run_request *request,
                  struct recording_created *ret_created)
 {
 	struct recording_created created;
 	struct way way = { .count = 0 };
-	bool was_begun = false;
+	bool was_begun = false, is_new = false;
 	int error;
 
 	error = make_parents(recording, request, &way);
 	if (!error)
-		error = make_folder(recording, request, &way, created.run_id);
+		error = make_folder(recording, request, &way, created.run_id, &is_new);
 	if (!error)
 		error = fill(way.fds[way.count - 1], recording, request, created.run_id, &was_begun);
 	if (!error && recording->durability == RECORDING_SYNCED) {
@@ -333,6 +381,8 @@ recording_create(const struct recording *recording, const struct run_request *re
 		if (!error)
 			error = run_dir_sync(recording->runs_dir_fd);
 	}
+	if (error && is_new && !*request->key)
+		take_away(&way, recording, request, created.run_id);
 	close_way(&way);
 	if (error)
 		return error;

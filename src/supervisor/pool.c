@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "shm/counters.h"
 #include "shm/orders.h"
 #include "supervisor/health.h"
 #include "supervisor/pool_parts.h"
@@ -106,6 +107,7 @@ pool_start_or_wait(void *arg)
 	}
 	pool_set_accepts(pool, child, false);
 	delay_ms = back_off_delay_ms(&child->back_off, 0);
+	counters_own(pool->parts.segments->own_counters)->faults[COUNTERS_FAULT_START]++;
 	log_error("restart_failed", "process=%s error=\"%s\" restart_in_ms=%jd", child->name,
 	          strerror(-error), (intmax_t)delay_ms);
 	start_later(pool, child, delay_ms);

@@ -81,6 +81,22 @@ class Recording(faults.TestCase):
         self.assertIn(self.post("/api/runs", wanted), (200, 201))
         self.check_all_once("made", 3)
 
+    def test_what_could_not_be_made_without_a_key_is_taken_away_again(self):
+        for n, (call, error, name) in enumerate((("write", errno.ENOSPC, "*"),
+                                                 ("write", errno.ENOSPC, "events.jsonl"),
+                                                 ("sync", errno.EIO, "events.jsonl"))):
+            for place in ({}, {"project_id": "p", "task_id": "t"}):
+                run = "keyless-%d%s" % (n, "-in-task" if place else "")
+                wanted = dict(place, run_id=run)
+                with self.faults.rule(call, error, path="*/%s/%s" % (run, name)) as rule:
+                    self.assertGreaterEqual(self.post("/api/runs", wanted), 500)
+                    self.assertGreater(rule.hits, 0)
+                self.assertFalse(os.path.exists(os.path.join(
+                    self.server.runs_dir, "p/t/runs" if place else "", run)))
+                self.assertEqual(self.post("/api/runs", wanted), 201)
+                self.assertEqual(self.post("/api/runs", wanted), 409)
+                self.assertEqual(self.record(run, 1), 202)
+
     def test_other_runs_are_recorded_while_one_hangs(self):
         for run in ("hangs", "goes-on"):
             self.assertEqual(self.post("/api/runs", {"run_id": run}), 201)
@@ -185,6 +201,7 @@ class Processes(faults.TestCase):
             os.kill(old, signal.SIGKILL)
             rule.wait(2)
             self.wait_log("restart_failed")
+            self.wait_fault_counted("start")
         harness.wait_for("it is started", lambda: self.server.worker_pids()[0] not in (0, old))
         stream = self.stream(run)
         stream.wait_lines(2)

@@ -5,7 +5,8 @@ check_PROGRAMS += \
 	tests/bench/event_load \
 	tests/bench/sse_load \
 	tests/bench/log_writer \
-	tests/bench/null_peer
+	tests/bench/null_peer \
+	tests/bench/stat_loop
 BENCH_LINE = tests/bench/line.c tests/bench/line.h
 tests_bench_sse_load_SOURCES = tests/bench/sse_load.c $(BENCH_LINE) \
 	tests/bench/histogram.c tests/bench/histogram.h \
@@ -45,7 +46,8 @@ BENCH_NEEDS = \
 	tests/bench/event_load$(EXEEXT) \
 	tests/bench/sse_load$(EXEEXT) \
 	tests/bench/log_writer$(EXEEXT) \
-	tests/bench/null_peer$(EXEEXT)
+	tests/bench/null_peer$(EXEEXT) \
+	tests/bench/stat_loop$(EXEEXT)
 .PHONY: bench
 bench: $(BENCH_NEEDS)
 	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) $(srcdir)/tests/bench/bench.py --builddir=. \

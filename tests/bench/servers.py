@@ -143,14 +143,14 @@ def includes(bench, runtime_dir, workers):
 
 class Runstream:
     """runstreamd as it is shipped, but for the number of clients allowed on a run; extra: more
-    settings."""
+    settings; runs_dir: one that is there, in place of one of its own."""
 
-    def __init__(self, bench, inotify=True, extra=""):
+    def __init__(self, bench, inotify=True, extra="", runs_dir=None):
         self.bench = bench
         self.folder = bench.new_folder("runstream")
-        self.runs_dir = os.path.join(self.folder, "runs")
+        self.runs_dir = runs_dir or os.path.join(self.folder, "runs")
         self.runtime_dir = os.path.join(self.folder, "run")
-        os.mkdir(self.runs_dir)
+        os.makedirs(self.runs_dir, exist_ok=True)
         os.mkdir(self.runtime_dir)
         config = os.path.join(self.folder, "runstream.yaml")
         with open(config, "w", encoding="utf-8") as file:

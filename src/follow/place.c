@@ -53,6 +53,31 @@ place_to_cursor(const struct place *place, enum cursor_file file, struct cursor 
 }
 
 void
+place_to_line_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
+{
+	struct place line = *place;
+
+	if (place->is_open) {
+		line.offset = place->line_offset;
+		line.fingerprint = place->line_fingerprint;
+	}
+	place_to_cursor(&line, file, cursor);
+}
+
+bool
+place_is_last(const struct place *place)
+{
+	const struct generation *g = place->generation;
+
+	if (place->offset != g->size_bytes)
+		return false;
+	for (; g->next; g = g->next)
+		if (g->lost_reason || g->next->size_bytes > 0)
+			return false;
+	return true;
+}
+
+void
 place_advance(struct place *place)
 {
 	struct generation *old = place->generation;

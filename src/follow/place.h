@@ -17,6 +17,7 @@ struct place {
 	uint64_t offset;
 	uint64_t lines;       /* line ends before offset */
 	uint64_t fingerprint; /* at offset */
+	uint64_t line_offset, line_fingerprint; /* where the line begins that is open */
 	bool is_open;         /* the line before offset has no end yet, and was not finished */
 	bool is_finished;     /* it has none, and was finished, at the end of its run or file */
 };
@@ -34,6 +35,13 @@ uint32_t place_identity(const struct generation *generation, uint64_t offset);
 
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
+
+/* Whether nothing lies behind it: all that follows is empty, too, and nothing is missing there (a file that
+ * was rotated away may have its writer still). */
+bool place_is_last(const struct place *place);
+
+/* The same, but of one within a line that is open, of where that begins. */
+void place_to_line_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 
 /* To the start of what follows its generation, which ended or was lost. */
 void place_advance(struct place *place);

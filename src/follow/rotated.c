@@ -25,8 +25,9 @@ struct part {
 	int fd; /* owned */
 	struct stat stat;
 	uint32_t identity;
-	uint32_t copy_of;
-	const char *lost; /* why something behind it is lost; NULL: nothing is */
+	struct timespec born; /* zero where the file system does not tell */
+	uint32_t copy_of;     /* identity of the file that it was made of; 0: it is no copy, as far as is known */
+	const char *lost;     /* why something behind it is lost; NULL: nothing is */
 };
 
 struct search {
@@ -154,8 +155,9 @@ open_holder(const struct search *s, const struct neighbours *n, size_t index, st
 	if (!holds)
 		fd_close(&ret_part->fd);
 	ret_part->identity = at->identity;
-	ret_part->copy_of = 0;
+	ret_part->born = at->born;
 	ret_part->lost = NULL;
+	ret_part->copy_of = 0;
 	*ret_holds = holds;
 	return 0;
 }
@@ -218,10 +220,10 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 }
 
 static bool
-is_born_after(const struct neighbour *at, const struct timespec *born)
+is_born_after(const struct timespec *born, const struct timespec *other)
 {
-	return at->born.tv_sec > 0 && (at->born.tv_sec > born->tv_sec ||
-	                            (at->born.tv_sec == born->tv_sec && at->born.tv_nsec > born->tv_nsec));
+	return born->tv_sec > 0 && (born->tv_sec > other->tv_sec ||
+	                            (born->tv_sec == other->tv_sec && born->tv_nsec > other->tv_nsec));
 }
 
 /* Whether it is a copy of what the current file begins with. made_of_it: if it is alike, it is; but one
@@ -250,7 +252,7 @@ find_oldest(struct search *s, const struct neighbours *n, const struct timespec 
 		int error;
 
 		if (at->is_packed || at->stat.st_size == 0 || is_current(s, &at->stat) ||
-		    (born && !is_born_after(at, born)))
+		    (born && !is_born_after(&at->born, born)))
 			continue;
 		error = neighbours_open(n, i, &part->stat, &part->fd);
 		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
@@ -262,8 +264,9 @@ find_oldest(struct search *s, const struct neighbours *n, const struct timespec 
 			continue;
 		}
 		part->identity = at->identity;
-		part->copy_of = 0;
+		part->born = at->born;
 		part->lost = NULL;
+		part->copy_of = 0;
 		*ret_index = i;
 		s->count = 1;
 		return 0;
@@ -292,7 +295,7 @@ static int
 add_part(struct search *s, const struct neighbours *n, size_t index)
 {
 	const char **lost = &s->parts[s->count - 1].lost;
-	struct part part = { .identity = n->list[index].identity };
+	struct part part = { .identity = n->list[index].identity, .born = n->list[index].born };
 	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
 	bool is_longer = false;
 	int error;
@@ -376,6 +379,16 @@ mark_copies(struct search *s)
 	}
 }
 
+/* What was made later than the file that is there, and holds what is older, was made of it. (Where the file
+ * system does not tell when files are made, there is but the mark that was found in what is not its file.) */
+static void
+find_copies(struct search *s, const struct timespec *current_born)
+{
+	for (size_t i = 0; i < s->count && current_born->tv_sec > 0; i++)
+		if (is_born_after(&s->parts[i].born, current_born))
+			s->parts[i].copy_of = s->current->identity;
+}
+
 /* What this process saw and cannot find any more is lost as well. */
 static void
 mark_passed(struct search *s)
@@ -399,6 +412,7 @@ static int
 search_once(struct search *s)
 {
 	struct neighbours n;
+	struct neighbour current = { 0 };
 	size_t holder = 0;
 	int fd = file_generation_of(s->current)->fd;
 	int error = neighbours_list(s->rotated->runs_dir_fd, s->rotated->directory, s->rotated->name, &n);
@@ -419,6 +433,9 @@ search_once(struct search *s)
 			error = add_part(s, &n, i);
 	if (!error) {
 		mark_copies(s);
+		if (fd >= 0)
+			neighbour_of_fd(fd, &s->current_stat, &current);
+		find_copies(s, &current.born);
 		mark_passed(s);
 	} else {
 		forget_parts(s);

@@ -6,7 +6,9 @@
  *   id     = "f=" point *(";" part)
  *   point  = hex "." hex "." hex       trail, feed, tick
  *   part   = "m=" number               whose event it is: a member of the feed
- *          | ("o=" | "r=") mark        its place, in its first or its second file: cursor.h
+ *          | ("o=" | "r=") mark        its place, in its first or its second file (cursor.h); of a part
+ *                                      of a line, where the line begins
+ *          | "p=" number               how many bytes of the line: tells its parts from one another
  *          | "l=" number               line ends before it
  *          | "w=" number "." hex       a walk through what was there before: at which slot of which
  *                                      registry; runs in slots before it are where point says

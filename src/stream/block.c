@@ -72,6 +72,8 @@ void
 block_move_place(const struct block *block, struct place *place)
 {
 	place->offset = block->offset;
+	place->line_offset = block->line_offset;
+	place->line_fingerprint = block->line_fingerprint;
 	place->lines = block->lines;
 	place->fingerprint = block->fingerprint;
 	place->is_open = block->is_open;

@@ -39,6 +39,8 @@ struct block {
 	enum cursor_file file;
 	bool is_open, is_finished;
 	uint64_t offset, lines, fingerprint;
+	/* Where the line begins that is open there. */
+	uint64_t line_offset, line_fingerprint;
 
 	/* In the cache only: */
 	struct block_cache *cache;

@@ -183,6 +183,20 @@ channel_update_run(struct channel *c)
 	audience_wake(&c->audience);
 }
 
+/* When one of the files of a run that is over changed last, on the monotonic clock. One that is not there
+ * has not changed since the run ended, as far as that says when it did. */
+static int64_t
+changed_ms(const struct channel *c, const struct source *source, int64_t now_ms)
+{
+	int64_t ended_ms = now_ms - (clock_wall_ms() - c->run->end_time_ms);
+
+	if (source->current->identity == 0 && source->changed_ms == 0 && c->run->end_time_ms > 0 &&
+	    ended_ms < source->current->changed_ms)
+		return ended_ms;
+	return source->changed_ms > source->current->changed_ms ? source->changed_ms
+	                                                         : source->current->changed_ms;
+}
+
 bool
 channel_is_finished(struct channel *c)
 {
@@ -195,9 +209,7 @@ channel_is_finished(struct channel *c)
 
 		if (!c->followers[i])
 			continue;
-		rested_ms = (source->changed_ms > source->current->changed_ms ? source->changed_ms
-		                                                              : source->current->changed_ms) +
-		            linger_ms;
+		rested_ms = changed_ms(c, source, now_ms) + linger_ms;
 		if (now_ms < rested_ms) {
 			channel_wake_at(c, rested_ms);
 			finished = false;

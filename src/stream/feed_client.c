@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "stream/copy.h"
 #include "stream/feed_state.h"
 
 /* --- waiting ------------------------------------------------------------------------------------------------ */
@@ -115,6 +116,15 @@ give_lost(struct feed_client *client, const struct journal_entry *entry, struct 
 	return give(&text, ret_block);
 }
 
+/* It is in a copy of the extent's file, and that ends before the extent does. */
+static bool
+is_cut_short(const struct feed_client *client, const struct journal_entry *entry)
+{
+	const struct generation *g = client->inside.generation;
+
+	return g != entry->from.generation && g->size_bytes < entry->to;
+}
+
 /* As renderer_render(): the next piece of an extent that is in the cache no more. */
 static int
 render(struct feed_client *client, const struct journal_entry *entry, struct block **ret_block)
@@ -133,8 +143,8 @@ render(struct feed_client *client, const struct journal_entry *entry, struct blo
 		.max_line_bytes = (size_t)feed->hub->settings->api.sse.max_line_bytes,
 		.limit_bytes = entry->to,
 		.may_flush = feed->kind->flushes && entry->ends_open,
-		/* It ends where an entry of the file did. */
-		.is_final = !feed->kind->flushes || entry->ends_finished,
+		/* It ends where an entry of the file did; a copy that is too short, in whatever there is. */
+		.is_final = !feed->kind->flushes || entry->ends_finished || is_cut_short(client, entry),
 	};
 
 	feed_format_prefix(feed, entry->tick, member_of(entry), prefix);
@@ -171,6 +181,17 @@ is_passed(const struct feed_client *client, const struct journal_entry *entry)
 	return !entry->ends_finished || client->inside.is_finished || client->inside.offset > entry->to;
 }
 
+/* Goes on in a copy of what was lost. As copy_move(). */
+static int
+move_to_copy(struct feed_client *client)
+{
+	struct generation *behind = NULL;
+	int error = copy_move(&client->inside, 0, &behind);
+
+	generation_unref(&behind);
+	return error;
+}
+
 static enum stream_answer
 give_extent(struct feed_client *client, const struct journal_entry *entry, struct block **ret_block)
 {
@@ -182,13 +203,20 @@ give_extent(struct feed_client *client, const struct journal_entry *entry, struc
 		generation_ref(client->inside.generation);
 	}
 	error = next_piece(client, entry, ret_block);
+	if (error == -ESTALE) {
+		error = move_to_copy(client);
+		if (error == -ENOENT)
+			return give_lost(client, entry, ret_block);
+		if (!error)
+			error = next_piece(client, entry, ret_block);
+	}
 	if (!error) {
 		block_move_place(*ret_block, &client->inside);
 		if (is_passed(client, entry))
 			pass_entry(client);
 		return STREAM_BLOCK;
 	}
-	if (error == -ESTALE)
+	if (error == -ENODATA && is_cut_short(client, entry))
 		return give_lost(client, entry, ret_block);
 	if (error == -ENODATA)
 		source_refresh(source); /* it is shorter than it was: a look will say so */

@@ -52,9 +52,15 @@ put_member(struct feed_member *m, struct buf *to, enum trail_record_kind kind, b
 	struct trail_record record = { .kind = kind };
 
 	record.member = (struct trail_member){ .number = m->number, .begins = begins };
-	for (int i = 0; i < CURSOR_FILES; i++)
-		if (m->feed->files & 1U << i)
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		if (!(m->feed->files & 1U << i))
+			continue;
+		/* Whoever comes back by it may have had other parts of a line: it comes again as a whole. */
+		if (m->feed->kind->flushes)
+			place_to_line_cursor(&s->places[i], (enum cursor_file)i, &record.member.cursor);
+		else
 			place_to_cursor(&s->places[i], (enum cursor_file)i, &record.member.cursor);
+	}
 	record.member.run_id = s->channel->run->run_id;
 	record.member.run_id_length = length_of(record.member.run_id);
 	put(m->feed, to, &record);

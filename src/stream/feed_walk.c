@@ -263,7 +263,7 @@ go_on_until(struct feed_client *client)
 	if (!subscriber_has_begun(&m->subscriber))
 		return STREAM_WAIT;
 	find_until(client, m);
-	s->until = walk->until;
+	subscriber_read_until(s, walk->until);
 	s->is_over = false;
 	walk->is_stream_over = false;
 	return STREAM_BLOCK;

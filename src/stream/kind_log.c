@@ -102,6 +102,21 @@ put_where(char *to, const struct pass *pass, const char *mark)
 	return to + num_format_u64(pass->lines + 1, to);
 }
 
+/* The mark of where the line begins that a part is of: who comes back to a stream of many may have been
+ * sent parts by somebody who cut the line otherwise, and is sent it as a whole. */
+static char *
+put_line_mark(char *to, const struct pass *pass)
+{
+	const struct place line = { .generation = pass->generation, .offset = pass->line_offset,
+		                    .fingerprint = pass->line_fingerprint };
+	struct cursor cursor = { 0 };
+
+	place_to_cursor(&line, CURSOR_STDOUT, &cursor);
+	cursor_format_mark(&cursor.files[CURSOR_STDOUT].mark, to);
+	to = PUT_LITERAL(to + CURSOR_MARK_TEXT_BYTES, ";p=");
+	return to + num_format_u64(pass->offset - line.offset, to);
+}
+
 static int
 put_event(struct pass *pass, const struct id_parts *id, const struct fragment *fragment)
 {
@@ -111,7 +126,7 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	bool is_end = fragment->kind != FRAGMENT_PARTIAL, lossy = false;
 	uint64_t begins = pass->offset;
 	struct cursor_mark mark;
-	char *room, *to, *mark_text;
+	char *room, *to, *mark_text, of_part[CURSOR_MARK_TEXT_BYTES];
 
 	room = buf_reserve(pass->text, STREAM_ID_BYTES + opening->length_bytes + 160 +
 	                                       fragment->text_bytes * JSON_ESCAPE_MOST);
@@ -121,14 +136,18 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	pass->is_open = fragment->kind == FRAGMENT_PARTIAL;
 	pass->is_finished = fragment->kind == FRAGMENT_UNFINISHED;
 	mark = pass_mark(pass);
+	if (is_end) {
+		pass->line_offset = mark.offset;
+		pass->line_fingerprint = mark.fingerprint;
+	}
 	to = put(room, id->before, id->before_length);
 	if (!job->kind->is_many)
 		to += num_format_u64(pass->lines + is_end, to);
 	to = put(to, id->between, id->between_length);
 	/* Where it belongs at once: what was stored in bytes is slow to be copied in words. */
-	mark_text = to;
+	mark_text = job->kind->is_many && !is_end ? of_part : to;
 	cursor_format_mark(&mark, mark_text);
-	to += CURSOR_MARK_TEXT_BYTES;
+	to = mark_text == to ? to + CURSOR_MARK_TEXT_BYTES : put_line_mark(to, pass);
 	to = put(to, id->after, id->after_length);
 	to = put(to, opening->data, opening->length_bytes);
 	to += json_escape(line, fragment->text_bytes, to, &lossy);

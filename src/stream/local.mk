@@ -3,6 +3,7 @@ libstream_a_SOURCES = \
 	src/stream/audience.c src/stream/audience.h \
 	src/stream/block.c src/stream/block.h \
 	src/stream/channel.c src/stream/channel.h \
+	src/stream/copy.c src/stream/copy.h \
 	src/stream/feed.c src/stream/feed.h src/stream/feed_client.c src/stream/feed_state.h \
 	src/stream/feed_resume.c src/stream/feed_trail.c src/stream/feed_walk.c \
 	src/stream/fragment.c src/stream/fragment.h \
@@ -18,4 +19,5 @@ libstream_a_SOURCES = \
 	src/stream/stream.h \
 	src/stream/subscriber.c src/stream/subscriber.h \
 	src/stream/subscription.c src/stream/subscription.h \
-	src/stream/trail.c src/stream/trail.h src/stream/trail_reader.c src/stream/trail_reader.h
+	src/stream/trail.c src/stream/trail.h src/stream/trail_reader.c src/stream/trail_reader.h \
+	src/stream/until.c src/stream/until.h

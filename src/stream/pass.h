@@ -25,6 +25,7 @@ struct pass {
 	/* Where it is: behind the last event put, or what was passed over. */
 	uint64_t offset, lines;
 	bool is_open, is_finished;
+	uint64_t line_offset, line_fingerprint; /* where the line at hand begins */
 	uint32_t events;
 	uint32_t malformed; /* entries that were passed over for the first time */
 	bool is_hole;      /* the block skips one, and is nothing else */

@@ -299,6 +299,8 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 		.lines = place->lines,
 		.is_open = place->is_open,
 		.is_finished = place->is_finished,
+		.line_offset = place->is_open ? place->line_offset : place->offset,
+		.line_fingerprint = place->is_open ? place->line_fingerprint : place->fingerprint,
 	};
 	struct block *block;
 	int error;
@@ -330,6 +332,8 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	block->file = job->file;
 	block->offset = pass.offset;
 	block->lines = pass.lines;
+	block->line_offset = pass.line_offset;
+	block->line_fingerprint = pass.line_fingerprint;
 	block->is_open = pass.is_open;
 	block->is_finished = pass.is_finished;
 	block->fingerprint = pass.is_hole ? pass.hole_fingerprint

@@ -19,6 +19,9 @@ start_at(struct generation *g, uint64_t offset, uint64_t lines, struct place *re
 	ret_place->lines = lines;
 	ret_place->fingerprint = fingerprint;
 	ret_place->is_open = is_open;
+	/* Whoever begins here takes what comes for a line, or knows what was before. */
+	ret_place->line_offset = offset;
+	ret_place->line_fingerprint = fingerprint;
 	return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "follow/indexer.h"
+#include "stream/copy.h"
+#include "stream/until.h"
 
 /* How it begins: gone once both places are found and the gaps, if any, were told. */
 struct subscriber_start {
@@ -177,6 +179,73 @@ give_failure(struct subscriber *s, int error, struct block **ret_block)
 	return give(s, &text, ret_block);
 }
 
+/* --- the end of one that reads so far and no further -------------------------------------------------------- */
+
+/* What it is to come to is where it begins to look. */
+static void
+begin_in(struct subscriber *s, int file)
+{
+	struct start_progress *progress = &s->start->progress[file];
+	struct generation *g = s->until[file].generation;
+
+	progress->in = g;
+	progress->has_goal = true;
+	progress->generation = g->serial;
+	progress->goal_bytes = g->size_bytes;
+}
+
+void
+subscriber_read_until(struct subscriber *s, struct place until[static CURSOR_FILES])
+{
+	s->until = until;
+	s->has_no_copy = 0;
+	for (int i = 0; s->start && i < CURSOR_FILES; i++)
+		begin_in(s, i);
+}
+
+/* Of a file that was emptied, a copy is read as far. 0; -EAGAIN: it is being looked for. */
+static int
+find_until(struct subscriber *s, int file)
+{
+	int error;
+
+	if (!s->until || s->has_no_copy & 1U << file ||
+	    s->until[file].generation->state != GENERATION_LOST ||
+	    /* Its place takes it along. */
+	    s->places[file].generation == s->until[file].generation)
+		return 0;
+	error = until_move_to_copy(&s->until[file]);
+	if (error == -ENOENT)
+		s->has_no_copy |= 1U << file;
+	if (!error && s->start)
+		begin_in(s, file);
+	return error == -EAGAIN ? error : 0;
+}
+
+static bool
+is_past(const struct subscriber *s, int file)
+{
+	return s->until && until_is_past(&s->until[file], &s->places[file]);
+}
+
+static bool
+is_read_until(const struct subscriber *s)
+{
+	for (int i = 0; i < CURSOR_FILES; i++)
+		if (!is_past(s, i))
+			return false;
+	return true;
+}
+
+/* As channel_next_block() takes them. */
+static const uint64_t *
+limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
+{
+	for (int i = 0; s->until && i < CURSOR_FILES; i++)
+		limits[i] = until_limit(&s->until[i], &s->places[i]);
+	return s->until ? limits : NULL;
+}
+
 /* --- beginning ------------------------------------------------------------------------------------------------ */
 
 /* The file at the path does not hold what the client's mark names: perhaps it was rewritten, and
@@ -189,6 +258,13 @@ distrust_blocks(struct subscriber *s, int file)
 	    (s->start->gaps[file].reason ||
 	     s->places[file].generation != s->channel->sources[file]->current))
 		block_cache_purge(&s->channel->blocks);
+}
+
+/* Whether it says by itself in which file it begins. */
+static bool
+names_its_file(const struct start *start)
+{
+	return start->kind == START_CURSOR || start->kind == START_OLDEST;
 }
 
 /* 0 once all places are found. */
@@ -207,10 +283,17 @@ find_places(struct subscriber *s)
 			place_init(&s->places[i], s->channel->sources[i]->current);
 			continue;
 		}
-		if (b->progress[i].in && b->progress[i].in->state == GENERATION_LOST) {
-			/* Nothing can be found in it any more: that is told as it is left behind. */
-			place_init(&s->places[i], b->progress[i].in);
+		if (find_until(s, i) < 0) {
+			result = -EAGAIN;
 			continue;
+		}
+		if (b->progress[i].in && b->progress[i].in->state == GENERATION_LOST) {
+			if (!names_its_file(&b->start)) {
+				/* Nothing can be found in it any more: that is told as it is left behind. */
+				place_init(&s->places[i], b->progress[i].in);
+				continue;
+			}
+			b->progress[i].in = NULL;
 		}
 		error = kind_of(s)->resolve(&b->start, (enum cursor_file)i, s->channel->sources[i],
 		                      s->channel->hub->offload, &b->progress[i], &s->places[i],
@@ -243,21 +326,6 @@ subscriber_find_places(struct subscriber *s)
 	return false;
 }
 
-/* Whether all that follows is empty, too, and nothing is missing there: a file that was rotated away may
- * have its writer still. */
-static bool
-is_last(const struct place *place)
-{
-	const struct generation *g = place->generation;
-
-	if (place->offset != g->size_bytes)
-		return false;
-	for (; g->next; g = g->next)
-		if (g->lost_reason || g->next->size_bytes > 0)
-			return false;
-	return true;
-}
-
 /* Whether the id of a `complete` that it came with still names the end. */
 static bool
 is_still_the_end(struct subscriber *s)
@@ -265,7 +333,7 @@ is_still_the_end(struct subscriber *s)
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		const struct place *p = &s->places[i];
 
-		if (s->start->gaps[i].reason || !is_last(p) || p->generation->state != GENERATION_LIVE)
+		if (s->start->gaps[i].reason || !place_is_last(p) || p->generation->state != GENERATION_LIVE)
 			return false;
 	}
 	return s->channel->run->is_terminal;
@@ -319,194 +387,26 @@ give_first_gaps(struct subscriber *s, enum stream_answer *ret_answer, struct blo
 	return true;
 }
 
-/* --- the end of one that reads so far and no further -------------------------------------------------------- */
-
-void
-subscriber_read_until(struct subscriber *s, const struct place until[static CURSOR_FILES])
-{
-	s->until = until;
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		struct start_progress *progress = &s->start->progress[i];
-
-		progress->in = until[i].generation;
-		progress->has_goal = true;
-		progress->generation = until[i].generation->serial;
-		progress->goal_bytes = until[i].generation->size_bytes;
-	}
-}
-
-/* Whether a generation leads to another one, or to one of the same file. */
-static bool
-leads_to(const struct generation *from, const struct generation *to, bool by_identity)
-{
-	for (const struct generation *g = from->next; g; g = g->next)
-		if (g == to || (by_identity && g->identity == to->identity))
-			return true;
-	return false;
-}
-
-/* The same content: one file may have been opened twice, if it was rotated away; but what follows a
- * truncation is in the same file as well. */
-static bool
-is_in_the_same(const struct generation *g, const struct generation *until)
-{
-	return g == until || (g->identity == until->identity && !leads_to(g, until, false) &&
-	                      !leads_to(until, g, false));
-}
-
-/* One file was read so far; or it cannot be any more, and that was told. */
-static bool
-is_past(const struct subscriber *s, int file)
-{
-	const struct generation *g = s->places[file].generation, *until;
-
-	if (!s->until)
-		return false;
-	until = s->until[file].generation;
-	if (is_in_the_same(g, until))
-		return s->places[file].offset > s->until[file].offset ||
-		       (s->places[file].offset == s->until[file].offset &&
-		        !(s->until[file].is_finished && s->places[file].is_open));
-	if (!leads_to(g, until, true))
-		return true;
-	/* One that was rotated away may have its writer still: until then it is over where all is empty. */
-	return is_last(&s->places[file]);
-}
-
-static uint64_t
-limit_of(const struct subscriber *s, int file)
-{
-	const struct place *until = &s->until[file];
-
-	if (is_past(s, file))
-		return 0;
-	if (!is_in_the_same(s->places[file].generation, until->generation))
-		return CHANNEL_NO_LIMIT;
-	return until->is_finished ? until->offset | CHANNEL_LIMIT_FINISHES : until->offset;
-}
-
-static bool
-is_read_until(const struct subscriber *s)
-{
-	for (int i = 0; i < CURSOR_FILES; i++)
-		if (!is_past(s, i))
-			return false;
-	return true;
-}
-
-/* As channel_next_block() takes them. */
-static const uint64_t *
-limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
-{
-	for (int i = 0; s->until && i < CURSOR_FILES; i++)
-		limits[i] = limit_of(s, i);
-	return s->until ? limits : NULL;
-}
-
 /* --- going on ---------------------------------------------------------------------------------------------------- */
 
-/* Whether what follows a generation in this process, up to the current one, holds something that is
- * deleted by now: what lies beside the file does not lead through it. */
-static bool
-holds_more(const struct generation *g, const struct generation *copy)
-{
-	const struct generation *current = g->source->current;
-
-	while ((g = g->next) != NULL && g != current) {
-		const struct generation *part = copy;
-
-		if (g->state == GENERATION_LOST || g->size_bytes == 0)
-			continue;
-		while (part && part->identity != g->identity)
-			part = part->next;
-		if (!part)
-			return true;
-	}
-	return false;
-}
-
-static uint64_t
-left_bit(const struct generation *g)
-{
-	return UINT64_C(1) << g->identity % 64;
-}
-
-/*
- * The place is in a generation that was lost: perhaps a copy of it lies beside the file, kept before
- * it was emptied. 0: the place is in that now; -ENOENT: there is none; -EAGAIN: it is being looked for.
- */
+/* From a generation that was lost to where its content is. As copy_move(). */
 static int
-move_to_copy(struct place *p, uint64_t left, struct generation **ret_behind)
+move_on(struct subscriber *s, int file)
 {
-	struct generation *g = p->generation, *copy;
-	struct source *source = g->source;
-	struct cursor_mark mark = { .offset = p->offset, .identity = place_identity(g, p->offset),
-		                    .fingerprint = p->fingerprint };
-	struct place in_copy;
-	int error;
+	struct place *p = &s->places[file], *until = s->until ? &s->until[file] : NULL;
+	const struct generation *g = p->generation;
+	/* What somebody has read of the file here is the more likely to be in the copy. */
+	bool is_next_first = !(s->has_read & 1U << file);
+	int error = is_next_first ? copy_move_to_next(p) : -ENOENT;
 
-	if (p->offset == 0)
-		/* Any file begins like that: what others read of it tells. */
-		mark = (struct cursor_mark){ .offset = g->known_to, .identity = g->identity,
-			                     .fingerprint = g->known_fingerprint };
-	if (mark.offset == 0 || !source->ops->find)
-		return -ENOENT;
-	error = source->ops->find(source, &mark, &copy);
-	if (error == -ENOENT || error == -EAGAIN)
+	if (error != -ENOENT)
 		return error;
-	/* Found before its file was seen to have been emptied, it has led here: it was read. */
-	if (!error && p->offset == 0 && (left & left_bit(copy)))
-		return -ENOENT;
-	if (!error)
-		error = start_at(copy, p->offset, p->lines, &in_copy);
-	if (error == -ENODATA || error == -ESTALE)
-		return -ENOENT;
-	if (error) {
-		source->tell = true; /* tried again after a look */
-		return -EAGAIN;
+	error = copy_move(p, s->left[file], &s->behind_copy[file]);
+	if (!error && until && until->generation == g) {
+		generation_unref(&until->generation);
+		until->generation = generation_ref(p->generation);
 	}
-	if (in_copy.fingerprint != p->fingerprint) {
-		place_fini(&in_copy);
-		return -ENOENT;
-	}
-	in_copy.is_open = p->is_open;
-	in_copy.is_finished = p->is_finished;
-	if (g->size_bytes > copy->lost_to_bytes)
-		copy->lost_to_bytes = g->size_bytes;
-	generation_unref(ret_behind);
-	if (holds_more(g, copy) || leads_to(copy, g, false))
-		*ret_behind = generation_ref(g->next);
-	place_fini(p);
-	*p = in_copy;
-	return 0;
-}
-
-/*
- * The same, where what is in the file now is what it was as far as the place: its reader was served
- * by another process, which was quicker to see that the file was written anew.
- */
-static int
-move_to_next(struct place *p)
-{
-	struct generation *g = p->generation, *next = g->next;
-	struct place in_next;
-	int error;
-
-	if (p->offset == 0 || next->identity != g->identity || next->size_bytes < p->offset ||
-	    next->state == GENERATION_LOST)
-		return -ENOENT;
-	error = start_at(next, p->offset, p->lines, &in_next);
-	if (error)
-		return error == -EAGAIN ? error : -ENOENT;
-	if (in_next.fingerprint != p->fingerprint) {
-		place_fini(&in_next);
-		return -ENOENT;
-	}
-	in_next.is_open = p->is_open;
-	in_next.is_finished = p->is_finished;
-	place_fini(p);
-	*p = in_next;
-	return 0;
+	return error == -ENOENT && !is_next_first ? copy_move_to_next(p) : error;
 }
 
 /* Leaves one generation behind. 1: there is a gap to tell; 0: there is none; -EAGAIN: not known yet. */
@@ -519,11 +419,8 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 	uint64_t to = g->state == GENERATION_LOST ? g->size_bytes : g->lost_to_bytes;
 	int error;
 
-	/* One that reads so far and no further is to read of that file and no other. */
-	if (g->state == GENERATION_LOST && !s->until) {
-		error = move_to_next(p);
-		if (error == -ENOENT)
-			error = move_to_copy(p, s->left[file], &s->behind_copy[file]);
+	if (g->state == GENERATION_LOST) {
+		error = move_on(s, file);
 		if (error != -ENOENT)
 			return error;
 	}
@@ -538,7 +435,7 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 		};
 	if (p->offset > 0 && !g->copy_of)
 		s->left[file] = 0;
-	s->left[file] |= left_bit(g);
+	s->left[file] |= copy_left_bit(g);
 	place_advance(p);
 	if (s->behind_copy[file]) {
 		place_fini(p);
@@ -557,6 +454,10 @@ advance(struct subscriber *s, struct event_gap *ret_gap)
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		struct place *p = &s->places[i];
 
+		if (find_until(s, i) < 0) {
+			worst = -EAGAIN;
+			continue;
+		}
 		while (p->generation->state != GENERATION_LIVE && !is_past(s, i)) {
 			int left;
 
@@ -579,7 +480,7 @@ static bool
 is_at_end(const struct subscriber *s)
 {
 	for (int i = 0; i < CURSOR_FILES; i++)
-		if (!is_last(&s->places[i]))
+		if (!place_is_last(&s->places[i]))
 			return false;
 	return true;
 }
@@ -675,6 +576,7 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	if (!error) {
 		s->given_from = s->places[(*ret_block)->file];
 		block_move_place(*ret_block, &s->places[(*ret_block)->file]);
+		s->has_read |= 1U << (*ret_block)->file;
 		s->has_failed = false;
 		s->given = SUBSCRIBER_GAVE_ENTRIES;
 		return STREAM_BLOCK;

@@ -28,7 +28,9 @@ struct subscriber {
 	/* A bit for each identity that was left since something was read of a file that is no copy. */
 	uint64_t left[CURSOR_FILES];
 	struct subscriber_start *start; /* owned; NULL once begun */
-	const struct place *until; /* of each file: it is over there; NULL: no such end */
+	struct place *until; /* of each file: it is over there; borrowed; NULL: no such end */
+	unsigned has_no_copy; /* bits: files that it is to read until, which were emptied */
+	unsigned has_read;    /* bits: of which files it was given something */
 	struct status_goal status_goal;
 	uint64_t status_seen; /* version of the last status that was given; 0: none */
 	enum subscriber_given given;
@@ -60,8 +62,9 @@ bool subscriber_has_begun(const struct subscriber *s);
  * is not known yet, and it waits. */
 bool subscriber_find_places(struct subscriber *s);
 
-/* Before it was asked anything: makes it one that reads what lies before these places (borrowed,
- * and to outlive it), and is over then. Where it begins is found in their generations. */
-void subscriber_read_until(struct subscriber *s, const struct place until[static CURSOR_FILES]);
+/* Makes it one that reads what lies before these places (borrowed, and to outlive it; they are moved where
+ * their file was emptied, to its copy), and is over then. If it has not begun yet, where it does is found
+ * in their generations. */
+void subscriber_read_until(struct subscriber *s, struct place until[static CURSOR_FILES]);
 
 #endif

@@ -41,12 +41,11 @@ class Track:
         self.last_at = now
         self.n = 0                     # as the stream counts lines
         self.pending = []              # parts of a line: (position, text)
-        self.lines = self.repeats = self.begun_anew = 0
+        self.lines = self.repeats = 0
         self.missing = set()           # what was passed over, and may come yet
         self.is_loose = False          # after a gap that says that lines are missing
         self.was_loose = False
         self.ends = {}                 # where lines may come twice: a line by its position
-        self.parts = collections.deque(maxlen=50)  # the same of parts
         self.checks = None             # (seq, check) of events
         self.of_another_file = 0       # lines that came again, with another position
         self.again = []                # the events before the last of them
@@ -55,7 +54,7 @@ class Track:
         return {"first": self.first, "last": self.last, "first_at": self.first_at,
                 "mentioned": self.mentioned, "last_at": self.last_at, "n": self.n,
                 "pending": "".join(text for _, text in self.pending)[:200], "lines": self.lines, "repeats": self.repeats,
-                "begun_anew": self.begun_anew, "was_loose": self.was_loose, "checks": self.checks,
+                "was_loose": self.was_loose, "checks": self.checks,
                 "of_another_file": self.of_another_file, "again": self.again}
 
 
@@ -69,6 +68,7 @@ class Client:
         self.tracks = {}
         self.mentions = {}
         self.recent = collections.deque(maxlen=RECENT)
+        self.connections = collections.deque(maxlen=RECENT)  # (asked at, the id it came with)
         self.bad = []
         self.counts = collections.Counter()
         self.gaps = []
@@ -123,6 +123,11 @@ class Client:
                         % (path, headers)).encode()
         self.asked_at = time.monotonic()
         self.opened_at = self.opened_at or self.asked_at
+        if self.of_many:
+            # A line of which parts had come comes as a whole.
+            for track in self.tracks.values():
+                track.pending = []
+        self.connections.append((self.asked_at, self.last_id))
         self.world.connects += 1
         self.counts["connects"] += 1
         self.world.watch(self, select.EPOLLOUT)
@@ -308,7 +313,8 @@ class Client:
         self.counts[kind] += 1
         if len(self.bad) < BAD_MOST:
             self.bad.append({"kind": kind, "what": what, "at": time.monotonic(),
-                             "recent": list(self.recent)})
+                             "recent": list(self.recent),
+                             "connections": list(self.connections)})
 
     def track(self, source, now):
         track = self.tracks.get(source)
@@ -374,31 +380,22 @@ class Client:
         track = self.track(source, now)
         is_part = data.get("partial", False)
         position = hash(data["pos"]) if self.of_many else None
-        if position is not None and (
-                position in track.ends or (is_part and position in track.parts)):
+        if position is not None and position in track.ends:
             track.repeats += 1
+            track.pending = []
             return
+        for at, (had, _) in enumerate(track.pending):
+            if position is not None and had == position:
+                del track.pending[at:]  # it comes again: what follows does, too
+                break
         track.pending.append((position, data["line"]))
         if is_part:
-            track.parts.append(position)
             return
         parts, track.pending = [text for _, text in track.pending], []
         self.take_line(track, source, parts, position, data.get("n"), now)
 
-    def read_parts(self, track, parts):
-        """(source, seq) of the line that the parts are together, or None."""
-        got = lines.read("".join(parts))
-        if got is None and self.of_many:
-            # A line of which a part had come may come again from its beginning.
-            for i in range(1, len(parts)):
-                got = lines.read("".join(parts[i:]))
-                if got is not None:
-                    track.begun_anew += 1
-                    break
-        return got
-
     def take_line(self, track, source, parts, position, n, now):
-        got = self.read_parts(track, parts)
+        got = lines.read("".join(parts))
         text = "|".join(parts)
         if got is None or got[0] != source:
             # Where it came in the middle of a line.

@@ -340,6 +340,26 @@ class AllRuns(TestCase):
         self.assertEqual(stream.of(run), ["a question? an answer", "and "])
 
 
+
+class RunsOfLongAgo(TestCase):
+    config = {"api": {"sse": {"terminal_linger_ms": 3000}}}
+
+    def test_their_ends_are_told_without_waiting_for_each(self):
+        runs = []
+        for _ in range(5):
+            run = self.server.run(lines=3, status=None)
+            os.utime(run.stdout, (time.time() - 3600,) * 2)
+            run.info("completed", 0, end_time="2026-01-01T00:00:00Z")
+            runs.append(run)
+        self.known(*runs)
+        began = time.monotonic()
+        stream = self.follow(ALL + "?from=start")
+        for run in runs:
+            stream.until_complete(run)
+            self.assertEqual(stream.of(run), numbered(3))
+        self.assertLess(time.monotonic() - began, harness.seconds(3))
+
+
 class History(TestCase):
     def test_from_the_start_comes_all_that_is_there_and_then_what_is_new(self):
         live = [self.server.run(lines=100) for _ in range(5)]

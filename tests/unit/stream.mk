@@ -1,7 +1,7 @@
 # What drives streams over real files, and reads them.
 STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h
 
-STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_edges tests/unit/test_feed_resume \
+STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_copies tests/unit/test_feed_edges tests/unit/test_feed_resume \
 	tests/unit/test_follow_model \
 	tests/unit/test_fragment tests/unit/test_journal tests/unit/test_log_stream \
 	tests/unit/test_renderer tests/unit/test_rotation
@@ -10,6 +10,9 @@ TESTS += $(STREAM_TESTS)
 tests_unit_test_feed_SOURCES = tests/unit/test_feed.c $(STREAM_FIXTURE)
 tests_unit_test_feed_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
+tests_unit_test_feed_copies_SOURCES = tests/unit/test_feed_copies.c $(STREAM_FIXTURE)
+tests_unit_test_feed_copies_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_feed_copies_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_feed_edges_SOURCES = tests/unit/test_feed_edges.c $(STREAM_FIXTURE)
 tests_unit_test_feed_edges_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_edges_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -292,6 +293,19 @@ void
 fixture_rename(struct fixture *f, const char *from, const char *to)
 {
 	ck_assert_int_eq(renameat(f->runs_dir_fd, from, f->runs_dir_fd, to), 0);
+}
+
+void
+fixture_copy(struct fixture *f, const char *from, const char *to)
+{
+	int in = openat(f->runs_dir_fd, from, O_RDONLY | O_CLOEXEC);
+	int out = openat(f->runs_dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct stat stat;
+
+	ck_assert(in >= 0 && out >= 0 && fstat(in, &stat) == 0);
+	ck_assert_int_eq(sendfile(out, in, NULL, (size_t)stat.st_size), stat.st_size);
+	close(in);
+	close(out);
 }
 
 void

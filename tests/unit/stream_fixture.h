@@ -59,6 +59,7 @@ struct registry_run fixture_run(struct fixture *f, const char *id);
 void fixture_write(struct fixture *f, const char *path, const char *text, size_t length);
 void fixture_append(struct fixture *f, const char *path, const char *text);
 void fixture_rename(struct fixture *f, const char *from, const char *to);
+void fixture_copy(struct fixture *f, const char *from, const char *to);
 void fixture_truncate(struct fixture *f, const char *path);
 
 struct reader {

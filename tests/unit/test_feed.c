@@ -23,6 +23,7 @@ struct run {
 	unsigned lines[CURSOR_FILES];   /* written */
 	unsigned of_file[CURSOR_FILES]; /* the first of them that is in the current file */
 	unsigned archives, endings;
+	bool is_copied; /* when it is rotated: copied and emptied, instead of renamed */
 };
 
 struct client {
@@ -85,9 +86,15 @@ rotate(struct run *run, int file)
 	snprintf(path, sizeof(path), "%s/%s", run->id, names[file]);
 	snprintf(archive, sizeof(archive), "%s.%u", path, ++run->archives);
 	TRACE("%s rotated at %u\n", path, run->lines[file]);
-	fixture_rename(&f, path, archive);
+	if (run->is_copied)
+		fixture_copy(&f, path, archive);
+	else
+		fixture_rename(&f, path, archive);
 	run->of_file[file] = run->lines[file];
-	fixture_append(&f, path, "");
+	if (run->is_copied)
+		fixture_truncate(&f, path);
+	else
+		fixture_append(&f, path, "");
 }
 
 static void
@@ -99,6 +106,7 @@ add_run(void)
 		return;
 	memset(run, 0, sizeof(*run));
 	snprintf(run->id, sizeof(run->id), "run-%u", run_count++);
+	run->is_copied = below(3) == 0;
 	fixture_put_run(&f, run->id, "running", -1);
 	write_lines(run, 0, below(40));
 }

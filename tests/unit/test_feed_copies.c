@@ -1,0 +1,152 @@
+/* Streams of many runs whose logs are copied and emptied: what the copy holds is given, to whoever is
+ * behind. */
+#include "stream/feed.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stream_fixture.h"
+
+static struct fixture f;
+static const struct feed_request of_all = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+
+static void
+set_up(void)
+{
+	fixture_set_up(&f, true);
+	f.hub->cache.most_bytes = 0; /* what is behind is rendered again */
+}
+
+static void
+tear_down(void)
+{
+	fixture_tear_down(&f);
+}
+
+/* A log of two lines, and one that is read to its end. */
+static struct reader *
+reader_of_two_lines(void)
+{
+	struct reader *r = reader_new_of_many(&f, &of_all);
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\na2\n");
+	reader_wait_lines(r, "stdout", "a1\na2\n");
+	return r;
+}
+
+static void
+copy_and_empty(void)
+{
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+}
+
+START_TEST(what_was_noted_before_a_file_was_emptied_is_given_from_its_copy)
+{
+	struct reader *fast = reader_of_two_lines(), *slow = reader_new_of_many(&f, &of_all);
+
+	reader_wait(slow, "status", 1);
+	slow->is_stuck = true;
+	fixture_append(&f, "a/agent-stdout.txt", "a3\na4\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\na4\n");
+	copy_and_empty();
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\na4\nb1\n");
+	slow->is_stuck = false;
+	reader_wait_lines(slow, "stdout", "a3\na4\nb1\n");
+}
+END_TEST
+
+START_TEST(what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has)
+{
+	struct reader *fast = reader_of_two_lines(), *slow = reader_new_of_many(&f, &of_all);
+	const struct read_event *gap;
+
+	reader_wait(slow, "status", 1);
+	slow->is_stuck = true;
+	fixture_append(&f, "a/agent-stdout.txt", "a3\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
+	fixture_append(&f, "a/agent-stdout.txt", "a4\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\na4\n");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\na4\nb1\n");
+	slow->is_stuck = false;
+	reader_wait_lines(slow, "stdout", "a3\nb1\n");
+	gap = reader_event(slow, "gap", 0);
+	ck_assert_int_eq(event_number(gap, "from"), 9);
+	ck_assert_int_eq(event_number(gap, "to"), 12);
+}
+END_TEST
+
+START_TEST(a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read)
+{
+	struct feed_request from_start = of_all;
+	struct reader *fast, *late;
+
+	/* A run that it comes to first, and where it stays. */
+	fixture_put_run(&f, "0", "running", -1);
+	fast = reader_of_two_lines();
+	from_start.from = FEED_FROM_START;
+	late = reader_new_of_many(&f, &from_start);
+	late->blocks_left = 1;
+	reader_wait(late, "status", 1);
+	fixture_append(&f, "a/agent-stdout.txt", "a3\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\n");
+	copy_and_empty();
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	reader_wait_lines(fast, "stdout", "a1\na2\na3\nb1\n");
+	late->is_stuck = false;
+	reader_wait_lines(late, "stdout", "a1\na2\na3\nb1\n");
+}
+END_TEST
+
+START_TEST(a_line_has_the_same_pos_in_the_copy_of_its_file)
+{
+	struct reader *r = reader_of_two_lines();
+	struct feed_request again = of_all;
+	struct feed_id after;
+	char pos[64];
+
+	snprintf(pos, sizeof(pos), "%s", event_text(reader_event(r, "log", 1), "pos"));
+	ck_assert_int_eq(feed_id_parse(reader_event(r, "log", 0)->id, strlen(reader_event(r, "log", 0)->id),
+	                               &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	copy_and_empty();
+	again.after = &after;
+	r = reader_new_of_many(&f, &again);
+	reader_wait(r, "log", 1);
+	for (size_t i = 0; i < reader_count(r, "log"); i++)
+		if (strcmp(event_text(reader_event(r, "log", i), "line"), "a2") == 0) {
+			ck_assert_str_eq(event_text(reader_event(r, "log", i), "pos"), pos);
+			return;
+		}
+	ck_abort_msg("the line did not come again");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("feed_copies");
+	TCase *tcase = tcase_create("feed_copies");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, what_was_noted_before_a_file_was_emptied_is_given_from_its_copy);
+	tcase_add_test(tcase, what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has);
+	tcase_add_test(tcase, a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read);
+	tcase_add_test(tcase, a_line_has_the_same_pos_in_the_copy_of_its_file);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}

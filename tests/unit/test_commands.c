@@ -532,11 +532,12 @@ START_TEST(one_run_is_shown_with_what_clients_never_see)
 	ck_assert_int_eq(system(command), 0);
 	serve_instance();
 	ck_assert_int_eq(ctl("runs", "r-1", NULL), 0);
-	ck_assert_contains(out, "run id:             r-1\n");
-	ck_assert_contains(out, "path:               proj/task/runs/r-1\n");
-	ck_assert_contains(out, "exit code:          3\n");
-	ck_assert_contains(out, "cwd:                /secret/place\n");
-	ck_assert_contains(out, "commandline:        make \\x1b[2J\n");
+	golden_check_output("run.txt");
+	waitpid(server, NULL, 0);
+	forget_socket();
+	serve_instance();
+	ck_assert_int_eq(ctl("runs", "r-1", "--json", NULL), 0);
+	golden_check_output("run.json");
 }
 END_TEST
 
@@ -724,7 +725,10 @@ START_TEST(check_config_tells_good_from_bad)
 {
 	FILE *file;
 
+	ck_assert_int_eq(ctl("check-config", "--json", NULL), 0);
+	golden_check_output("check-config.json");
 	ck_assert_int_eq(ctl("check-config", NULL), 0);
+	golden_check_output("check-config.txt");
 	ck_assert_contains(out, "config.yaml");
 	file = fopen(config, "w");
 	fprintf(file, "api:\n  sse:\n    poll_intervall_ms: 1\n");

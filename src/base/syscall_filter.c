@@ -118,6 +118,9 @@ static bool
 is_partial(const struct syscall_filter *filter, const char *name,
            struct scmp_arg_cmp *ret_condition)
 {
+	if (filter->has_children && (strcmp(name, "clone") == 0 || strcmp(name, "tgkill") == 0 ||
+	                             strcmp(name, "prctl") == 0))
+		return false;
 	if (strcmp(name, "clone") == 0)
 		*ret_condition = SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
 	else if (strcmp(name, "mmap") == 0 || strcmp(name, "mmap2") == 0 ||
@@ -148,7 +151,7 @@ refuse_silently(scmp_filter_ctx context, const struct syscall_filter *filter)
 	struct scmp_arg_cmp vma = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_VMA);
 	int error = refuse_with(context, "clone3", ENOSYS, NULL);
 
-	if (!error)
+	if (!error && !filter->has_children)
 		error = refuse_with(context, "prctl", EINVAL, &vma);
 	if (!error && filter->opens_for_reading)
 		error = refuse_with(context, "openat2", ENOSYS, NULL);

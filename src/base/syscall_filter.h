@@ -22,14 +22,16 @@ struct syscall_filter {
 	/* But openat(2) at this descriptor of a directory may be for writing, and unlinkat(2) there, if
 	 * it is in a list; -1: none. */
 	int writable_dir_fd;
+	/* Processes may be started, which it signals, and which enter filters of their own. */
+	bool has_children;
 };
 
 /*
  * For this process, its threads, and for good; a further filter can only take more away. Needs
  * PR_SET_NO_NEW_PRIVS, and one thread. Sets the handler of SIGSYS, which must not be blocked.
  *
- * In part only: clone (threads), mmap and mprotect (nothing that can be executed), tgkill (this
- * process), prctl (names), ioctl (what a socket has yet to send), unlinkat unless there is no
+ * In part only, unless it has children: clone (threads), tgkill (this process), prctl (names). For all:
+ * mmap and mprotect (nothing that can be executed), ioctl (what a socket has yet to send), unlinkat unless there is no
  * writable_dir_fd. 0, or -errno; -ENOSYS where the kernel has none.
  */
 int syscall_filter_apply(const struct syscall_filter *filter);

@@ -127,7 +127,7 @@ const struct settings_key settings_keys[] = {
 	     .help = "Whom discovery and the workers become when the server is started as root; "
 	             "empty: they stay root."),
 	BOOLEAN(server.sandbox, true, .needs_restart = true,
-	        .help = "Whether discovery and the workers are kept from what they do not need."),
+	        .help = "Whether the processes are kept from what they do not need."),
 	NUMBER(server.max_clients_per_worker, 1, 1000000, 10000,
 	       .help = "How many clients a worker holds before it answers 503."),
 	NUMBER(server.request_timeout_ms, 100, 600000, 5000,

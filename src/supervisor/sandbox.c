@@ -78,6 +78,23 @@ static const char *const keepers[] = {
 	NULL,
 };
 
+/* Besides what its children call, before they enter their own sandbox and in it. */
+static const char *const supervisors[] = {
+	/* children, and the end of them */
+	"kill", "wait4", "waitpid", "socketpair", "pause",
+	"close_range", "seccomp", "landlock_create_ruleset", "landlock_add_rule",
+	"landlock_restrict_self",
+	/* the pid file, and what a reload reads */
+	"unlink", "getppid",
+	NULL,
+};
+
+/* Of root, for children that are not to be. */
+static const char *const user_changers[] = {
+	"setgroups", "setgroups32", "setresgid", "setresgid32", "setresuid", "setresuid32",
+	NULL,
+};
+
 bool
 sandbox_is_built(void)
 {
@@ -146,23 +163,29 @@ confine_files(const struct sandbox *sandbox)
 int
 sandbox_enter(const struct sandbox *sandbox, struct sandbox_state *ret_state)
 {
-	const char *const *lists[4] = { everybodys };
+	const char *const *lists[7] = { everybodys };
 	struct syscall_filter filter = { .lists = lists, .writable_dir_fd = -1 };
 	struct sandbox_state state = { .has_filter = false };
+	bool supervises = sandbox->role == SANDBOX_SUPERVISOR;
 	bool writes = sandbox->role == SANDBOX_WORKER && sandbox->records;
 	size_t count = 1;
-	int error = IS_BUILT ? confine_files(sandbox) : -ENOSYS;
+	int error = IS_BUILT && !supervises ? confine_files(sandbox) : -ENOSYS;
 
 	if (error && error != -ENOSYS)
 		return error;
 	state.has_landlock = !error;
-	filter.opens_for_reading = !writes && !state.has_landlock;
-	filter.writable_dir_fd = writes ? -1 : sandbox->state_dir_fd;
-	if (sandbox->role == SANDBOX_WORKER)
+	filter.opens_for_reading = !supervises && !writes && !state.has_landlock;
+	filter.writable_dir_fd = supervises || writes ? -1 : sandbox->state_dir_fd;
+	filter.has_children = supervises;
+	if (supervises)
+		lists[count++] = supervisors;
+	if (supervises && sandbox->changes_user)
+		lists[count++] = user_changers;
+	if (supervises || sandbox->role == SANDBOX_WORKER)
 		lists[count++] = workers;
-	else if (sandbox->state_dir_fd >= 0)
+	if (supervises || (sandbox->role == SANDBOX_DISCOVERY && sandbox->state_dir_fd >= 0))
 		lists[count++] = keepers;
-	if (writes)
+	if (supervises || writes)
 		lists[count++] = recorders;
 	error = IS_BUILT ? syscall_filter_apply(&filter) : -ENOSYS;
 	if (error && error != -ENOSYS)

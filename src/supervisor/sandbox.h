@@ -1,7 +1,12 @@
 /*
- * What each of the children may still do once it has been forked: the system calls that its role
- * makes (base/syscall_filter.h), and of the file system what it has to read and write
- * (base/landlock.h). On top of privileges.h, whoever the user is.
+ * What each of the processes may still do: the system calls that its role makes
+ * (base/syscall_filter.h), and of the file system what it has to read and write (base/landlock.h). On
+ * top of privileges.h, whoever the user is.
+ *
+ * The supervisor enters its own when all is made that it makes once. The children inherit that, so it
+ * has what any of them calls as well; what is in neither (to start a program, to make a socket of
+ * another kind or connect one, to trace, to mount, to make memory executable) is no role's. Files it reads
+ * wherever the configuration is.
  *
  * Reading, and where runs are recorded writing, ends at the folder that the runs directory lies in,
  * not at that directory itself: it may be made anew or mounted while we run, and a rule holds for
@@ -17,10 +22,11 @@
 
 #include <stdbool.h>
 
-enum sandbox_role { SANDBOX_DISCOVERY, SANDBOX_WORKER };
+enum sandbox_role { SANDBOX_SUPERVISOR, SANDBOX_DISCOVERY, SANDBOX_WORKER };
 
 struct sandbox {
 	enum sandbox_role role;
+	bool changes_user;    /* the supervisor's children become another user */
 	bool records;         /* runs are recorded: a worker may write */
 	const char *runs_dir; /* borrowed: its path, as configured */
 	int runs_dir_fd;      /* borrowed; -1: it is missing */
@@ -36,7 +42,7 @@ struct sandbox_state {
 bool sandbox_is_built(void);
 
 /*
- * For this process, and for good; after privileges_drop(), before there are threads. What the kernel
+ * For this process, and for good; with PR_SET_NO_NEW_PRIVS (privileges_drop()), before there are threads. What the kernel
  * does not have is left out, as ret_state says: without Landlock a role that only reads is kept from
  * opening for writing by the filter. 0, or -errno: the process must then end.
  */

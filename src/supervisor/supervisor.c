@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include "supervisor/pool.h"
 #include "supervisor/privileges.h"
 #include "supervisor/runtime_dir.h"
+#include "supervisor/sandbox.h"
 #include "supervisor/segments.h"
 #include "supervisor/sockets.h"
 #include "supervisor/state_dir.h"
@@ -398,6 +400,22 @@ handle_signals(struct supervisor *supervisor)
 	return error;
 }
 
+/* All is made that is made once: what comes is to answer, to read the configuration, and to start
+ * children and see them end. */
+static int
+confine(const struct supervisor *supervisor)
+{
+	struct sandbox sandbox = { .role = SANDBOX_SUPERVISOR, .runs_dir_fd = -1, .state_dir_fd = -1,
+		                   .changes_user = supervisor->privileges.changes_user };
+	struct sandbox_state state;
+
+	if (!supervisor->settings.server.sandbox || !sandbox_is_built())
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return sandbox_enter(&sandbox, &state);
+}
+
 /* In this order: the lock before anything that it guards, the sockets before who serves them. */
 static int
 come_up(struct supervisor *supervisor, struct buf *sentence)
@@ -427,6 +445,8 @@ come_up(struct supervisor *supervisor, struct buf *sentence)
 	}
 	if (!error)
 		error = serve_control(supervisor, sentence);
+	if (!error)
+		error = confine(supervisor);
 	if (!error)
 		error = start_pool(supervisor);
 	if (!error)

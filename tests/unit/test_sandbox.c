@@ -325,6 +325,60 @@ kernel_has_landlock(void)
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
 }
 
+static bool
+starts_children_in_sandboxes(void)
+{
+	struct sandbox sandbox = { .role = SANDBOX_WORKER, .runs_dir = runs_dir,
+		                   .runs_dir_fd = runs_dir_fd, .state_dir_fd = state_dir_fd };
+	struct sandbox_state state;
+	int status, pair[2];
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+		return false;
+	child = fork();
+	if (child == 0)
+		_exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		                      sandbox_enter(&sandbox, &state) == 0 && state.has_filter &&
+		                      reads_a_run() && !changes_a_run() && !reaches_other_processes()
+		              ? 12
+		              : 13);
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 12;
+}
+
+static bool
+becomes_a_program(void)
+{
+	char *const arguments[] = { (char *)(uintptr_t)"true", NULL };
+
+	return execve("/bin/true", arguments, NULL) == 0 ||
+	       syscall(SYS_execveat, -1, "/bin/true", arguments, NULL, 0) == 0;
+}
+
+static bool
+reaches_out(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ||
+	       connect(0, NULL, 0) == 0 || errno != ENOSYS || bind(0, NULL, 0) == 0 || errno != ENOSYS ||
+	       ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0 ||
+	       syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0) >= 0;
+}
+
+static bool
+becomes_another_user(void)
+{
+	return setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) == 0;
+}
+
+static bool
+changes_what_is_nobodys(void)
+{
+	return mount("none", "/mnt", "tmpfs", 0, NULL) == 0 || chroot("/") == 0 || unshare(0) == 0 ||
+	       chmod("/tmp", 01777) == 0 || setpriority(0, 0, 0) == 0 ||
+	       syscall(SYS_bpf, 0, NULL, 0) >= 0 || syscall(SYS_io_uring_setup, 1, NULL) >= 0;
+}
+
 /* The roles, and for each whether it records. */
 static struct sandbox
 role(int i)
@@ -483,6 +537,27 @@ START_TEST(a_refused_call_is_named_in_the_log_once)
 }
 END_TEST
 
+START_TEST(the_supervisor_starts_children_that_are_confined_further_and_nothing_else)
+{
+	struct sandbox sandbox = { .role = SANDBOX_SUPERVISOR, .runs_dir_fd = -1, .state_dir_fd = -1 };
+
+	ck_assert(can(&sandbox, true, reads_outside));
+	ck_assert(can(&sandbox, true, starts_children_in_sandboxes));
+	ck_assert(can(&sandbox, true, survives_a_refusal_in_a_thread));
+	ck_assert(!can(&sandbox, true, becomes_a_program));
+	ck_assert(!can(&sandbox, true, becomes_another_user));
+	ck_assert(!can(&sandbox, true, reaches_out));
+	ck_assert(!can(&sandbox, true, changes_what_is_nobodys));
+	ck_assert(!can(&sandbox, true, makes_memory_executable));
+	sandbox.changes_user = true;
+	ck_assert(can(&sandbox, true, becomes_another_user));
+	/* But for the sandbox all of it is possible, to root at least. */
+	ck_assert(can(NULL, true, becomes_a_program));
+	ck_assert(can(NULL, true, reaches_out));
+	ck_assert(can(NULL, true, changes_what_is_nobodys));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -503,6 +578,7 @@ main(void)
 	tcase_add_loop_test(tests, who_records_writes_runs, 0, WAYS);
 	tcase_add_loop_test(tests, nothing_outside_is_read_or_written, 0, ROLES);
 	tcase_add_loop_test(tests, a_runs_directory_that_is_made_anew_is_read, 0, ROLES);
+	tcase_add_test(tests, the_supervisor_starts_children_that_are_confined_further_and_nothing_else);
 	tcase_add_test(tests, a_refused_call_is_named_in_the_log_once);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

@@ -1,1 +1,1 @@
-EXTRA_DIST += tests/package/package.sh
+EXTRA_DIST += tests/package/common.sh tests/package/package.sh tests/package/boot.sh tests/package/booted.sh

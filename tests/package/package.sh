@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The Debian package: it is built, lintian has nothing to say, and in a Debian of its own (debootstrap,
 # without an init) it is installed, serves a stream through nginx as its units would have it, and is
-# purged without a trace. Needs root. What it downloads comes from where apt is configured to;
-# TEST_DEBIAN names a folder that debootstrap made before, of which a copy is taken instead.
+# purged without a trace. Needs root. What it downloads comes from where apt is configured to.
 set -eu -o pipefail
 
 # They would be settings.
@@ -16,6 +15,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/runstream-package.XXXXXX")
 root=$scratch/root
 daemon_pid=
 nginx_pid=
+package=
 
 take_down() {
 	local pid
@@ -29,66 +29,15 @@ take_down() {
 trap take_down EXIT
 trap 'exit 1' INT TERM HUP
 
-fail() {
-	printf 'package.sh: %s\n' "$*" >&2
-	for log in "$scratch"/*.log; do
-		printf -- '--- %s\n' "${log##*/}" >&2
-		tail -n 30 "$log" >&2
-	done
-	exit 1
-}
-
-# wait_for SECONDS WHAT COMMAND…
-wait_for() {
-	local until=$((SECONDS + $1)) what=$2
-	shift 2
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$until" ] || fail "waited in vain: $what"
-		sleep 0.1
-	done
-}
+# shellcheck source=/dev/null
+. "$top/tests/package/common.sh"
 
 in_root() { chroot "$root" "$@"; }
 
-build() {
-	mkdir "$scratch/source"
-	# Nothing that was generated in the tree.
-	git -C "$top" ls-files -z --cached --others --exclude-standard |
-		(cd "$top" && tar --null --ignore-failed-read -T - -c) | tar -x -C "$scratch/source"
-	(cd "$scratch/source" && dpkg-buildpackage -us -uc -b) >"$scratch/build.log" 2>&1 ||
-		fail "dpkg-buildpackage failed"
-	package=$(echo "$scratch"/runstream_*.deb)
-	lintian --allow-root --fail-on error,warning,info "$scratch"/runstream_*.changes \
-		>"$scratch/lintian.log" 2>&1 || fail "lintian has something to say"
-}
-
 # A Debian with what the package depends on, and nginx.
 debian() {
-	local codename mirror needs
-	if [ -n "${TEST_DEBIAN-}" ]; then
-		cp -a "$TEST_DEBIAN" "$root"
-		mount -t proc proc "$root/proc"
-		return
-	fi
-	# shellcheck disable=SC1091 # a file of the system's
-	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	# shellcheck disable=SC2016 # apt's own words
-	mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v codename="$codename" '$1 == codename { print $2; exit }')
-	[ -n "$mirror" ] || fail "apt knows no mirror of $codename"
-	needs=$(dpkg-deb -f "$package" Depends | tr , '\n' |
-		sed -e 's/.*systemd-standalone-sysusers.*/systemd-standalone-sysusers/' -e 's/[(|].*//' -e 's/ //g' |
-		paste -s -d,)
-	debootstrap --variant=minbase --include="$needs,nginx-light,systemd-standalone-tmpfiles" \
-		"$codename" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1 ||
-		fail "debootstrap failed"
+	make_debian "$(dependencies systemd-standalone-sysusers),nginx-light,systemd-standalone-tmpfiles"
 	mount -t proc proc "$root/proc"
-}
-
-# Every file there is, but for the notes of dpkg and of those who keep users.
-list_files() {
-	(cd "$root" && find . -xdev \( -path ./proc -o -path ./var/lib/dpkg -o -path ./var/log -o \
-		-path ./var/cache -o -path ./tmp \) -prune -o -print | grep -vE '^\./etc/(passwd|group|shadow|gshadow|subuid|subgid)-$' | sort)
 }
 
 install_it() {

@@ -34,7 +34,6 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 	if (file_generation_again(follower_current(f), stat, clock_now_ms(), &again) < 0)
 		return false;
 	again->generation.changed_ms = clock_now_ms();
-	again->generation.is_emptied = f->source.current->size_bytes > 0;
 	f->source.current->state = GENERATION_LOST;
 	f->source.current->lost_reason = reason;
 	replace_current(f, again);
@@ -214,7 +213,6 @@ lose_coming(struct follower *f, size_t index, const struct stat *stat)
 	if (f->coming_count == MOST_COMING ||
 	    file_generation_again(lost, stat, clock_now_ms(), &again) < 0)
 		return false;
-	again->generation.is_emptied = lost->generation.size_bytes > 0;
 	lost->generation.state = GENERATION_LOST;
 	lost->generation.lost_reason = "truncated";
 	lost->generation.next = generation_ref(&again->generation);
@@ -492,11 +490,18 @@ may_have_copies(struct source *source)
 {
 	const struct follower *f = (const struct follower *)source;
 
-	return f->look || f->beside.count > 0 || passed_is_lost(&f->passed, source->current->identity);
+	return f->look || f->beside.count > 0 || passed_was_emptied(&f->passed, source->current->identity, 0);
+}
+
+static bool
+was_emptied(struct source *source, uint32_t identity, int64_t since_ms)
+{
+	return passed_was_emptied(&((const struct follower *)source)->passed, identity, since_ms);
 }
 
 static const struct source_ops follower_ops = {
 	.may_have_copies = may_have_copies,
+	.was_emptied = was_emptied,
 	.read = file_generation_read,
 	.read_waiting = file_generation_read_waiting,
 	.hole_end = file_generation_hole_end,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "follow/file_generation.h"
 #include "follow/neighbours.h"
 
@@ -14,6 +15,7 @@ passed_note(struct passed *p, struct generation *left)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
 		.identity = left->identity,
+		.left_ms = clock_wall_ms(),
 		.born = file_generation_of(left)->born,
 		.is_empty = left->size_bytes == 0,
 		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
@@ -22,11 +24,14 @@ passed_note(struct passed *p, struct generation *left)
 }
 
 bool
-passed_is_lost(const struct passed *p, uint32_t identity)
+passed_was_emptied(const struct passed *p, uint32_t identity, int64_t since_ms)
 {
-	for (size_t i = 0; i < p->count; i++)
-		if (p->list[i].is_lost && p->list[i].identity == identity)
+	for (size_t i = 0; i < p->count; i++) {
+		const struct passed_one *one = &p->list[i];
+
+		if (one->is_lost && !one->is_empty && one->identity == identity && one->left_ms > since_ms)
 			return true;
+	}
 	return false;
 }
 

@@ -19,6 +19,7 @@ enum { PASSED_MOST = 32 };
 struct passed_one {
 	uint32_t identity;
 	struct timespec born;     /* the file; zero where that is not known */
+	int64_t left_ms;          /* when it was left, since the epoch */
 	bool is_empty;            /* nothing of it can be missing */
 	bool is_lost;             /* the file was emptied, and went on */
 	struct cursor_mark known; /* what was read of it; offset 0: nothing */
@@ -33,8 +34,8 @@ struct passed {
 /* A generation was left for the next one. */
 void passed_note(struct passed *passed, struct generation *left);
 
-/* Whether a file was emptied. */
-bool passed_is_lost(const struct passed *passed, uint32_t identity);
+/* Whether a file was emptied since a time, with something in it. */
+bool passed_was_emptied(const struct passed *passed, uint32_t identity, int64_t since_ms);
 
 /* One of those that lead onwards from a place. */
 struct passed_part {

@@ -42,6 +42,12 @@ source_may_have_copies(struct source *source)
 	return source->ops->may_have_copies && source->ops->may_have_copies(source);
 }
 
+bool
+source_was_emptied(struct source *source, uint32_t identity, int64_t since_ms)
+{
+	return source->ops->was_emptied && source->ops->was_emptied(source, identity, since_ms);
+}
+
 struct generation *
 source_latest(struct source *source)
 {

@@ -58,7 +58,6 @@ struct generation {
 	unsigned references;
 	uint32_t serial;   /* unique in this process */
 	uint32_t identity; /* of the file, as in ids; 0: there was no file yet */
-	bool is_emptied;   /* its file held something else before, and was seen to */
 	uint32_t copy_of;  /* of a copy: the identity of the file that it was made of; else 0 */
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
@@ -111,6 +110,9 @@ struct source_ops {
 	/* Whether the current file may have held something else since it was made: a copy of that may lie
 	 * beside it. NULL: never. */
 	bool (*may_have_copies)(struct source *source);
+	/* Whether a file was seen to be emptied since a time (milliseconds since the epoch), with something
+	 * in it. NULL: never. */
+	bool (*was_emptied)(struct source *source, uint32_t identity, int64_t since_ms);
 	/* What is there now, though the current one may not have ended yet; borrowed. NULL: the current
 	 * one is. */
 	struct generation *(*latest)(struct source *source);
@@ -164,6 +166,7 @@ int64_t source_read(struct generation *generation, uint64_t offset, void *to, si
 void source_refresh(struct source *source);
 
 bool source_may_have_copies(struct source *source);
+bool source_was_emptied(struct source *source, uint32_t identity, int64_t since_ms);
 
 /* Where those begin whose place is nowhere any more; borrowed. */
 struct generation *source_latest(struct source *source);

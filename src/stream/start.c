@@ -123,17 +123,26 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	return 0;
 }
 
-/* At the start of a file there is nothing by which to know that it was emptied since: copies tell, and
- * when it was seen to be. */
+/* At the start of a file there is nothing by which to know that it was emptied since, but that somebody
+ * saw it. */
+static void
+note_emptied(const struct cursor_mark *mark, struct source *source, struct event_gap *ret_gap)
+{
+	if (mark->offset == 0 && source_was_emptied(source, mark->identity, (int64_t)mark->fingerprint))
+		*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true };
+}
+
+/* Or a copy that was made since. */
 static int
 begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struct place *place,
                     struct event_gap *ret_gap)
 {
-	struct generation *g = place->generation, *copy;
+	struct generation *copy;
 	int error = source->ops->find(source, mark, &copy);
 
-	if (error == -ENOENT && g->is_emptied && (uint64_t)g->begun_ms > mark->fingerprint)
-		*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true };
+	/* (Or it has been rotated away meanwhile.) */
+	if (error == -ENOENT || (!error && copy->identity == mark->identity))
+		note_emptied(mark, source, ret_gap);
 	if (error == -ENOENT)
 		return 0;
 	place_fini(place);
@@ -168,6 +177,8 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 		const char *not_there;
 
 		error = verify_mark(mark, lines_seen, g, ret_place, &not_there);
+		if (!error && !not_there)
+			note_emptied(mark, source, ret_gap);
 		if (error || !not_there)
 			return error;
 	} else if (error != -ENOENT) {

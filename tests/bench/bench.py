@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import procfs
 import servers
@@ -388,6 +389,48 @@ def resume(bench):
     bench.figure("resume, times that in a 1 KiB log", large / small, "×", 1.25)
 
 
+# --- resume by a line number: at most one pass over the file ---------------------------------------------
+
+def count_ms(path):
+    """A pass over the file by who only counts its lines."""
+    began = time.monotonic()
+    subprocess.run(["wc", "-l", path], check=True, stdout=subprocess.DEVNULL)
+    return (time.monotonic() - began) * 1000
+
+
+def resume_by_number(bench):
+    """Each time another run, whose lines nobody has counted yet: hard links to one file, in cache."""
+    rounds = bench.options.repeat
+    lines = (bench.options.resume_mib << 20) // (LINE_BYTES + 1)
+    server = Runstream(bench)
+    times = []
+    try:
+        first = server.new_run("numbers")
+        bench.write(first, lines)
+        for number in range(2 * rounds):
+            path = server.new_run(f"numbers-{number}")
+            os.link(first, path + ".new")
+            os.rename(path + ".new", path)
+        for number in range(rounds):
+            took = [count_ms(first)]
+            for clients, run in ((1, 2 * number), (100, 2 * number + 1)):
+                load = Load(bench, server.url(f"numbers-{run}", "?wait_s=5"), "--lines=1", "--unchecked",
+                            "--settle-ms=0", f"--clients={clients}", f"--last-event-id=s={lines - 1}")
+                took.append(load.result()["asked_to_last_s"] * 1000)
+            times.append(took)
+    finally:
+        server.stop()
+    count, one, many = map(statistics.median, zip(*times))
+    size = f"{bench.options.resume_mib:,} MiB"
+    bench.figure(f"resume by number near the end of {size}, first line", one, "ms", other=count,
+                 beside="wc -l")
+    bench.figure("the same, 100 clients at once, until the last has it", many, "ms", other=count,
+                 beside="wc -l")
+    # One pass, whoever asks; memory speed is wc's.
+    bench.figure("resume by number, times wc -l", one / count, "×", 2)
+    bench.figure("100 clients at once, times one", many / one, "×", 1.5)
+
+
 # --- ceiling: what the load generator and nginx can do -----------------------------------------------
 
 def ceiling(bench):
@@ -428,8 +471,9 @@ def ceiling(bench):
 
 
 BENCHES = {"latency": latency, "burst": burst, "memory": memory, "catchup": catchup,
-           "resume": resume, "ceiling": ceiling, "discovery": discovery, "all": of_all_runs,
-           "bus": message_bus, "recording": recording, "slow": slow_clients, "streams": many_streams}
+           "resume": resume, "number": resume_by_number, "ceiling": ceiling,
+           "discovery": discovery, "all": of_all_runs, "bus": message_bus, "recording": recording,
+           "slow": slow_clients, "streams": many_streams}
 
 
 def read_options():

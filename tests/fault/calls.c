@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -216,6 +217,18 @@ statx(int dir_fd, const char *restrict path, int flags, unsigned mask, struct st
 	NEXT(statx);
 
 	return fault(CALL_STAT, dir_fd, path, NULL) ? -1 : next(dir_fd, path, flags, mask, to);
+}
+
+int
+fstatfs(int fd, struct statfs *to)
+{
+	NEXT(fstatfs);
+	bool is_another = fault(CALL_KIND, fd, NULL, NULL);
+	int kind = errno, result = next(fd, to);
+
+	if (result == 0 && is_another)
+		to->f_type = kind;
+	return result;
 }
 
 struct dirent *

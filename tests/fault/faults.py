@@ -25,7 +25,7 @@ import harness  # noqa: E402
 # As in rules.h.
 CALLS = ["none", "open", "read", "write", "send", "stat", "accept", "fork", "mmap", "allocate",
          "watch", "inotify", "epoll", "sync", "rename", "list", "memory", "clock", "make", "socket",
-         "thread"]
+         "thread", "kind"]
 EFFECTS = ["fail", "hang", "delay", "short"]
 RULES, PATTERN_BYTES = 32, 192
 FORMAT = "=QQqqQQQQQQQ%ds" % PATTERN_BYTES

@@ -37,6 +37,7 @@ enum fault_call {
 	CALL_MAKE,     /* mkdirat */
 	CALL_SOCKET,   /* socket, socketpair, pipe2, eventfd, timerfd: what else makes descriptors */
 	CALL_THREAD,   /* pthread_create */
+	CALL_KIND,     /* fstatfs: the file system's f_type is `value` */
 };
 
 enum fault_effect {

@@ -3,7 +3,10 @@
 
 import errno
 import os
+import re
+import shutil
 import signal
+import subprocess
 import time
 
 import faults
@@ -114,6 +117,48 @@ class Inotify(faults.TestCase):
         self.wait_log("role=discovery event=inotify_overflow")
         self.wait_fault_counted("inotify_overflow", 1)
         self.assertLess(time.monotonic() - began, harness.seconds(15))
+
+
+class Mounted(faults.TestCase):
+    """A file system that tells nothing of what others do, mounted beneath one that does."""
+
+    config = {"api": {"sse": {"discovery_interval_ms": 300}}}
+    workers = 1
+    wants_restart = True
+
+    def devices_watched(self):
+        pid = self.server.status()["discovery"]["pid"]
+        found = set()
+        for fd in os.listdir("/proc/%d/fdinfo" % pid):
+            with open("/proc/%d/fdinfo/%s" % (pid, fd), encoding="ascii") as f:
+                found |= set(re.findall(r"^inotify .*sdev:([0-9a-f]+)", f.read(), re.M))
+        return {int(device, 16) for device in found}
+
+    def test_folders_in_it_are_polled(self):
+        mount = os.path.join(self.server.runs_dir, "mounted")
+        os.mkdir(mount)
+        if subprocess.run(["mount", "-t", "tmpfs", "none", mount], check=False,
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", mount], check=True)
+        device = os.stat(mount).st_dev
+        # As the kernel writes it there: 12 bits and 20.
+        device = os.major(device) << 20 | os.minor(device)
+        with self.faults.rule("kind", 0x6969, path="*/mounted*") as rule:  # NFS
+            for n in range(3):
+                run = self.server.run("mounted-%d" % n, project="mounted", task="t", lines=1)
+                harness.wait_for("it is known", lambda r=run: self.server.ctl(
+                    "runs", r.id, check=False).returncode == 0)
+            rule.wait()
+            # Runs and what may become one are looked at each time, whether watched or not.
+            shutil.rmtree(os.path.join(mount, "t"))
+            os.makedirs(os.path.join(mount, "empty", "runs"))
+            beside = self.server.run("beside", project="p", task="t", lines=1)
+            harness.wait_for("both are seen", lambda: self.server.ctl(
+                "runs", beside.id, check=False).returncode == 0)
+            harness.wait_for("no folder in it is watched",
+                             lambda: device not in self.devices_watched())
+            self.assertTrue(self.devices_watched())
 
 
 if __name__ == "__main__":

@@ -239,9 +239,11 @@ look_later(struct discovery *d)
 	int64_t took_ms = d->look_ended_ms - d->look_began_ms;
 
 	/* From the beginning to the beginning; but a look that takes longer than the interval must
-	 * not leave us with no time for anything else. */
-	interval_ms -= took_ms;
-	if (interval_ms < took_ms)
+	 * not leave us with no time for anything else. The first, which lists all, says nothing of
+	 * how long the next one takes. */
+	if (d->look_count > 1)
+		interval_ms -= took_ms;
+	if (d->look_count > 1 && interval_ms < took_ms)
 		interval_ms = took_ms;
 	loop_timer_set(d->loop, &d->look_timer, interval_ms, timed_look, d);
 }

@@ -1,10 +1,8 @@
-#include "worker/connection.h"
+#include "worker/connection_parts.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -21,162 +19,16 @@ enum {
 	/* The kernel's share of what is on its way: enough for nginx to have work, little enough
 	 * that thousands of stuck clients fit. */
 	SOCKET_BYTES = 64 * 1024,
-	/* Of a body, read at once and in one turn. */
-	BODY_BYTES = 16 * 1024,
-	BODY_READS = 16,
 	/* Slices of a file in which there was nothing to send. */
 	PASSES_A_TURN = 16,
 	/* One for whom there was no room for so long is slow. */
 	SLOW_MS = 1000,
-	/* Looks at one that may take nothing, in each client_timeout_s. */
-	LOOKS_A_TIMEOUT = 4,
 };
-
-static void set_timer(struct connection *c);
 
 static const struct settings *
 settings_of(const struct connection *c)
 {
 	return &c->worker->settings;
-}
-
-/* --- input ------------------------------------------------------------------------------------------ */
-
-static void
-head_failed(struct connection *c, int error)
-{
-	if (error != -ECONNRESET && error != -ECANCELED)
-		peers_counters(c->worker->peers)->requests_bad++;
-	if (error == -EOPNOTSUPP) {
-		uint8_t end[FASTCGI_END_BYTES];
-
-		/* FastCGI 1.0, section 5.5. A peer that cannot take 16 bytes gets none. */
-		fastcgi_put_end(end, c->request->fastcgi.request_id, 0, FCGI_UNKNOWN_ROLE);
-		(void)send(c->watch.fd, end, sizeof(end), MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
-	connection_free(c);
-}
-
-/* What came behind the head is the start of the body; if it is something else, this request is
- * answered all the same, and nothing else is. */
-static void
-begin_body(struct connection *c)
-{
-	const struct request *r = c->request;
-	const char *length = request_variable(r, "CONTENT_LENGTH");
-	bool is_body = fastcgi_stdin_skip(&c->input, c->queue.request_id,
-	                                  (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
-	                                  r->head.length_bytes - r->fastcgi.head_bytes) == 0;
-
-	c->has_body = is_body && *length && strcmp(length, "0") != 0;
-}
-
-static void
-read_head(struct connection *c)
-{
-	int error = request_read(c->request, c->watch.fd, settings_of(c)->api.prefix);
-
-	if (error == -EAGAIN)
-		return;
-	if (error) {
-		head_failed(c, error);
-		return;
-	}
-	peers_counters(c->worker->peers)->requests++;
-	c->queue.request_id = c->request->fastcgi.request_id;
-	c->sent_ms = loop_now_ms(c->worker->loop);
-	loop_timer_stop(c->worker->loop, &c->timer);
-	begin_body(c);
-	c->worker->dispatch(c);
-}
-
-/* Answered, but nginx is still sending a body: were the connection closed on it, nginx would take
- * that for a failure, and drop the answer. */
-static bool
-is_awaiting_body(const struct connection *c)
-{
-	return c->is_ending && send_queue_is_empty(&c->queue) && c->has_body && !c->input.is_over;
-}
-
-/* The body came to its end, or to a bad one. May free it. */
-static void
-end_collecting(struct connection *c, int error)
-{
-	void (*then)(struct connection *) = c->body->then;
-
-	loop_timer_stop(c->worker->loop, &c->timer);
-	request_free(&c->request);
-	if (error == 0) {
-		then(c);
-		return;
-	}
-	if (error == -EMSGSIZE) {
-		connection_answer(c, answer_error(&c->style, ANSWER_BAD_REQUEST,
-		                                  "the body is not as long as its Content-Length says",
-		                                  "header", "Content-Length", 0));
-		return;
-	}
-	if (error != -ECANCELED)
-		peers_counters(c->worker->peers)->requests_bad++;
-	connection_free(c);
-}
-
-static void
-read_wanted_body(struct connection *c)
-{
-	uint8_t bytes[BODY_BYTES];
-
-	for (int i = 0; i < BODY_READS; i++) {
-		ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-		int error;
-
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-			return;
-		if (n <= 0) {
-			connection_free(c);
-			return;
-		}
-		error = body_add(c->body, &c->input, c->queue.request_id, bytes, (size_t)n);
-		if (error != -EAGAIN) {
-			end_collecting(c, error);
-			return;
-		}
-	}
-}
-
-void
-connection_collect(struct connection *c, struct body *body)
-{
-	const struct request *r = c->request;
-	int error;
-
-	c->body = body;
-	/* What came with the head was passed over once; now it counts. */
-	c->input = (struct fastcgi_stdin){ .is_over = false };
-	error = body_add(body, &c->input, c->queue.request_id,
-	                 (const uint8_t *)r->head.data + r->fastcgi.head_bytes,
-	                 r->head.length_bytes - r->fastcgi.head_bytes);
-	if (error == -EAGAIN)
-		set_timer(c);
-	else
-		end_collecting(c, error);
-}
-
-/* After the head only STDIN may come, of which nobody asks for more, and the end. False: it is over. */
-static bool
-read_body(struct connection *c)
-{
-	uint8_t bytes[BODY_BYTES];
-
-	for (int i = 0; i < BODY_READS; i++) {
-		ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-		if (n < 0)
-			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-		if (n == 0 || fastcgi_stdin_skip(&c->input, c->queue.request_id, bytes, (size_t)n) < 0)
-			return false;
-	}
-	return true;
 }
 
 static void
@@ -186,18 +38,15 @@ on_events(void *arg, uint32_t events)
 	bool awaited_body;
 
 	if (c->request) {
-		if (c->body)
-			read_wanted_body(c);
-		else
-			read_head(c);
+		connection_read_request(c);
 		return;
 	}
 	if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
 		connection_free(c);
 		return;
 	}
-	awaited_body = is_awaiting_body(c);
-	if (events & EPOLLIN && (!read_body(c) || (awaited_body && c->input.is_over))) {
+	awaited_body = connection_awaits_body(c);
+	if (events & EPOLLIN && (!connection_read_rest(c) || (awaited_body && c->input.is_over))) {
 		connection_free(c);
 		return;
 	}
@@ -238,7 +87,7 @@ connection_new(struct worker *worker, int fd)
 	c->style.headers = "";
 	TAILQ_INSERT_TAIL(&worker->connections, c, entry);
 	worker->connection_count++;
-	set_timer(c);
+	connection_set_timer(c);
 	return c;
 }
 
@@ -278,8 +127,6 @@ connection_free(struct connection *c)
 	worker_connection_closed(worker);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------- */
-
 /* Frees it only without memory for the answer that takes the place of headers not sent. */
 void
 connection_end_stream(struct connection *c)
@@ -294,122 +141,7 @@ connection_end_stream(struct connection *c)
 	c->is_ending = true;
 	send_queue_finish(&c->queue);
 	connection_ready(c);
-	set_timer(c);
-}
-
-static void
-send_heartbeat(struct connection *c)
-{
-	struct buf text = BUF_INIT;
-	struct block *block;
-
-	event_put_heartbeat(&text);
-	block = block_take(&text);
-	if (block && send_queue_has_room(&c->queue))
-		send_queue_add(&c->queue, block);
-	else
-		block_unref(&block);
-	connection_ready(c);
-}
-
-/* What the web server has not taken off the socket. The kernel tells of room only when most of it
- * was taken, which may be long after one that takes little began to. */
-static int
-unread_bytes(const struct connection *c)
-{
-	int bytes = 0;
-
-	return ioctl(c->watch.fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
-}
-
-static void
-note_progress(struct connection *c)
-{
-	int bytes = unread_bytes(c);
-
-	if (bytes < c->unread_bytes)
-		c->sent_ms = loop_now_ms(c->worker->loop);
-	c->unread_bytes = bytes;
-}
-
-static int64_t
-due_ms(const struct connection *c)
-{
-	int64_t due;
-
-	if (c->request || is_awaiting_body(c))
-		return c->sent_ms + settings_of(c)->server.request_timeout_ms;
-	if (c->is_blocked || c->is_ending || !c->is_opened)
-		due = c->sent_ms + settings_of(c)->api.sse.client_timeout_s * 1000;
-	else
-		due = c->sent_ms + settings_of(c)->api.sse.heartbeat_interval_s * 1000;
-	return c->ends_ms > 0 && c->ends_ms < due ? c->ends_ms : due;
-}
-
-static void
-on_time(void *arg)
-{
-	struct connection *c = arg;
-	int64_t now_ms = loop_now_ms(c->worker->loop);
-
-	if (c->is_blocked)
-		note_progress(c);
-	if (now_ms >= due_ms(c)) {
-		if (c->ends_ms > 0 && now_ms >= c->ends_ms) {
-			c->ends_ms = 0;
-			/* One that is at its end may have sent half of it already. */
-			if (!c->is_ending) {
-				client_table_note_end(c, COUNTERS_ENDED_DRAINED);
-				connection_end_stream(c);
-				return;
-			}
-		} else if (c->request || is_awaiting_body(c)) {
-			peers_counters(c->worker->peers)->requests_bad++;
-			connection_free(c);
-			return;
-		} else if (c->is_blocked || c->is_ending || !c->is_opened) {
-			client_table_note_end(c, COUNTERS_ENDED_TIMEOUT);
-			connection_free(c);
-			return;
-		} else {
-			send_heartbeat(c);
-			c->sent_ms = now_ms;
-		}
-	}
-	set_timer(c);
-}
-
-/*
- * Sending does not touch the timer: when it fires, it looks whether it is really time. Nor does
- * being blocked, which may make it due sooner: so it looks several times in each client_timeout_s.
- */
-static void
-set_timer(struct connection *c)
-{
-	int64_t now_ms = loop_now_ms(c->worker->loop), delay_ms;
-	int64_t most_ms = settings_of(c)->api.sse.client_timeout_s * 1000 / LOOKS_A_TIMEOUT;
-
-	if (c->sent_ms == 0)
-		c->sent_ms = now_ms;
-	delay_ms = due_ms(c) - now_ms;
-	loop_timer_set(c->worker->loop, &c->timer, delay_ms < most_ms ? delay_ms : most_ms, on_time, c);
-}
-
-void
-connection_settings_changed(struct connection *c)
-{
-	set_timer(c);
-}
-
-void
-connection_drain(struct connection *c, int64_t delay_ms)
-{
-	if (c->is_ending || (c->pending && c->pending->outlasts_drain))
-		return;
-	if (c->request)
-		return; /* still asking: it is told then */
-	c->ends_ms = loop_now_ms(c->worker->loop) + (delay_ms > 0 ? delay_ms : 0);
-	set_timer(c);
+	connection_set_timer(c);
 }
 
 /* --- output -------------------------------------------------------------------------------------------------- */
@@ -451,7 +183,7 @@ connection_answer(struct connection *c, struct block *block)
 	send_queue_add(&c->queue, block);
 	send_queue_finish(&c->queue);
 	connection_ready(c);
-	set_timer(c);
+	connection_set_timer(c);
 }
 
 static bool
@@ -472,7 +204,7 @@ open_now(struct connection *c)
 	c->is_opened = true;
 	note_status(c, block);
 	send_queue_add(&c->queue, block);
-	set_timer(c); /* it may have waited for longer than it is to be silent */
+	connection_set_timer(c); /* it may have waited for longer than it is to be silent */
 	return true;
 }
 
@@ -484,7 +216,7 @@ connection_open_stream(struct connection *c, bool may_be_over)
 		connection_free(c);
 		return false;
 	}
-	set_timer(c);
+	connection_set_timer(c);
 	connection_ready(c);
 	return true;
 }
@@ -605,8 +337,8 @@ connection_serve(struct connection *c)
 			return;
 		}
 		if (send_queue_is_empty(&c->queue)) {
-			if (is_awaiting_body(c))
-				set_timer(c);
+			if (connection_awaits_body(c))
+				connection_set_timer(c);
 			else if (c->is_ending)
 				connection_free(c);
 			return;
@@ -628,7 +360,7 @@ connection_serve(struct connection *c)
 		total += n;
 		if (c->queue.is_full) {
 			c->is_blocked = true;
-			c->unread_bytes = unread_bytes(c);
+			c->unread_bytes = connection_unread_bytes(c);
 			/* Edge-triggered: told once when there is room, not at each turn until served. */
 			if (loop_fd_change(c->worker->loop, &c->watch,
 			                   EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET) < 0)

@@ -85,8 +85,12 @@ void connection_subscribe_to_many(struct connection *c, const struct feed_reques
  * free it. Not for one that is ending. */
 void connection_end_stream(struct connection *c);
 
-/* Sets its timer anew after settings changed. */
-void connection_settings_changed(struct connection *c);
+/*
+ * Has it look when something is due. Sending does not touch the timer: when it fires, it looks whether
+ * it is really time. Nor does being blocked, which may make it due sooner: so it looks several times in each
+ * client_timeout_s. To be called for each when settings changed.
+ */
+void connection_set_timer(struct connection *c);
 
 /* Ends its stream (or its waiting) cleanly, in delay_ms. */
 void connection_drain(struct connection *c, int64_t delay_ms);

@@ -5,6 +5,8 @@ libworker_a_SOURCES = \
 	src/worker/client_table.c src/worker/client_table.h \
 	src/worker/body.c src/worker/body.h \
 	src/worker/connection.c src/worker/connection.h \
+	src/worker/connection_input.c src/worker/connection_parts.h \
+	src/worker/connection_time.c \
 	src/worker/cors.c src/worker/cors.h \
 	src/worker/errand.c src/worker/errand.h \
 	src/worker/metrics.c src/worker/metrics.h \

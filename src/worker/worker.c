@@ -133,7 +133,7 @@ take_settings(struct worker *worker, struct settings *settings)
 		log_set_level(level);
 	hub_settings_changed(worker->hub);
 	TAILQ_FOREACH (c, &worker->connections, entry)
-		connection_settings_changed(c);
+		connection_set_timer(c);
 	log_info("settings_taken", "connections=%zu", worker->connection_count);
 }
 

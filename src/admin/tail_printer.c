@@ -3,10 +3,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "admin/command.h"
 #include "admin/printable.h"
+
+enum { SEEN_MOST = 1 << 16 }; /* of what was printed last; a power of 2 */
 
 int
 tail_printer_init(struct tail_printer *p)
@@ -21,7 +25,16 @@ tail_printer_fini(struct tail_printer *p)
 	if (p->tokener)
 		json_tokener_free(p->tokener);
 	p->tokener = NULL;
+	free(p->seen);
+	p->seen = NULL;
 	buf_fini(&p->line);
+}
+
+int
+tail_printer_expect_repeats(struct tail_printer *p)
+{
+	p->seen = calloc(SEEN_MOST, sizeof(*p->seen));
+	return p->seen ? 0 : -ENOMEM;
 }
 
 int
@@ -118,14 +131,49 @@ print_content(struct tail_printer *p, struct json_object *data, int to, const ch
 	return write_line(p, to ? stderr : stdout);
 }
 
+/* Whether it was printed before. One that is forgotten is printed twice, none too few. */
+static bool
+is_seen(struct tail_printer *p, uint64_t key)
+{
+	uint64_t *slot = p->seen ? &p->seen[key % SEEN_MOST] : NULL;
+
+	if (!slot || *slot == key)
+		return slot != NULL;
+	*slot = key;
+	return false;
+}
+
+/* A line of many runs is known by its run, its stream and its position. */
+static bool
+is_line_seen(struct tail_printer *p, struct json_object *data)
+{
+	char name[512];
+	int length = snprintf(name, sizeof(name), "%s\n%s\n%s", text_of(data, "run_id", NULL),
+	                      text_of(data, "stream", NULL), text_of(data, "pos", NULL));
+
+	return length < (int)sizeof(name) && is_seen(p, XXH3_64bits(name, (size_t)length));
+}
+
 static int
 print_log(struct tail_printer *p, struct json_object *data)
 {
 	size_t length;
 	const char *line = text_of(data, "line", &length);
+	bool is_part = json_object_object_get_ex(data, "partial", NULL);
+	int to = strcmp(text_of(data, "stream", NULL), "stderr") == 0;
 
-	return print_content(p, data, strcmp(text_of(data, "stream", NULL), "stderr") == 0, line,
-	                     length, json_object_object_get_ex(data, "partial", NULL));
+	if (!is_part && p->seen && is_line_seen(p, data))
+		return 0;
+	p->is_of_many[to] = p->seen != NULL;
+	return print_content(p, data, to, line, length, is_part);
+}
+
+void
+tail_printer_come_back(struct tail_printer *p)
+{
+	for (int to = 0; to < 2; to++)
+		if (p->is_open[to] && p->is_of_many[to])
+			p->open_run[to][0] = '\0'; /* what comes next is printed on a line of its own */
 }
 
 /* As old entries of message buses have it: "TYPE: body". */
@@ -261,6 +309,8 @@ tail_printer_event(void *arg, const struct sse_event *event)
 		error = print_recorded(p, NULL, event);
 	else if (data && strcmp(name, "log") == 0)
 		error = print_log(p, data);
+	else if (data && p->seen && is_seen(p, XXH3_64bits(event->data, event->data_length)))
+		error = 0;
 	else if (data && strcmp(name, "message") == 0)
 		error = print_message(p, data);
 	else if (data && strcmp(name, "event") == 0)

@@ -34,11 +34,21 @@ struct tail_printer {
 	struct buf line;
 	bool is_open[2];       /* on stdout, on stderr: a fragment was printed last, of: */
 	char open_run[2][RUN_ID_BYTES + 1];
+	bool is_of_many[2];    /* and in a stream of many runs */
+	uint64_t *seen;        /* owned; NULL: nothing comes twice */
 };
 
 /* 0 or -ENOMEM. */
 int tail_printer_init(struct tail_printer *printer);
 void tail_printer_fini(struct tail_printer *printer);
+
+/* What is printed is of many runs (or buses): what comes again after coming back is not printed again, as
+ * far as is remembered. 0 or -ENOMEM. */
+int tail_printer_expect_repeats(struct tail_printer *printer);
+
+/* The stream was left and is asked for again: a line of many of which a part was printed comes again from
+ * its beginning. */
+void tail_printer_come_back(struct tail_printer *printer);
 
 /* Prints one event; 0 or -errno of writing. As sse_event_fn. */
 int tail_printer_event(void *printer, const struct sse_event *event);

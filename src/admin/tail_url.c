@@ -246,6 +246,7 @@ start(void *arg)
 	int error = 0;
 
 	sse_reader_restart(&t->reader);
+	tail_printer_come_back(t->printer);
 	t->has_events = false;
 	buf_clear(&t->body);
 	if (*id && asprintf(&last, "Last-Event-ID: %s", id) < 0)
@@ -329,7 +330,9 @@ tail_url(const struct tail_options *options, struct tail_printer *printer)
 	if (code != CURLUE_OK)
 		return command_misused("tail: %s: %s", options->subject, curl_url_strerror(code));
 	sse_reader_init(&t.reader, TAIL_EVENT_MOST_BYTES, take_event, &t);
-	error = loop_new(&t.loop);
+	error = t.is_of_one_run || printer->is_json ? 0 : tail_printer_expect_repeats(printer);
+	if (!error)
+		error = loop_new(&t.loop);
 	if (!error)
 		error = http_get_new(t.loop, &handler, &t, &t.get);
 	if (!error && options->last_event_id)

@@ -416,6 +416,21 @@ class Protocol(Case):
             '{"event":"event","id":"1","data":{"seq":1,"type":"unit.started","x":1.50}}',
             '{"event":"message","id":"5","data":"raw\\ntext"}'])
 
+    def test_what_comes_again_of_many_runs_is_printed_once(self):
+        def event(number, line, pos, name="log", **more):
+            return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), json.dumps(dict(
+                {"run_id": "a", "stream": "stdout", "line": line, "pos": pos}, **more)).encode())
+        end, seen = self.answered(
+            (200, {}, b"retry: 1\n\n" + event(1, "one", "p1") + event(2, "two", "p2") +
+             event(3, "thr", "p3", partial=True)),
+            (200, {}, b"retry: 1\n\n" + event(2, "two", "p2") + event(4, "three", "p4") +
+             event(5, "two", "p5")),
+            path="/api/v1/runs/stream/all")
+        self.assertEqual(end[1], "one\ntwo\nthr\nthree\ntwo\n")
+        # Of one run nothing comes twice.
+        end, seen = self.answered((200, {}, b"retry: 1\n\n" + log(1)), (200, {}, log(1)))
+        self.assertEqual(end[1], "1\n1\n")
+
     def test_lines_of_several_runs_are_not_joined(self):
         def part(run, text, more):
             return b"event: log\ndata: %s\n\n" % json.dumps(dict(

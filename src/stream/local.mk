@@ -18,6 +18,7 @@ libstream_a_SOURCES = \
 	src/stream/start.c src/stream/start.h \
 	src/stream/stream.h \
 	src/stream/subscriber.c src/stream/subscriber.h \
+	src/stream/subscriber_advance.c src/stream/subscriber_state.h \
 	src/stream/subscription.c src/stream/subscription.h \
 	src/stream/trail.c src/stream/trail.h src/stream/trail_reader.c src/stream/trail_reader.h \
 	src/stream/until.c src/stream/until.h

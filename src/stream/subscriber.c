@@ -6,15 +6,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "follow/indexer.h"
-#include "stream/copy.h"
-#include "stream/until.h"
-
-/* How it begins: gone once both places are found and the gaps, if any, were told. */
-struct subscriber_start {
-	struct start start;
-	struct start_progress progress[CURSOR_FILES];
-	struct event_gap gaps[CURSOR_FILES]; /* reason NULL: none to be told */
-};
+#include "stream/subscriber_state.h"
 
 static const struct stream_ops ops;
 
@@ -179,73 +171,6 @@ give_failure(struct subscriber *s, int error, struct block **ret_block)
 	return give(s, &text, ret_block);
 }
 
-/* --- the end of one that reads so far and no further -------------------------------------------------------- */
-
-/* What it is to come to is where it begins to look. */
-static void
-begin_in(struct subscriber *s, int file)
-{
-	struct start_progress *progress = &s->start->progress[file];
-	struct generation *g = s->until[file].generation;
-
-	progress->in = g;
-	progress->has_goal = true;
-	progress->generation = g->serial;
-	progress->goal_bytes = g->size_bytes;
-}
-
-void
-subscriber_read_until(struct subscriber *s, struct place until[static CURSOR_FILES])
-{
-	s->until = until;
-	s->has_no_copy = 0;
-	for (int i = 0; s->start && i < CURSOR_FILES; i++)
-		begin_in(s, i);
-}
-
-/* Of a file that was emptied, a copy is read as far. 0; -EAGAIN: it is being looked for. */
-static int
-find_until(struct subscriber *s, int file)
-{
-	int error;
-
-	if (!s->until || s->has_no_copy & 1U << file ||
-	    s->until[file].generation->state != GENERATION_LOST ||
-	    /* Its place takes it along. */
-	    s->places[file].generation == s->until[file].generation)
-		return 0;
-	error = until_move_to_copy(&s->until[file]);
-	if (error == -ENOENT)
-		s->has_no_copy |= 1U << file;
-	if (!error && s->start)
-		begin_in(s, file);
-	return error == -EAGAIN ? error : 0;
-}
-
-static bool
-is_past(const struct subscriber *s, int file)
-{
-	return s->until && until_is_past(&s->until[file], &s->places[file]);
-}
-
-static bool
-is_read_until(const struct subscriber *s)
-{
-	for (int i = 0; i < CURSOR_FILES; i++)
-		if (!is_past(s, i))
-			return false;
-	return true;
-}
-
-/* As channel_next_block() takes them. */
-static const uint64_t *
-limits_of(const struct subscriber *s, uint64_t limits[static CURSOR_FILES])
-{
-	for (int i = 0; s->until && i < CURSOR_FILES; i++)
-		limits[i] = until_limit(&s->until[i], &s->places[i]);
-	return s->until ? limits : NULL;
-}
-
 /* --- beginning ------------------------------------------------------------------------------------------------ */
 
 /* The file at the path does not hold what the client's mark names: perhaps it was rewritten, and
@@ -283,7 +208,7 @@ find_places(struct subscriber *s)
 			place_init(&s->places[i], s->channel->sources[i]->current);
 			continue;
 		}
-		if (find_until(s, i) < 0) {
+		if (subscriber_find_until(s, i) < 0) {
 			result = -EAGAIN;
 			continue;
 		}
@@ -389,93 +314,6 @@ give_first_gaps(struct subscriber *s, enum stream_answer *ret_answer, struct blo
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
 
-/* From a generation that was lost to where its content is. As copy_move(). */
-static int
-move_on(struct subscriber *s, int file)
-{
-	struct place *p = &s->places[file], *until = s->until ? &s->until[file] : NULL;
-	const struct generation *g = p->generation;
-	/* What somebody has read of the file here is the more likely to be in the copy. */
-	bool is_next_first = !(s->has_read & 1U << file);
-	int error = is_next_first ? copy_move_to_next(p) : -ENOENT;
-
-	if (error != -ENOENT)
-		return error;
-	error = copy_move(p, s->left[file], &s->behind_copy[file]);
-	if (!error && until && until->generation == g) {
-		generation_unref(&until->generation);
-		until->generation = generation_ref(p->generation);
-	}
-	return error == -ENOENT && !is_next_first ? copy_move_to_next(p) : error;
-}
-
-/* Leaves one generation behind. 1: there is a gap to tell; 0: there is none; -EAGAIN: not known yet. */
-static int
-leave(struct subscriber *s, int file, struct event_gap *ret_gap)
-{
-	struct place *p = &s->places[file];
-	const struct generation *g = p->generation;
-	const char *reason = g->lost_reason;
-	uint64_t to = g->state == GENERATION_LOST ? g->size_bytes : g->lost_to_bytes;
-	int error;
-
-	if (g->state == GENERATION_LOST) {
-		error = move_on(s, file);
-		if (error != -ENOENT)
-			return error;
-	}
-	if (reason)
-		*ret_gap = (struct event_gap){
-			.stream = channel_file_name(s->channel, (enum cursor_file)file),
-			.reason = reason,
-			.has_from = true,
-			.from = p->offset,
-			.has_to = p->offset < to,
-			.to = to,
-		};
-	if (p->offset > 0 && !g->copy_of)
-		s->left[file] = 0;
-	s->left[file] |= copy_left_bit(g);
-	place_advance(p);
-	if (s->behind_copy[file]) {
-		place_fini(p);
-		place_init(p, s->behind_copy[file]);
-		generation_unref(&s->behind_copy[file]);
-	}
-	return reason != NULL;
-}
-
-/* Leaves generations that are over behind. As leave(). */
-static int
-advance(struct subscriber *s, struct event_gap *ret_gap)
-{
-	int worst = 0;
-
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		struct place *p = &s->places[i];
-
-		if (find_until(s, i) < 0) {
-			worst = -EAGAIN;
-			continue;
-		}
-		while (p->generation->state != GENERATION_LIVE && !is_past(s, i)) {
-			int left;
-
-			if (p->generation->state == GENERATION_ENDED &&
-			    (p->offset < p->generation->size_bytes || p->is_open))
-				break;
-			left = leave(s, i, ret_gap);
-			if (left > 0)
-				return left;
-			if (left < 0) {
-				worst = left;
-				break;
-			}
-		}
-	}
-	return worst;
-}
-
 static bool
 is_at_end(const struct subscriber *s)
 {
@@ -557,21 +395,21 @@ next_entries(struct subscriber *s, struct block **ret_block)
 	bool owes = false;
 	int error, left;
 
-	left = advance(s, &gap);
+	left = subscriber_advance(s, &gap);
 	if (left > 0)
 		return give_gap(s, &gap, ret_block);
-	if (is_read_until(s)) {
+	if (subscriber_is_read_until(s)) {
 		s->is_over = true;
 		return STREAM_END;
 	}
-	error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
+	error = channel_next_block(s->channel, s->places, subscriber_limits(s, limits), ret_block);
 	/* Content found to be other than it was is lost by now. */
 	if (error == -ESTALE && left == 0) {
-		left = advance(s, &gap);
+		left = subscriber_advance(s, &gap);
 		if (left > 0)
 			return give_gap(s, &gap, ret_block);
 		if (left == 0)
-			error = channel_next_block(s->channel, s->places, limits_of(s, limits), ret_block);
+			error = channel_next_block(s->channel, s->places, subscriber_limits(s, limits), ret_block);
 	}
 	if (!error) {
 		s->given_from = s->places[(*ret_block)->file];

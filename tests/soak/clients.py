@@ -691,8 +691,10 @@ class World:
             with open(os.path.join(self.work, "truth.json")) as f:
                 self.truth = json.load(f)
             self.final_at = now
-            for client in self.alive:  # nobody waits any more
-                if client.socket and not client.request:
+            for client in list(self.alive):  # nobody waits any more
+                if not client.socket:
+                    client.connect()
+                elif not client.request:
                     self.rewatch(client, select.EPOLLIN)
         self.end_those_who_have_all(now)
         if self.alive and now - max([self.final_at] + [c.last_progress for c in self.alive]) > (

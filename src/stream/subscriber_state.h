@@ -1,0 +1,28 @@
+/* What subscriber.c (what is given) and subscriber_advance.c (from which generation) share; nobody else
+ * includes it. */
+#ifndef STREAM_SUBSCRIBER_STATE_H
+#define STREAM_SUBSCRIBER_STATE_H
+
+#include "stream/subscriber.h"
+
+/* How it begins: gone once both places are found and the gaps, if any, were told. */
+struct subscriber_start {
+	struct start start;
+	struct start_progress progress[CURSOR_FILES];
+	struct event_gap gaps[CURSOR_FILES]; /* reason NULL: none to be told */
+};
+
+/* --- subscriber_advance.c --- */
+
+/* Of a file that was emptied and that it is to read until a place, a copy is read as far. 0; -EAGAIN: it is
+ * being looked for. */
+int subscriber_find_until(struct subscriber *s, int file);
+/* All of it was read. */
+bool subscriber_is_read_until(const struct subscriber *s);
+/* As channel_next_block() takes them; NULL: it reads on and on. */
+const uint64_t *subscriber_limits(const struct subscriber *s, uint64_t limits[static CURSOR_FILES]);
+/* Leaves generations that are over behind. 1: there is a gap to tell; 0: there is none; -EAGAIN: it is not known
+ * yet what follows. */
+int subscriber_advance(struct subscriber *s, struct event_gap *ret_gap);
+
+#endif

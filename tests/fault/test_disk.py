@@ -134,6 +134,7 @@ class StateDirectory(faults.TestCase):
     def test_a_full_state_directory_is_told_and_costs_streams_of_many_runs_no_line(self):
         run = self.server.run(lines=1)
         stream = self.open("/api/v1/runs/stream/all")
+        stream.wait("status")  # from here on it is followed
         run.out("before\n")
         stream.wait("log", line="before")
         with self.faults.rule("write", errno.ENOSPC, path="*/state/trail-*") as rule:

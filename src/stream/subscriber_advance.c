@@ -30,6 +30,13 @@ subscriber_read_until(struct subscriber *s, struct place until[static CURSOR_FIL
 		begin_in(s, i);
 }
 
+/* Whether a place is in the generation, or led to it: going on to its copy, it takes `until` along. */
+static bool
+comes_by(const struct place *place, const struct generation *g)
+{
+	return place->generation && (place->generation == g || copy_leads_to(place->generation, g, false));
+}
+
 int
 subscriber_find_until(struct subscriber *s, int file)
 {
@@ -37,8 +44,7 @@ subscriber_find_until(struct subscriber *s, int file)
 
 	if (!s->until || s->has_no_copy & 1U << file ||
 	    s->until[file].generation->state != GENERATION_LOST ||
-	    /* Its place takes it along. */
-	    s->places[file].generation == s->until[file].generation)
+	    comes_by(&s->places[file], s->until[file].generation))
 		return 0;
 	error = until_move_to_copy(&s->until[file]);
 	if (error == -ENOENT)

@@ -105,6 +105,38 @@ START_TEST(a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was
 }
 END_TEST
 
+START_TEST(who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_meanwhile)
+{
+	struct reader *r = reader_of_two_lines(), *fast, *late;
+	struct feed_request again = of_all;
+	struct feed_id after;
+
+	ck_assert_int_eq(feed_id_parse(reader_event(r, "log", 0)->id, strlen(reader_event(r, "log", 0)->id),
+	                               &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-1");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	fast = reader_new_of_many(&f, &of_all);
+	reader_wait(fast, "status", 1);
+	again.after = &after;
+	late = reader_new_of_many(&f, &again);
+	late->blocks_left = 2; /* the status, and a block of the copy */
+	reader_wait(late, "log", 1);
+	fixture_append(&f, "a/agent-stdout.txt", "b2\n");
+	reader_wait_lines(fast, "stdout", "b2\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-2");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "c1\n");
+	reader_wait_lines(fast, "stdout", "b2\nc1\n");
+	late->is_stuck = false;
+	reader_wait(late, "log", 4);
+	ck_assert_ptr_nonnull(strstr(reader_lines(late, "stdout"), "a2\nb1\nb2\nc1\n"));
+}
+END_TEST
+
 START_TEST(a_line_has_the_same_pos_in_the_copy_of_its_file)
 {
 	struct reader *r = reader_of_two_lines();
@@ -142,6 +174,7 @@ main(void)
 	tcase_add_test(tcase, what_was_noted_before_a_file_was_emptied_is_given_from_its_copy);
 	tcase_add_test(tcase, what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has);
 	tcase_add_test(tcase, a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read);
+	tcase_add_test(tcase, who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_meanwhile);
 	tcase_add_test(tcase, a_line_has_the_same_pos_in_the_copy_of_its_file);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);

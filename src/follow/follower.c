@@ -581,6 +581,7 @@ follower_release(struct follower **follower)
 		generation_unref(&g);
 	}
 	beside_fini(&f->beside);
+	passed_fini(&f->passed);
 	generation_unref(&f->source.current);
 	f->set->follower_count--;
 	free(f);

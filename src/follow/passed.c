@@ -1,5 +1,7 @@
 #include "follow/passed.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,9 +9,33 @@
 #include "follow/neighbours.h"
 
 void
+passed_fini(struct passed *p)
+{
+	free(p->list);
+	*p = (struct passed){ .count = 0 };
+}
+
+int
+passed_copy(const struct passed *from, struct passed *ret_to)
+{
+	*ret_to = (struct passed){ .count = from->count };
+	if (from->count == 0)
+		return 0;
+	ret_to->list = calloc(from->count, sizeof(from->list[0]));
+	if (!ret_to->list)
+		return -ENOMEM;
+	memcpy(ret_to->list, from->list, from->count * sizeof(from->list[0]));
+	return 0;
+}
+
+void
 passed_note(struct passed *p, struct generation *left)
 {
 	if (left->identity == 0)
+		return;
+	if (!p->list)
+		p->list = calloc(PASSED_MOST, sizeof(p->list[0]));
+	if (!p->list)
 		return;
 	if (p->count == PASSED_MOST)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));

@@ -25,13 +25,18 @@ struct passed_one {
 	struct cursor_mark known; /* what was read of it; offset 0: nothing */
 };
 
-/* Embedded, zero-initialised. The oldest are forgotten. */
+/* Embedded, zero-initialised: nothing is kept for a file that was never left. The oldest are forgotten. */
 struct passed {
 	size_t count;
-	struct passed_one list[PASSED_MOST]; /* the oldest first */
+	struct passed_one *list; /* owned, or NULL: the oldest first, with room for PASSED_MOST */
 };
 
-/* A generation was left for the next one. */
+void passed_fini(struct passed *passed);
+
+/* For another thread. 0 or -ENOMEM. */
+int passed_copy(const struct passed *from, struct passed *ret_to);
+
+/* A generation was left for the next one. (Without memory that is not remembered.) */
 void passed_note(struct passed *passed, struct generation *left);
 
 /* Whether a file was emptied since a time, with something in it. */

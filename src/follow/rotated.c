@@ -41,7 +41,7 @@ struct search {
 	struct generation *current;       /* the one of them that is tried */
 	struct cursor_mark known;
 	struct stat current_stat;   /* of its file, if it has one */
-	struct passed passed;       /* when it began */
+	struct passed passed;       /* when it began; owned */
 	/* What it found: the one with the mark first, then in order of time. */
 	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
 	size_t count;
@@ -540,6 +540,7 @@ searched(struct offload_job *job)
 	}
 	generation_unref(&s->ends[0]);
 	generation_unref(&s->ends[1]);
+	passed_fini(&s->passed);
 	free(s);
 	source->ops->release(source);
 }
@@ -594,9 +595,12 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	if (passed_copy(r->passed, &s->passed) < 0) {
+		free(s);
+		return -ENOMEM;
+	}
 	s->rotated = r;
 	s->mark = *mark;
-	s->passed = *r->passed;
 	s->ends[0] = generation_ref(r->source->current);
 	s->ends[1] = generation_ref(source_latest(r->source));
 	for (int i = 0; i < 2; i++)

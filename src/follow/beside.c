@@ -290,6 +290,135 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 	return 0;
 }
 
+/* --- copies of a file that stays where it is ----------------------------------------------------------- */
+
+static bool
+is_at_path(int runs_dir_fd, const struct beside_file *file)
+{
+	struct stat stat;
+
+	return fstatat(runs_dir_fd, file->path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && is_same(&stat, &file->stat);
+}
+
+/* What was read of it, and is there still, was never emptied. */
+static bool
+may_have_been_emptied(const struct beside_file *file)
+{
+	return file->known.offset == 0 || !neighbour_holds(file->fd, &file->known);
+}
+
+/* Whether it was made since the file was begun to be followed. */
+static bool
+is_made_since(const struct beside_file *file, const struct neighbour *at)
+{
+	int64_t since_ms = file->begun_ms - TICK_MS;
+	struct timespec since = { .tv_sec = since_ms / 1000, .tv_nsec = since_ms % 1000 * 1000000 };
+
+	return is_after(&at->stat.st_mtim, &since) && (at->born.tv_sec == 0 || is_after(&at->born, &since));
+}
+
+static bool
+is_known(const struct beside_file *file, int fd)
+{
+	if (file->known.offset > 0 && neighbour_holds(fd, &file->known))
+		return true;
+	for (size_t i = 0; i < file->passed->count; i++)
+		if (file->passed->list[i].known.offset > 0 && neighbour_holds(fd, &file->passed->list[i].known))
+			return true;
+	return false;
+}
+
+static int
+take_copy(const struct neighbours *n, size_t index, const struct beside_file *file, struct beside_parts *parts)
+{
+	struct beside_part part = { 0 };
+	enum neighbour_likeness alike;
+	bool is_longer = false;
+	uint64_t bytes;
+	int error;
+
+	if (n->list[index].is_packed) {
+		parts->lost = "compressed";
+		return 0;
+	}
+	error = neighbours_open(n, index, &part.stat, &part.fd);
+	if (error == -EACCES || error == -EPERM) {
+		parts->lost = "truncated";
+		return 0;
+	}
+	if (error)
+		return error;
+	bytes = (uint64_t)part.stat.st_size;
+	alike = neighbour_compare(part.fd, bytes, file->fd, (uint64_t)file->stat.st_size);
+	if (alike == NEIGHBOUR_OTHER)
+		alike = likeness_to_parts(parts, part.fd, &part.stat, &is_longer);
+	if ((alike != NEIGHBOUR_OTHER && !is_longer) || is_known(file, part.fd) ||
+	    !neighbour_fingerprint(part.fd, bytes, &part.fingerprint)) {
+		fd_close(&part.fd);
+		return 0;
+	}
+	if (parts->count == MOST_PARTS) {
+		fd_close(&part.fd);
+		parts->lost = "truncated";
+		return 0;
+	}
+	part.lost = parts->lost;
+	parts->lost = NULL;
+	parts->list[parts->count++] = part;
+	return 0;
+}
+
+static int
+find_copies(struct neighbours *n, const struct beside *b, const struct beside_file *file,
+            struct beside_parts *parts)
+{
+	int error = 0;
+
+	for (size_t i = n->count; i > 0; i--)
+		if (!is_new(b, &n->list[i - 1]) || is_same(&n->list[i - 1].stat, &file->stat) ||
+		    n->list[i - 1].stat.st_size == 0 || !is_made_since(file, &n->list[i - 1]))
+			neighbours_drop(n, i - 1);
+	if (n->count == 0 || !may_have_been_emptied(file))
+		return 0;
+	neighbours_sort(n);
+	parts->file_system = n->file_system;
+	parts->list = calloc(MOST_PARTS, sizeof(*parts->list));
+	if (!parts->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count && !error; i++)
+		error = take_copy(n, i, file, parts);
+	return error;
+}
+
+int
+beside_find_copies(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
+                   const struct beside_file *file, struct beside_parts *ret_parts)
+{
+	struct beside_parts parts = { 0 };
+	struct beside now = { 0 };
+	struct neighbours n;
+	int error = neighbours_list(runs_dir_fd, directory, name, &n);
+
+	if (error)
+		return error;
+	error = note(&now, &n);
+	/* Where it has gone meanwhile, what is beside it is to be found as what came behind it. */
+	if (!error && !is_at_path(runs_dir_fd, file))
+		error = -ESTALE;
+	if (!error)
+		error = find_copies(&n, b, file, &parts);
+	neighbours_fini(&n);
+	if (error) {
+		beside_fini(&now);
+		beside_parts_fini(&parts);
+		return error;
+	}
+	beside_fini(b);
+	*b = now;
+	*ret_parts = parts;
+	return 0;
+}
+
 int
 beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
             const struct beside_open *open, size_t open_count, size_t earlier_count,

@@ -115,7 +115,7 @@ log_end(const struct connection *c)
 	lasted_ms = client.number != 0 ? lasted_ms - client.since_ms : 0;
 	log_access("stream_ended",
 	           "client=%s address=%s kind=%s run_id=%s project_id=%s task_id=%s how=%s status=%u "
-	           "bytes=%ju events=%ju lasted_ms=%jd", name, client.address,
+	           "bytes=%ju lines=%ju lasted_ms=%jd", name, client.address,
 	           counters_set_stream_kinds.words[c->row.kind], client.run_id, client.project_id,
 	           client.task_id, counters_set_endings.words[c->row.how - 1], c->row.status,
 	           (uintmax_t)c->row.bytes_sent, (uintmax_t)c->row.events_sent,

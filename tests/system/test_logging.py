@@ -43,7 +43,7 @@ class Access(AccessCase):
         with self.server.stream(run) as stream:
             stream.wait_lines(20)
         line = self.wait_line(run.id, "client_gone")
-        self.assertEqual((line["kind"], line["status"], line["events"], line["address"]),
+        self.assertEqual((line["kind"], line["status"], line["lines"], line["address"]),
                          ("log", "200", "20", "127.0.0.1"))
         self.assertGreater(int(line["bytes"]), 1000)
         self.assertRegex(line["client"], r"^[12]-\d+$")
@@ -94,7 +94,7 @@ class Ends(AccessCase):
             stream.wait("gone")
             self.assertIsNone(stream.next())
         line = self.wait_line(run.id, "gone")
-        self.assertEqual((line["status"], line["events"]), ("200", "2"))
+        self.assertEqual((line["status"], line["lines"]), ("200", "2"))
 
     def test_one_that_took_nothing_says_so(self):
         run = self.server.run()
@@ -110,7 +110,7 @@ class Ends(AccessCase):
             self.server.ctl("drain")
             self.assertIsNone(stream.next())
             self.assertTrue(stream.clean)
-        self.assertEqual(self.wait_line(run.id, "drained")["events"], "2")
+        self.assertEqual(self.wait_line(run.id, "drained")["lines"], "2")
 
 
 class Quiet(harness.TestCase):

@@ -24,7 +24,7 @@
 #include "model/cursor.h"
 
 enum {
-	TRAIL_VERSION = 1,
+	TRAIL_VERSION = 2,
 	TRAIL_HEADER_BYTES = 32,
 	TRAIL_BATCH_HEADER_BYTES = 24,
 	TRAIL_NAME_BYTES = 255, /* of a run, project or task */
@@ -48,6 +48,8 @@ struct trail_feed {
 	/* A run that is not in the feed, and of which nothing was written since, is of no interest: it
 	 * was over when the feed was made, or delivered. */
 	int64_t horizon_ms;
+	uint32_t slots;          /* of that registry when the feed was made: what has a later one is new,
+	                          * whatever clocks were set to */
 	const char *project_id, *task_id;
 	uint8_t project_length, task_length;
 };

@@ -306,6 +306,32 @@ START_TEST(who_comes_back_within_a_line_is_given_it_from_where_it_begins)
 }
 END_TEST
 
+START_TEST(who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhile)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r = reader_new_of_many(&f, &request);
+	struct registry_run run;
+	struct feed_id after;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(r, "stdout", "a1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	fixture_put_run(&f, "b", "completed", 0);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	run = fixture_run(&f, "b");
+	run.first_seen_ms -= 3600 * 1000;
+	run.end_time_ms = run.first_seen_ms;
+	ck_assert_int_eq(registry_writer_put(f.writer, &run, NULL, NULL), 0);
+	hub_registry_changed(f.hub);
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stdout", "b1\n");
+}
+END_TEST
+
 /* While somebody is still on the way through the history, the feed keeps what it knows of a run that has
  * ended, and whoever comes then is not to take that for a run that goes on. */
 START_TEST(who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end)
@@ -403,6 +429,7 @@ main(void)
 		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
 	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
 	tcase_add_test(tcase, who_comes_back_within_a_line_is_given_it_from_where_it_begins);
+	tcase_add_test(tcase, who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhile);
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_add_test(tcase,
 	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);

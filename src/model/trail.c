@@ -101,7 +101,7 @@ put_feed(struct buf *to, const struct trail_feed *feed)
 	                     (feed->is_of_task ? FEED_OF_TASK : 0)));
 	put_u32(to, feed->registry);
 	put_u64(to, (uint64_t)feed->horizon_ms);
-	put_u32(to, feed->slots);
+	put_u32(to, feed->horizon_slots);
 	put_text(to, feed->project_id, feed->project_length);
 	put_text(to, feed->task_id, feed->task_length);
 }
@@ -215,7 +215,7 @@ take_feed(struct trail_batch *batch, struct trail_feed *feed)
 	    !take(batch, &flags, sizeof(flags)) ||
 	    !take(batch, &feed->registry, sizeof(feed->registry)) ||
 	    !take(batch, &feed->horizon_ms, sizeof(feed->horizon_ms)) ||
-	    !take(batch, &feed->slots, sizeof(feed->slots)) ||
+	    !take(batch, &feed->horizon_slots, sizeof(feed->horizon_slots)) ||
 	    !take_text(batch, &feed->project_id, &feed->project_length) ||
 	    !take_text(batch, &feed->task_id, &feed->task_length) || kind > TRAIL_OF_MESSAGES)
 		return false;

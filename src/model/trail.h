@@ -48,8 +48,8 @@ struct trail_feed {
 	/* A run that is not in the feed, and of which nothing was written since, is of no interest: it
 	 * was over when the feed was made, or delivered. */
 	int64_t horizon_ms;
-	uint32_t slots;          /* of that registry when the feed was made: what has a later one is new,
-	                          * whatever clocks were set to */
+	/* A run with a slot in that registry from here on, too, is new, whatever clocks were set to. */
+	uint32_t horizon_slots;
 	const char *project_id, *task_id;
 	uint8_t project_length, task_length;
 };

@@ -140,7 +140,7 @@ is_new(const struct trail_view *view, const struct registry_run *run, const stru
 {
 	bool is_comparable = view->of.registry == registry_epoch(registry);
 
-	if (is_comparable && (run->first_seen_ms >= view->of.horizon_ms || run->slot >= view->of.slots))
+	if (is_comparable && (run->first_seen_ms >= view->of.horizon_ms || run->slot >= view->of.horizon_slots))
 		return true;
 	if (run->is_terminal)
 		return was_written_since(run, view->of.horizon_ms -

@@ -1,5 +1,5 @@
-/* What feed.c (its members), feed_client.c (those who read it) and feed_walk.c (what a client gets
- * before it is where the feed is) share; nobody else includes it. */
+/* What feed.c, feed_members.c (which runs are in it), feed_client.c (those who read it) and feed_walk.c (what
+ * a client gets before it is where the feed is) share; nobody else includes it. */
 #ifndef STREAM_FEED_STATE_H
 #define STREAM_FEED_STATE_H
 
@@ -79,6 +79,7 @@ struct feed {
 	struct trail_subject on_trail;
 	uint32_t member_number;      /* of the last one */
 	int64_t horizon_ms;          /* as in trail_feed */
+	uint32_t horizon_slots;
 	TAILQ_HEAD(, feed_member) moved, held;
 	struct loop_timer held_timer;
 	struct buf noted;            /* records for the next tick */
@@ -142,12 +143,8 @@ struct feed_client {
 
 /* Gives one block, if any member has one, and notes it. As stream_next(), without an end. */
 enum stream_answer feed_advance(struct feed *feed, struct block **ret_block);
-/* Where a run begins of which nothing before that time is wanted, if that can be told. */
-struct start feed_start_when_new(const struct feed *feed, const struct registry_run *run, int64_t since_ms);
 bool feed_wants(const struct feed *feed, const struct registry_run *run);
 const struct registry *feed_registry(const struct feed *feed);
-/* What the registry calls one of a member's files. */
-enum registry_file feed_registry_file(const struct feed *feed, enum cursor_file file);
 struct channel_request feed_channel_request(const struct feed *feed, const struct registry_run *run,
                                             uint64_t ids);
 int feed_get(struct hub *hub, const struct feed_request *request, struct feed **ret_feed);
@@ -162,13 +159,29 @@ void feed_format_prefix(const struct feed *feed, uint64_t tick, const struct fee
 bool feed_is_ready(const struct feed *feed);
 /* Until it is, members find their places all the same: "now" is when the client came. */
 void feed_prepare(struct feed *feed);
-/* A walk of content is over: what was kept for it may go. */
-void feed_walk_over(struct feed *feed);
+struct feed_member *feed_member_at(const struct feed *feed, uint32_t slot); /* or NULL */
+
+/* --- feed_members.c: which runs are in it --- */
+
+/* What the registry calls one of a member's files. */
+enum registry_file feed_registry_file(const struct feed *feed, enum cursor_file file);
+/* Where a run begins of which nothing before that time is wanted, if that can be told. */
+struct start feed_start_when_new(const struct feed *feed, const struct registry_run *run, int64_t since_ms);
+/* Goes through all there are, in turns. */
+void feed_scan(struct feed *feed);
+/* The run of a slot becomes a member, if it is to be one and is none. */
+void feed_consider(struct feed *feed, uint32_t slot);
+/* It may have something to give; the second has those woken who wait for it. */
+void feed_member_make_ready(struct feed_member *m);
+void feed_member_is_ready(struct feed_member *m);
+/* It is over. */
+void feed_member_remove(struct feed_member *m);
 /* A run that ended was read to its end: should it go on, it does there. */
 void feed_remember_past(struct feed *feed, uint32_t slot, const struct subscriber *s);
-/* It may have something to give. */
-void feed_member_is_ready(struct feed_member *m);
-struct feed_member *feed_member_at(const struct feed *feed, uint32_t slot); /* or NULL */
+/* A walk of content is over: what was kept for it may go. */
+void feed_walk_over(struct feed *feed);
+/* With no member left. */
+void feed_members_fini(struct feed *feed);
 
 /* --- feed_trail.c: what the trail is told of a feed --- */
 

@@ -37,7 +37,7 @@ put_feed(struct feed *feed, struct buf *to)
 		.is_of_task = feed->task_id != NULL,
 		.registry = registry_epoch(feed_registry(feed)),
 		.horizon_ms = feed->horizon_ms,
-		.slots = feed->slots_when_made,
+		.horizon_slots = feed->horizon_slots,
 		.project_id = feed->project_id ? feed->project_id : "",
 		.task_id = feed->task_id ? feed->task_id : "",
 		.project_length = length_of(feed->project_id),

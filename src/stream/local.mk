@@ -5,6 +5,7 @@ libstream_a_SOURCES = \
 	src/stream/channel.c src/stream/channel.h \
 	src/stream/copy.c src/stream/copy.h \
 	src/stream/feed.c src/stream/feed.h src/stream/feed_client.c src/stream/feed_state.h \
+	src/stream/feed_members.c \
 	src/stream/feed_resume.c src/stream/feed_trail.c src/stream/feed_walk.c \
 	src/stream/fragment.c src/stream/fragment.h \
 	src/stream/hub.c src/stream/hub.h \

@@ -68,7 +68,7 @@ of_feed(void)
 	struct trail_record r = { .kind = TRAIL_FEED, .feed = 3 };
 
 	r.of = (struct trail_feed){ .kind = TRAIL_OF_EVENTS, .files = 1, .has_left_out = true,
-		                    .registry = 5, .horizon_ms = 1234567890123, .slots = 77, .project_id = "p",
+		                    .registry = 5, .horizon_ms = 1234567890123, .horizon_slots = 77, .project_id = "p",
 		                    .project_length = 1, .task_id = "", .is_of_task = true };
 	return r;
 }
@@ -96,7 +96,7 @@ START_TEST(records_are_read_as_they_were_written)
 	ck_assert(r.kind == TRAIL_FEED && r.feed == 3 && r.of.kind == TRAIL_OF_EVENTS);
 	ck_assert(r.of.has_left_out && r.of.is_of_task && r.of.registry == 5);
 	ck_assert_int_eq(r.of.horizon_ms, 1234567890123);
-	ck_assert_uint_eq(r.of.slots, 77);
+	ck_assert_uint_eq(r.of.horizon_slots, 77);
 	ck_assert(r.of.project_length == 1 && *r.of.project_id == 'p' && r.of.task_length == 0);
 	ck_assert(trail_next_record(&batch, &r));
 	ck_assert(r.kind == TRAIL_MEMBER && r.member.run_id_length == 5);

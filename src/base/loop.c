@@ -204,7 +204,7 @@ sift_down(struct loop *loop, struct loop_timer *timer)
 	for (;;) {
 		struct loop_timer *child = timer->left;
 
-		if (timer->right && timer->right->due_ms < child->due_ms)
+		if (child && timer->right && timer->right->due_ms < child->due_ms)
 			child = timer->right;
 		if (!child || child->due_ms >= timer->due_ms)
 			break;

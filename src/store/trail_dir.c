@@ -30,11 +30,14 @@ format_name(uint64_t trail, uint64_t first_tick, char ret_name[static NAME_BYTES
 static bool
 parse_name(const char *name, uint64_t *ret_trail, uint64_t *ret_first_tick)
 {
-	char again[NAME_BYTES + 1];
+	static const char opening[] = "trail-";
+	char again[NAME_BYTES + 1], *end;
 
-	if (strlen(name) != NAME_BYTES ||
-	    sscanf(name, "trail-%16" SCNx64 "-%16" SCNx64, ret_trail, ret_first_tick) != 2)
+	if (strlen(name) != NAME_BYTES || strncmp(name, opening, sizeof(opening) - 1) != 0)
 		return false;
+	*ret_trail = strtoull(name + sizeof(opening) - 1, &end, 16);
+	*ret_first_tick = *end == '-' ? strtoull(end + 1, NULL, 16) : 0;
+	/* Whatever was read of something else is written otherwise. */
 	format_name(*ret_trail, *ret_first_tick, again);
 	return strcmp(name, again) == 0;
 }
@@ -93,7 +96,7 @@ trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, uint64_t *ret_first_ti
 	char name[NAME_BYTES + 1];
 	struct dirent *entry;
 	bool is_found = false;
-	DIR *list;
+	DIR *list = NULL;
 	int error = open_list(dir_fd, &list);
 
 	*ret_first_tick = tick;
@@ -141,7 +144,7 @@ list_segments(int dir_fd, struct segment *segments, size_t *ret_count)
 	uint64_t trail, first_tick;
 	struct dirent *entry;
 	size_t count = 0;
-	DIR *list;
+	DIR *list = NULL;
 	int error = open_list(dir_fd, &list);
 
 	if (error)

@@ -196,8 +196,8 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 	*mark = id->mark;
 	if (id->lines > 0)
 		start->cursor.files[id->file].lines = id->lines;
-	if (start->cursor.files[id->file].lines < id->mark.is_finished)
-		start->cursor.files[id->file].lines = id->mark.is_finished;
+	if (start->cursor.files[id->file].lines == 0 && id->mark.is_finished)
+		start->cursor.files[id->file].lines = 1;
 	start->exact_files |= 1U << id->file;
 }
 

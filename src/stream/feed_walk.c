@@ -1,6 +1,7 @@
 /* What a client of a feed gets first: what is said of the runs that are in it, or what they hold. */
 #include <string.h>
 
+#include "base/must.h"
 #include "stream/feed_state.h"
 
 enum {
@@ -293,6 +294,7 @@ next_content(struct feed_client *client, struct block **ret_block)
 		if (has_statuses(client, STATUS_TEXT_BYTES))
 			return give_statuses(client, ret_block);
 		answer = walk->stream ? STREAM_BLOCK : open_slot(client);
+		must(answer != STREAM_BLOCK || walk->stream);
 		/* Before what comes from another run: its ids say that this one was passed. */
 		if (walk->stream && has_statuses(client, 1))
 			return give_statuses(client, ret_block);

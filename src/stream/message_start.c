@@ -52,8 +52,8 @@ static int
 go_back(uint64_t entries, struct offload *offload, struct place *place)
 {
 	struct generation *g = place->generation;
-	struct message_position position;
-	struct place before;
+	struct message_position position = { .offset = 0 };
+	struct place before = { .generation = NULL };
 	int error;
 
 	if (entries == 0)

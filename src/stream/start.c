@@ -208,7 +208,7 @@ static int
 go_back(uint64_t lines_back, struct offload *offload, const struct event_gap *gap, struct place *place)
 {
 	struct generation *g = place->generation;
-	struct place before;
+	struct place before = { .generation = NULL };
 	uint64_t lines;
 	int error;
 

@@ -24,7 +24,8 @@ from control import Control, FINAL, RUNNING
 
 RECENT = 12            # events kept by each client for a report
 BAD_MOST = 5           # described in full, of each client
-IDLE_S = 20            # at the end, a client of many to which nothing came for so long is done
+IDLE_S = 60            # at the end, a client of many to which nothing came for so long is done: a run that
+                       # went on is found in a slow sweep, if inotify did not tell
 HAND_OVER_S = 300      # at the end, in all, without progress
 READ_BYTES = 1 << 16
 FORGET_S = 300
@@ -46,6 +47,7 @@ class Track:
         self.is_loose = False          # after a gap that says that lines are missing
         self.was_loose = False
         self.ends = {}                 # where lines may come twice: a line by its position
+        self.is_forgotten = False      # where some of its lines were
         self.checks = None             # (seq, check) of events
         self.of_another_file = 0       # lines that came again, with another position
         self.again = []                # the events before the last of them
@@ -433,7 +435,7 @@ class Client:
             return
         if self.of_many:
             track.repeats += 1
-            if position is not None:
+            if position is not None and not track.is_forgotten:
                 track.of_another_file += 1
                 track.again = list(self.recent)
             return
@@ -667,14 +669,15 @@ class World:
                     return
 
     def forget(self, now):
-        """Where the lines were of what is over for long: nobody is sent that again."""
+        """Where the lines were of what is over for long: who comes back to it is slow."""
         if now < self.forget_at:
             return
         self.forget_at = now + 30
         for client in self.alive:
             for track in client.tracks.values():
-                if now - track.last_at > FORGET_S:
+                if now - track.last_at > FORGET_S and track.ends:
                     track.ends.clear()
+                    track.is_forgotten = True
 
     def look(self, now):
         self.control["events_%d" % self.number] = self.events

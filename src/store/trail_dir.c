@@ -100,7 +100,7 @@ trail_dir_open(int dir_fd, uint64_t trail, uint64_t tick, uint64_t *ret_first_ti
 	int error = open_list(dir_fd, &list);
 
 	*ret_first_tick = tick;
-	if (error)
+	if (!list)
 		return error;
 	while ((entry = readdir(list)) != NULL)
 		if (parse_name(entry->d_name, &of_trail, &first_tick) && of_trail == trail &&
@@ -147,7 +147,7 @@ list_segments(int dir_fd, struct segment *segments, size_t *ret_count)
 	DIR *list = NULL;
 	int error = open_list(dir_fd, &list);
 
-	if (error)
+	if (!list)
 		return error;
 	while (count < MOST_SEGMENTS && (entry = readdir(list)) != NULL) {
 		struct segment *s = &segments[count];

@@ -425,12 +425,6 @@ take_found(struct follower *f, struct look *look)
 	}
 }
 
-static bool
-has_copies(const struct look *look)
-{
-	return look->between.count > 0 || look->between.lost;
-}
-
 void
 follower_apply(struct follower *f, struct look *look)
 {
@@ -439,21 +433,19 @@ follower_apply(struct follower *f, struct look *look)
 	size_t trailing_before = f->trailing_count;
 	bool tell;
 
-	if (look->current != g ||
-	    (look->is_at_path && has_copies(look) && look->known.offset != g->known_to)) {
-		/* Its bytes were found to be others meanwhile, or more of it was read, of which one of the
-		 * copies may be: what was seen is about the past. */
+	if (look->current != g) {
+		/* Its bytes were found to be others meanwhile: what was seen is about the past. */
 		beside_forget(&f->beside, &look->between);
 		look_soon(f);
 		return;
 	}
-	if (look->is_at_path && has_copies(look)) {
+	if (look->is_at_path && (look->between.count > 0 || look->between.lost)) {
 		if (!pass_copies(f, look)) {
 			beside_forget(&f->beside, &look->between);
 			look->has_failed = true;
 		}
 	} else if (look->stat.st_size >= 0) {
-		if (file_generation_size(&look->stat) < g->size_bytes || look->is_other)
+		if (file_generation_size(&look->stat) < g->size_bytes)
 			(void)lose_current(f, &look->stat, "truncated");
 		else if (file_generation_size(&look->stat) > g->size_bytes)
 			grow(g, &look->stat);

@@ -217,8 +217,6 @@ find_copies(struct look *look)
 	if (!look->is_to_list && (!has_changed(look->size_bytes, &look->modified, &look->stat) ||
 	                          !has_directory_changed(look->runs_dir_fd, f)))
 		return;
-	look->is_other = file.known.offset > 0 && file_generation_size(&look->stat) >= file.known.offset &&
-	                 !neighbour_holds(file.fd, &file.known);
 	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
 	                           &look->between);
 	if (error == -ESTALE)

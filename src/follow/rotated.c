@@ -508,14 +508,18 @@ make_chain(struct rotated *r, struct search *s)
 	generation_unref(&next);
 }
 
-/* What no look has come upon yet may be of what the current file held, or come behind it: that is for a
- * look to find, and not to be there twice. */
+/* Where there is no current file, what comes next is for a look to find, and so are new copies of what
+ * the current one held: not twice. */
 static bool
 is_all_past(const struct rotated *r, const struct search *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		if (!r->ops->is_noted(r->source, s->parts[i].identity))
+	for (size_t i = 0; i < s->count; i++) {
+		const struct part *part = &s->parts[i];
+
+		if ((s->current->identity == 0 || part->copy_of == s->current->identity) &&
+		    !r->ops->is_noted(r->source, part->identity))
 			return false;
+	}
 	return true;
 }
 

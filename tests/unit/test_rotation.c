@@ -138,36 +138,6 @@ START_TEST(a_new_file_that_was_truncated_before_the_old_one_rested_is_told)
 }
 END_TEST
 
-START_TEST(who_comes_back_to_the_start_of_a_file_that_is_left_just_now_is_told_what_was_lost_behind_it)
-{
-	char id[STREAM_ID_BYTES + 1];
-	struct reader *r, *other;
-	struct source *source;
-	int64_t looks;
-
-	f.settings.api.sse.poll_interval_ms = 150;
-	copy_to(OUT ".5", "of before\n");
-	fixture_append(&f, OUT, "");
-	r = reader_of("");
-	other = reader_of("");
-	source = reader_channel(other)->sources[0];
-	leave(&r, id);
-	fixture_append(&f, OUT, "1\n");
-	reader_wait_lines(other, "stdout", "1\n");
-	fixture_rename(&f, OUT, OUT ".1");
-	fixture_append(&f, OUT, "lost\n");
-	looks = (int64_t)source->looks_begun;
-	while ((int64_t)source->looked <= looks)
-		fixture_turn(&f, 5);
-	fixture_truncate(&f, OUT);
-	r = reader_resume(&f, "r1", id);
-	reader_wait_lines(r, "stdout", "1\n");
-	fixture_append(&f, OUT, "2\n");
-	reader_wait_lines(r, "stdout", "1\n2\n");
-	ck_assert_uint_eq(reader_count(r, "gap"), 1);
-}
-END_TEST
-
 START_TEST(a_copy_is_read_by_who_was_behind_when_the_file_was_truncated)
 {
 	struct reader *slow, *fast;
@@ -707,7 +677,6 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_file_that_came_and_was_rotated_before_anybody_looked_is_read);
 	tcase_add_test(tc, what_lay_beside_before_is_no_part);
 	tcase_add_test(tc, a_new_file_that_was_truncated_before_the_old_one_rested_is_told);
-	tcase_add_test(tc, who_comes_back_to_the_start_of_a_file_that_is_left_just_now_is_told_what_was_lost_behind_it);
 	tcase_add_test(tc, a_copy_is_read_by_who_was_behind_when_the_file_was_truncated);
 	tcase_add_test(tc, several_copies_are_read_in_order_by_who_was_away);
 	tcase_add_test(tc, who_comes_back_waits_for_what_is_still_written_to_the_renamed_file);

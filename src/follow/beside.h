@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 
 #include "follow/file_system.h"
-#include "follow/passed.h"
-#include "model/cursor.h"
 
 /* Embedded, zero-initialised. */
 struct beside {
@@ -38,7 +36,6 @@ struct beside_part {
 	int fd; /* owned */
 	struct stat stat;
 	const char *lost; /* why something between it and what came before is lost; NULL: nothing is */
-	uint64_t fingerprint; /* of copies: of all that is in them */
 };
 
 struct beside_parts {
@@ -68,23 +65,5 @@ bool beside_has_changed(const struct beside *beside, const struct stat *director
 int beside_find(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
                 const struct beside_open *open, size_t open_count, size_t earlier_count,
                 struct beside_parts *ret_parts);
-
-/* The followed file, which is at its path and has changed. */
-struct beside_file {
-	const char *path;
-	int fd;                       /* borrowed */
-	struct stat stat;             /* as it is now, from before the directory is listed */
-	int64_t begun_ms;             /* since the epoch: since when its content was followed */
-	struct cursor_mark known;     /* so much of that was read; offset 0: nothing */
-	const struct passed *passed;  /* what was there before */
-};
-
-/*
- * Finds what the file held since it was looked at last, and does not hold any more: new copies, of
- * nothing that is known, made since the file was begun to be followed. -ESTALE: it is not at its path
- * any more, and nothing was noted; else as beside_find().
- */
-int beside_find_copies(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
-                       const struct beside_file *file, struct beside_parts *ret_parts);
 
 #endif

@@ -40,69 +40,6 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 	return true;
 }
 
-/* One that is a copy of what the file held, before it was emptied; what was written after that is lost. */
-static struct generation *
-make_copy(struct follower *f, struct beside_part *part, enum file_system file_system)
-{
-	struct file_generation *g;
-
-	if (file_generation_new(&f->source, f->set->offload, part->fd, &part->stat, file_system,
-	                        clock_now_ms(), &g) < 0)
-		return NULL;
-	part->fd = -1;
-	g->generation.state = GENERATION_ENDED;
-	g->generation.copy_of = f->source.current->identity;
-	g->generation.known_to = g->generation.size_bytes;
-	g->generation.known_fingerprint = part->fingerprint;
-	g->generation.lost_reason = "truncated";
-	return &g->generation;
-}
-
-/* Puts copies between a generation and the next one, which leads on from the last of them; without
- * memory, those that come first are missing, which is told. */
-static const char *
-lead_through(struct follower *f, struct beside_parts *copies, struct generation *next,
-             struct generation **ret_first)
-{
-	const char *lost = copies->count > 0 ? copies->list[0].lost : copies->lost;
-
-	*ret_first = generation_ref(next);
-	for (size_t i = copies->count; i > 0; i--) {
-		struct generation *copy = make_copy(f, &copies->list[i - 1], copies->file_system);
-
-		if (!copy)
-			return "truncated";
-		copy->next = *ret_first; /* takes */
-		*ret_first = copy;
-	}
-	return lost;
-}
-
-/* The file was emptied, and emptied again, without having been seen smaller: what it held in between is in
- * the copies. As lose_current(). */
-static bool
-pass_copies(struct follower *f, struct look *look)
-{
-	struct generation *g = f->source.current;
-	struct file_generation *again;
-	const char *lost;
-
-	if (file_generation_again(follower_current(f), &look->stat, clock_now_ms(), &again) < 0)
-		return false;
-	again->generation.opened_size_bytes = 0;
-	again->generation.changed_ms = clock_now_ms();
-	lost = lead_through(f, &look->between, &again->generation, &g->next);
-	/* What there was of this one was in the first of them. */
-	g->state = g->size_bytes > 0 ? GENERATION_LOST : GENERATION_ENDED;
-	g->lost_reason = g->size_bytes > 0 ? "truncated" : lost;
-	for (; g != &again->generation; g = g->next)
-		passed_note(&f->passed, g);
-	g = f->source.current;
-	f->source.current = &again->generation; /* takes */
-	generation_unref(&g);
-	return true;
-}
-
 static void
 note_append(struct generation *g, const struct stat *stat)
 {
@@ -258,11 +195,9 @@ trail(struct source *source, struct generation *first)
 static bool
 is_noted(struct source *source, uint32_t identity)
 {
-	struct follower *f = (struct follower *)source;
-	bool is_noted = !f->look && beside_is_noted(&f->beside, identity);
+	const struct follower *f = (const struct follower *)source;
 
-	f->look_beside |= !is_noted;
-	return is_noted;
+	return !f->look && beside_is_noted(&f->beside, identity);
 }
 
 static const struct rotated_ops rotated_ops = { .found = trail, .is_noted = is_noted };
@@ -408,7 +343,7 @@ take_found(struct follower *f, struct look *look)
 
 	for (size_t i = 0; i < f->coming_count && look->found_fd >= 0; i++)
 		is_known |= is_of(f->coming[i], &look->found_stat);
-	for (size_t i = 0; i < look->between.count && !look->is_at_path && !look->has_failed; i++) {
+	for (size_t i = 0; i < look->between.count && !look->has_failed; i++) {
 		struct beside_part *part = &look->between.list[i];
 
 		look->has_failed = take(f, &part->fd, &part->stat, look->between.file_system, part->lost,
@@ -439,12 +374,7 @@ follower_apply(struct follower *f, struct look *look)
 		look_soon(f);
 		return;
 	}
-	if (look->is_at_path && (look->between.count > 0 || look->between.lost)) {
-		if (!pass_copies(f, look)) {
-			beside_forget(&f->beside, &look->between);
-			look->has_failed = true;
-		}
-	} else if (look->stat.st_size >= 0) {
+	if (look->stat.st_size >= 0) {
 		if (file_generation_size(&look->stat) < g->size_bytes)
 			(void)lose_current(f, &look->stat, "truncated");
 		else if (file_generation_size(&look->stat) > g->size_bytes)

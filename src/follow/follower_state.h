@@ -72,13 +72,11 @@ struct follower {
 	bool has_failed;        /* the last look did */
 	int64_t coming_since_ms; /* when what comes first had content; 0: it has none */
 	struct passed passed;
-	struct passed look_passed; /* what a look in a helper thread sees of it */
 	struct beside beside;    /* a helper thread's, while one looks */
 
 	struct rotated *rotated; /* or NULL: nobody asked yet */
 	struct look *look; /* in a helper thread */
 	bool look_again;
-	bool look_beside; /* the next look is to list what lies there, whatever changed */
 	struct loop_timer look_timer;
 	struct loop_task look_task;
 	UT_hash_handle hh;
@@ -106,14 +104,7 @@ struct look {
 	struct stat found_stat;
 	enum file_system found_file_system;
 	struct look_known found_known;
-	/* What was there between the last one and that; or what the current one, which is at the path, held
-	 * since it was looked at last. */
-	struct beside_parts between;
-	bool is_to_list;
-	/* Of the current one, when the look began. */
-	uint64_t size_bytes;
-	struct timespec modified;
-	struct cursor_mark known;    /* offset 0: nothing */
+	struct beside_parts between; /* what was there between the last one and that */
 	/* Those that come and trail: st_size -1 if that could not be told. */
 	size_t other_count, coming_count;
 	struct {

@@ -150,25 +150,19 @@ has_come(const struct look *look)
 	return last->device != look->found_stat.st_dev || last->inode != look->found_stat.st_ino;
 }
 
-static bool
-has_directory_changed(int runs_dir_fd, const struct follower *f)
-{
-	struct stat directory;
-
-	return fstatat(runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       beside_has_changed(&f->beside, &directory);
-}
-
 /* What was at the path between the last file that was seen there and what is there now. */
 static void
 find_between(struct look *look)
 {
 	struct follower *f = look->follower;
 	struct beside_open open[MOST_COMING + 2];
+	struct stat directory;
 	size_t count = 0, earlier;
 	int error;
 
-	if (!look->is_to_list && !has_come(look) && !has_directory_changed(look->runs_dir_fd, f))
+	if (!has_come(look) &&
+	    (fstatat(look->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) < 0 ||
+	     !beside_has_changed(&f->beside, &directory)))
 		return;
 	if (look->found_fd >= 0)
 		open[count++] = (struct beside_open){ look->found_fd, look->found_stat };
@@ -189,43 +183,6 @@ find_between(struct look *look)
 		fd_close(&look->found_fd);
 		look->has_failed = true;
 	}
-}
-
-/* Whether the current one was written to, or emptied, since it was looked at last. */
-static bool
-has_changed(uint64_t size_bytes, const struct timespec *modified, const struct stat *stat)
-{
-	return file_generation_size(stat) != size_bytes || stat->st_mtim.tv_sec != modified->tv_sec ||
-	       stat->st_mtim.tv_nsec != modified->tv_nsec;
-}
-
-/* What the current file, which never left its path, held since the last look. */
-static void
-find_copies(struct look *look)
-{
-	struct follower *f = look->follower;
-	const struct beside_file file = {
-		.path = f->path,
-		.fd = file_generation_of(look->current)->fd,
-		.stat = look->stat,
-		.begun_ms = look->current->begun_ms,
-		.known = look->known,
-		.passed = &f->look_passed,
-	};
-	int error;
-
-	if (!look->is_to_list && (!has_changed(look->size_bytes, &look->modified, &look->stat) ||
-	                          !has_directory_changed(look->runs_dir_fd, f)))
-		return;
-	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
-	                           &look->between);
-	if (error == -ESTALE)
-		find(look);
-	if (!error || means_nothing_there(error) || !look->is_at_path)
-		return;
-	/* Not what is there now without what was before. */
-	look->has_failed = true;
-	look->stat.st_size = -1;
 }
 
 static void
@@ -280,12 +237,10 @@ look_at_path(struct look *look)
 		if (!look->is_at_path || __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
 			find(look);
 	}
-	if (look->is_at_path && look->stat.st_size >= 0 && was_listed && !look->has_failed)
-		find_copies(look);
 	if (!look->is_at_path && was_listed && !look->has_failed)
 		find_between(look);
 	/* After the path: what one writer wrote before it turned to the new file is seen. */
-	if (!look->is_at_path || (look->stat.st_size < 0 && !look->has_failed))
+	if (!look->is_at_path || look->stat.st_size < 0)
 		if (g->fd < 0 || fstat(g->fd, &look->stat) < 0)
 			look->stat.st_size = -1;
 	look_at_others(look);
@@ -387,10 +342,6 @@ begin_look(struct look *look, struct follower *f)
 		.watch = needs_watch(f) ? f->set->watch : NULL,
 		.is_local = f->directory->is_local,
 		.current = generation_ref(f->source.current),
-		.size_bytes = f->source.current->size_bytes,
-		.modified = follower_current(f)->modified,
-		.known = { .offset = f->source.current->known_to,
-		           .fingerprint = f->source.current->known_fingerprint },
 		.coming_count = f->coming_count,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
@@ -420,9 +371,6 @@ look_begin(struct follower *f)
 	if (!look)
 		return; /* the timer comes again */
 	begin_look(look, f);
-	f->look_passed = f->passed;
-	look->is_to_list = f->look_beside;
-	f->look_beside = false;
 	f->look = look;
 	offload_submit(f->set->offload, &look->job, look_in_helper, looked_in_helper);
 }
@@ -432,17 +380,18 @@ static bool
 look_directly(struct follower *f)
 {
 	struct file_generation *g = follower_current(f);
-	struct stat at_path;
+	struct stat at_path, directory;
 	struct look look;
 	int missing;
 
-	if (f->look || f->look_beside || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
+	if (f->look || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
 	    f->coming_count > 0 || f->trailing_count > 0 || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;
 	if (g->fd < 0 && missing && errno == ENOENT) {
 		/* It may have been there, and rotated away. */
-		if (has_directory_changed(f->set->runs_dir_fd, f))
+		if (fstatat(f->set->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    beside_has_changed(&f->beside, &directory))
 			return false;
 		begin_look(&look, f);
 		look.stat.st_size = -1;
@@ -451,10 +400,6 @@ look_directly(struct follower *f)
 		return true;
 	}
 	if (g->fd < 0 || missing || at_path.st_dev != g->device || at_path.st_ino != g->inode)
-		return false;
-	/* A copy may lie beside it of what it held in between. */
-	if (has_changed(g->generation.size_bytes, &g->modified, &at_path) &&
-	    has_directory_changed(f->set->runs_dir_fd, f))
 		return false;
 	begin_look(&look, f);
 	look.is_at_path = true;

@@ -40,13 +40,11 @@ passed_note(struct passed *p, struct generation *left)
 	if (p->count == PASSED_MOST)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
-		.identity = left->copy_of ? left->copy_of : left->identity,
+		.identity = left->identity,
 		.left_ms = clock_wall_ms(),
 		.born = file_generation_of(left)->born,
 		.is_empty = left->size_bytes == 0,
-		.is_lost = left->copy_of || (left->state == GENERATION_LOST &&
-		                             (left->next->identity == left->identity ||
-		                              left->next->copy_of == left->identity)),
+		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
 		.known = { .offset = left->known_to, .fingerprint = left->known_fingerprint },
 	};
 }

@@ -508,18 +508,13 @@ make_chain(struct rotated *r, struct search *s)
 	generation_unref(&next);
 }
 
-/* Where there is no current file, what comes next is for a look to find, and so are new copies of what
- * the current one held: not twice. */
+/* Where there is no current file, what comes next is for a look to find: not twice. */
 static bool
 is_all_past(const struct rotated *r, const struct search *s)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		const struct part *part = &s->parts[i];
-
-		if ((s->current->identity == 0 || part->copy_of == s->current->identity) &&
-		    !r->ops->is_noted(r->source, part->identity))
+	for (size_t i = 0; i < s->count && s->current->identity == 0; i++)
+		if (!r->ops->is_noted(r->source, s->parts[i].identity))
 			return false;
-	}
 	return true;
 }
 

@@ -36,12 +36,12 @@ uint32_t place_identity(const struct generation *generation, uint64_t offset);
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 
+/* The same, but of one within a line that is open, of where that begins. */
+void place_to_line_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
+
 /* Whether nothing lies behind it: all that follows is empty, too, and nothing is missing there (a file that
  * was rotated away may have its writer still). */
 bool place_is_last(const struct place *place);
-
-/* The same, but of one within a line that is open, of where that begins. */
-void place_to_line_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 
 /* To the start of what follows its generation, which ended or was lost. */
 void place_advance(struct place *place);

@@ -1,6 +1,8 @@
 #include "stream/copy.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "stream/start.h"
 
@@ -33,8 +35,53 @@ holds_more(const struct generation *g, const struct generation *copy)
 	return false;
 }
 
+void
+copy_left_note(struct copy_left **left, const struct generation *g)
+{
+	struct copy_left *l = *left;
+
+	if (g->identity == 0)
+		return; /* there was no file yet */
+	if (!l)
+		*left = l = calloc(1, sizeof(*l));
+	if (!l)
+		return;
+	if (l->count == COPY_LEFT_MOST)
+		memmove(l->identities, l->identities + 1, --l->count * sizeof(l->identities[0]));
+	l->identities[l->count++] = g->identity;
+}
+
+bool
+copy_left_has(const struct copy_left *left, const struct generation *g)
+{
+	for (size_t i = 0; left && i < left->count; i++)
+		if (left->identities[i] == g->identity)
+			return true;
+	return false;
+}
+
+/* The same place in another generation. -ENOENT: what lies before it there is something else. Other errors as
+ * start_at(). */
+static int
+place_in(struct generation *other, const struct place *p, struct place *ret_place)
+{
+	int error = start_at(other, p->offset, p->lines, ret_place);
+
+	if (error)
+		return error == -ENODATA || error == -ESTALE ? -ENOENT : error;
+	if (ret_place->fingerprint != p->fingerprint) {
+		place_fini(ret_place);
+		return -ENOENT;
+	}
+	ret_place->is_open = p->is_open;
+	ret_place->is_finished = p->is_finished;
+	ret_place->line_offset = p->line_offset;
+	ret_place->line_fingerprint = p->line_fingerprint;
+	return 0;
+}
+
 int
-copy_move(struct place *p, uint64_t left, struct generation **ret_behind)
+copy_move(struct place *p, const struct copy_left *left, struct generation **ret_behind)
 {
 	struct generation *g = p->generation, *copy;
 	struct source *source = g->source;
@@ -53,29 +100,23 @@ copy_move(struct place *p, uint64_t left, struct generation **ret_behind)
 	if (error == -ENOENT || error == -EAGAIN)
 		return error;
 	/* Found before its file was seen to have been emptied, it has led here: it was read. */
-	if (!error && p->offset == 0 && (left & copy_left_bit(copy)))
+	if (!error && p->offset == 0 && copy_left_has(left, copy))
 		return -ENOENT;
 	if (!error)
-		error = start_at(copy, p->offset, p->lines, &in_copy);
-	if (error == -ENODATA || error == -ESTALE)
-		return -ENOENT;
+		error = place_in(copy, p, &in_copy);
+	if (error == -ENOENT)
+		return error;
 	if (error) {
 		source->tell = true; /* tried again after a look */
 		return -EAGAIN;
 	}
-	if (in_copy.fingerprint != p->fingerprint) {
-		place_fini(&in_copy);
-		return -ENOENT;
-	}
-	in_copy.is_open = p->is_open;
-	in_copy.line_offset = p->line_offset;
-	in_copy.line_fingerprint = p->line_fingerprint;
-	in_copy.is_finished = p->is_finished;
 	if (g->size_bytes > copy->lost_to_bytes)
 		copy->lost_to_bytes = g->size_bytes;
-	generation_unref(ret_behind);
-	if (holds_more(g, copy) || copy_leads_to(copy, g, false))
-		*ret_behind = generation_ref(g->next);
+	if (ret_behind) {
+		generation_unref(ret_behind);
+		if (holds_more(g, copy) || copy_leads_to(copy, g, false))
+			*ret_behind = generation_ref(g->next);
+	}
 	place_fini(p);
 	*p = in_copy;
 	return 0;
@@ -91,17 +132,9 @@ copy_move_to_next(struct place *p)
 	if (p->offset == 0 || next->identity != g->identity || next->size_bytes < p->offset ||
 	    next->state == GENERATION_LOST)
 		return -ENOENT;
-	error = start_at(next, p->offset, p->lines, &in_next);
+	error = place_in(next, p, &in_next);
 	if (error)
 		return error == -EAGAIN ? error : -ENOENT;
-	if (in_next.fingerprint != p->fingerprint) {
-		place_fini(&in_next);
-		return -ENOENT;
-	}
-	in_next.is_open = p->is_open;
-	in_next.line_offset = p->line_offset;
-	in_next.line_fingerprint = p->line_fingerprint;
-	in_next.is_finished = p->is_finished;
 	place_fini(p);
 	*p = in_next;
 	return 0;

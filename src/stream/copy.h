@@ -10,21 +10,28 @@
 /* Whether a generation leads to another one, or (by identity) to one of the same file. */
 bool copy_leads_to(const struct generation *from, const struct generation *to, bool by_identity);
 
-/* The bit of a generation's file among those that were left. */
-static inline uint64_t
-copy_left_bit(const struct generation *generation)
-{
-	return UINT64_C(1) << generation->identity % 64;
-}
+enum { COPY_LEFT_MOST = 32 };
+
+/* Which files were left since something was read of one that is no copy. */
+struct copy_left {
+	size_t count;
+	uint32_t identities[COPY_LEFT_MOST]; /* the oldest first; what does not fit is forgotten */
+};
+
+/* Notes that a generation's file was left; *left: owned, or NULL, made if need be. Without memory that is not
+ * remembered, and a copy may be read twice. */
+void copy_left_note(struct copy_left **left, const struct generation *generation);
+/* left: or NULL. */
+bool copy_left_has(const struct copy_left *left, const struct generation *generation);
 
 /*
  * The place is in a generation that was lost: moves it to a copy that was kept before the file was
- * emptied. left: bits of what was read before that one. 0: it is in the
- * copy now, and *ret_behind (owned reference; what was there is dropped) is what follows that, or NULL:
- * what it leads to; -ENOENT: there is no copy, and nothing changed; -EAGAIN: it is being looked for, the
- * source's listeners will be called.
+ * emptied. left: what was left before that one, or NULL. 0: it is in the copy now, and *ret_behind (owned
+ * reference; what was there is dropped; NULL: not wanted) is what follows that, or NULL: what it leads to;
+ * -ENOENT: there is no copy, and nothing changed; -EAGAIN: it is being looked for, the source's listeners will
+ * be called.
  */
-int copy_move(struct place *place, uint64_t left, struct generation **ret_behind);
+int copy_move(struct place *place, const struct copy_left *left, struct generation **ret_behind);
 
 /*
  * The same, to what is in the file now, if that is what it was as far as the place: the reader was served

@@ -181,17 +181,6 @@ is_passed(const struct feed_client *client, const struct journal_entry *entry)
 	return !entry->ends_finished || client->inside.is_finished || client->inside.offset > entry->to;
 }
 
-/* Goes on in a copy of what was lost. As copy_move(). */
-static int
-move_to_copy(struct feed_client *client)
-{
-	struct generation *behind = NULL;
-	int error = copy_move(&client->inside, 0, &behind);
-
-	generation_unref(&behind);
-	return error;
-}
-
 static enum stream_answer
 give_extent(struct feed_client *client, const struct journal_entry *entry, struct block **ret_block)
 {
@@ -204,7 +193,7 @@ give_extent(struct feed_client *client, const struct journal_entry *entry, struc
 	}
 	error = next_piece(client, entry, ret_block);
 	if (error == -ESTALE) {
-		error = move_to_copy(client);
+		error = copy_move(&client->inside, NULL, NULL);
 		if (error == -ENOENT)
 			return give_lost(client, entry, ret_block);
 		if (!error)

@@ -58,8 +58,11 @@ subscriber_fini(struct subscriber *s)
 	audience_leave(&s->stream);
 	for (int i = 0; i < CURSOR_FILES; i++)
 		place_fini(&s->places[i]);
-	for (int i = 0; i < CURSOR_FILES; i++)
+	for (int i = 0; i < CURSOR_FILES; i++) {
 		generation_unref(&s->behind_copy[i]);
+		free(s->left[i]);
+		s->left[i] = NULL;
+	}
 	free(s->start);
 	s->start = NULL;
 	channel_release(&s->channel);

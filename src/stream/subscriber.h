@@ -6,6 +6,7 @@
 #define STREAM_SUBSCRIBER_H
 
 #include "stream/channel.h"
+#include "stream/copy.h"
 #include "stream/start.h"
 #include "stream/stream.h"
 
@@ -25,8 +26,7 @@ struct subscriber {
 	struct place places[CURSOR_FILES];
 	struct generation *behind_copy[CURSOR_FILES]; /* owned reference: what follows the copy that the
 	                                               * place is in; NULL: what it leads to */
-	/* A bit for each identity that was left since something was read of a file that is no copy. */
-	uint64_t left[CURSOR_FILES];
+	struct copy_left *left[CURSOR_FILES]; /* owned; NULL: nothing was left */
 	struct subscriber_start *start; /* owned; NULL once begun */
 	struct place *until; /* of each file: it is over there; borrowed; NULL: no such end */
 	unsigned has_no_copy; /* bits: files that it is to read until, which were emptied */

@@ -2,7 +2,6 @@
  * further. */
 #include <errno.h>
 
-#include "stream/copy.h"
 #include "stream/subscriber_state.h"
 #include "stream/until.h"
 
@@ -123,9 +122,9 @@ leave(struct subscriber *s, int file, struct event_gap *ret_gap)
 			.has_to = p->offset < to,
 			.to = to,
 		};
-	if (p->offset > 0 && !g->copy_of)
-		s->left[file] = 0;
-	s->left[file] |= copy_left_bit(g);
+	if (p->offset > 0 && !g->copy_of && s->left[file])
+		s->left[file]->count = 0;
+	copy_left_note(&s->left[file], g);
 	place_advance(p);
 	if (s->behind_copy[file]) {
 		place_fini(p);

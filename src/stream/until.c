@@ -1,7 +1,5 @@
 #include "stream/until.h"
 
-#include <errno.h>
-
 #include "stream/channel.h"
 #include "stream/copy.h"
 
@@ -39,12 +37,5 @@ until_limit(const struct place *until, const struct place *place)
 int
 until_move_to_copy(struct place *until)
 {
-	struct generation *behind = NULL;
-	int error;
-
-	if (until->generation->state != GENERATION_LOST)
-		return 0;
-	error = copy_move(until, 0, &behind);
-	generation_unref(&behind);
-	return error;
+	return until->generation->state == GENERATION_LOST ? copy_move(until, NULL, NULL) : 0;
 }

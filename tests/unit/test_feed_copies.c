@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stream_fixture.h"
@@ -137,6 +138,22 @@ START_TEST(who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_m
 }
 END_TEST
 
+/* A copy that is taken for one that was read is not read at all. */
+START_TEST(what_was_left_is_known_exactly)
+{
+	struct copy_left *left = NULL;
+
+	ck_assert(!copy_left_has(left, &(struct generation){ .identity = 1 }));
+	for (uint32_t i = 1; i <= COPY_LEFT_MOST + 1; i++)
+		copy_left_note(&left, &(struct generation){ .identity = i });
+	ck_assert(!copy_left_has(left, &(struct generation){ .identity = 1 }));
+	for (uint32_t i = 2; i < 1000; i++)
+		ck_assert_int_eq(copy_left_has(left, &(struct generation){ .identity = i }),
+		                 i <= COPY_LEFT_MOST + 1);
+	free(left);
+}
+END_TEST
+
 START_TEST(a_line_has_the_same_pos_in_the_copy_of_its_file)
 {
 	struct reader *r = reader_of_two_lines();
@@ -175,6 +192,7 @@ main(void)
 	tcase_add_test(tcase, what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has);
 	tcase_add_test(tcase, a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read);
 	tcase_add_test(tcase, who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_meanwhile);
+	tcase_add_test(tcase, what_was_left_is_known_exactly);
 	tcase_add_test(tcase, a_line_has_the_same_pos_in_the_copy_of_its_file);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);

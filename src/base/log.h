@@ -6,8 +6,8 @@
  * With the journal's priority prefix (sd-daemon(3)), and without time and level, when stderr is the
  * journal's, as JOURNAL_STREAM says by its device and inode (systemd.exec(5)).
  *
- * Only the roles and the mains log, from any thread; lower layers return errors. Nothing here waits: what stderr does
- * not take is lost, and counted. Of one event at most LOG_BURST lines are written in LOG_WINDOW_MS;
+ * Only the roles and the mains log, from any thread; lower layers return errors. Nothing here waits: what
+ * stderr does not take is lost, and counted. Of one event at most LOG_BURST lines are written in LOG_WINDOW_MS;
  * how many more there were is told at its end (event=more). Lines of what people did, one for
  * each client (log_access), are not held back.
  */

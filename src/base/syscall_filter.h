@@ -31,8 +31,8 @@ struct syscall_filter {
  * PR_SET_NO_NEW_PRIVS, and one thread. Sets the handler of SIGSYS, which must not be blocked.
  *
  * In part only, unless it has children: clone (threads), tgkill (this process), prctl (names). For all:
- * mmap and mprotect (nothing that can be executed), ioctl (what a socket has yet to send), unlinkat unless there is no
- * writable_dir_fd. 0, or -errno; -ENOSYS where the kernel has none.
+ * mmap and mprotect (nothing that can be executed), ioctl (what a socket has yet to send), unlinkat
+ * unless there is no writable_dir_fd. 0, or -errno; -ENOSYS where the kernel has none.
  */
 int syscall_filter_apply(const struct syscall_filter *filter);
 

@@ -42,14 +42,14 @@ call_open_list(struct discovery *d, const char *path, int *ret_fd)
 	return open_folder(d, path, run_dir_open_list, ret_fd);
 }
 
-int
-call_open_in(struct discovery *d, const char *about, int dir_fd, int *ret_fd)
+static int
+open_at(struct discovery *d, const char *about, int dir_fd, const char *path, int flags, int *ret_fd)
 {
 	int fd, error;
 
 	if (!errand_enter(d, about))
 		return CALL_HELD;
-	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(dir_fd, path, flags | O_DIRECTORY | O_CLOEXEC);
 	error = fd < 0 ? -errno : 0;
 	if (!error)
 		errand_keep_fd(fd);
@@ -60,20 +60,15 @@ call_open_in(struct discovery *d, const char *about, int dir_fd, int *ret_fd)
 }
 
 int
+call_open_in(struct discovery *d, const char *about, int dir_fd, int *ret_fd)
+{
+	return open_at(d, about, dir_fd, ".", O_RDONLY, ret_fd);
+}
+
+int
 call_open_root(struct discovery *d, const char *path, int *ret_fd)
 {
-	int fd, error;
-
-	if (!errand_enter(d, "."))
-		return CALL_HELD;
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	error = fd < 0 ? -errno : 0;
-	if (!error)
-		errand_keep_fd(fd);
-	errand_leave();
-	if (!error)
-		*ret_fd = fd;
-	return error;
+	return open_at(d, ".", AT_FDCWD, path, O_PATH, ret_fd);
 }
 
 void

@@ -52,12 +52,6 @@ beside_forget(struct beside *b, const struct beside_parts *parts)
 		b->changed = (struct timespec){ 0 };
 }
 
-static bool
-is_after(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
-}
-
 static int
 note(struct beside *b, const struct neighbours *n)
 {
@@ -71,7 +65,7 @@ note(struct beside *b, const struct neighbours *n)
 	}
 	for (size_t i = 0; i < n->count; i++) {
 		identities[i] = n->list[i].identity;
-		if (is_after(&n->list[i].stat.st_mtim, &newest))
+		if (neighbour_compare_times(&n->list[i].stat.st_mtim, &newest) > 0)
 			newest = n->list[i].stat.st_mtim;
 	}
 	free(b->identities);
@@ -152,7 +146,8 @@ is_new(const struct beside *b, const struct neighbour *at)
 
 	if (at->is_packed && at->stat.st_mtim.tv_nsec == 0)
 		newest.tv_nsec = 0;
-	return !beside_is_noted(b, at->identity) && (!at->is_packed || is_after(&at->stat.st_mtim, &newest));
+	return !beside_is_noted(b, at->identity) &&
+	       (!at->is_packed || neighbour_compare_times(&at->stat.st_mtim, &newest) > 0);
 }
 
 /* Leaves what is new, and none of the open files. */

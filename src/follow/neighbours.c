@@ -107,8 +107,8 @@ compare_names(const struct neighbour *a, const struct neighbour *b)
 
 /* --- order -------------------------------------------------------------------------------------------- */
 
-static int
-compare_times(const struct timespec *a, const struct timespec *b)
+int
+neighbour_compare_times(const struct timespec *a, const struct timespec *b)
 {
 	if (a->tv_sec != b->tv_sec)
 		return a->tv_sec < b->tv_sec ? -1 : 1;
@@ -122,8 +122,8 @@ neighbour_is_before(const struct neighbour *a, const struct neighbour *b)
 {
 	/* A file that is renamed bears the time of its last line, which a late writer makes later; a copy
 	 * was made when the next part began. */
-	int modified = compare_times(&a->stat.st_mtim, &b->stat.st_mtim);
-	int born = a->born.tv_sec && b->born.tv_sec ? compare_times(&a->born, &b->born) : 0;
+	int modified = neighbour_compare_times(&a->stat.st_mtim, &b->stat.st_mtim);
+	int born = a->born.tv_sec && b->born.tv_sec ? neighbour_compare_times(&a->born, &b->born) : 0;
 	int named = compare_names(a, b);
 	int sum = (modified > 0) - (modified < 0) + (born > 0) - (born < 0) + (named > 0) - (named < 0);
 
@@ -288,7 +288,7 @@ list_once(struct neighbours *n, bool *ret_is_steady)
 	while (!error && n->count < MOST_NAMES && (entry = readdir(directory)) != NULL)
 		if (is_part(n->name, entry->d_name))
 			error = add(n, fd, entry->d_name);
-	*ret_is_steady = fstat(fd, &after) == 0 && compare_times(&before.st_mtim, &after.st_mtim) == 0;
+	*ret_is_steady = fstat(fd, &after) == 0 && neighbour_compare_times(&before.st_mtim, &after.st_mtim) == 0;
 	closedir(directory);
 	return error;
 }

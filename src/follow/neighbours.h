@@ -44,6 +44,9 @@ void neighbours_fini(struct neighbours *neighbours);
 /* Takes one out of the list. */
 void neighbours_drop(struct neighbours *neighbours, size_t index);
 
+/* Below 0, 0 or above, as the first is before, at or after the second. */
+int neighbour_compare_times(const struct timespec *a, const struct timespec *b);
+
 /* Fills in what an open file is compared by: the followed one, say. */
 void neighbour_of_fd(int fd, const struct stat *stat, struct neighbour *ret_neighbour);
 

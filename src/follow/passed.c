@@ -118,9 +118,7 @@ is_made_after(const struct passed_one *one, const struct passed_part *parts, siz
 	if (count == 0 || one->born.tv_sec == 0 || fstat(parts[0].fd, &stat) < 0)
 		return false;
 	neighbour_of_fd(parts[0].fd, &stat, &first);
-	return first.born.tv_sec != 0 &&
-	       (one->born.tv_sec > first.born.tv_sec ||
-	        (one->born.tv_sec == first.born.tv_sec && one->born.tv_nsec > first.born.tv_nsec));
+	return first.born.tv_sec != 0 && neighbour_compare_times(&one->born, &first.born) > 0;
 }
 
 static void

@@ -222,8 +222,7 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 static bool
 is_born_after(const struct timespec *born, const struct timespec *other)
 {
-	return born->tv_sec > 0 && (born->tv_sec > other->tv_sec ||
-	                            (born->tv_sec == other->tv_sec && born->tv_nsec > other->tv_nsec));
+	return born->tv_sec > 0 && neighbour_compare_times(born, other) > 0;
 }
 
 /* Whether it is a copy of what the current file begins with. made_of_it: if it is alike, it is; but one

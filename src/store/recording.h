@@ -82,10 +82,9 @@ struct recording_created {
  * Makes a run: its folder, <run_id> or <project_id>/<task_id>/runs/<run_id>, run-info.yaml
  * (running), and events.jsonl with the event run.started. Without an id one is made up, which
  * sorts by time; with a key but no id, it follows from the key and the task: so a retry finds the
- * run that it made, finishes making it where that was cut short, and gets the same answer; without one, what could not
- * be finished is taken away again. -EEXIST: there
- * is a folder of that name, and it is not the result of a request with the same key; or the
- * project's is a run.
+ * run that it made, finishes making it where that was cut short, and gets the same answer; without
+ * one, what could not be finished is taken away again. -EEXIST: there is a folder of that name, and
+ * it is not the result of a request with the same key; or the project's is a run.
  *
  * That the id is not in use elsewhere beneath the runs directory is for the caller to know.
  */

@@ -13,6 +13,7 @@ enum {
 	MOST_PAST = 10000,
 	FEED_HORIZON_MS = 10 * 1000, /* more than times of files may be off */
 };
+
 /* --- runs that ended ------------------------------------------------------------------------------------ */
 
 static void

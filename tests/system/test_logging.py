@@ -107,6 +107,8 @@ class Ends(AccessCase):
         run = self.server.run(lines=2)
         with self.server.stream(run) as stream:
             stream.wait_lines(2)
+            while "status" not in stream.names():  # before or behind the lines
+                stream.next()
             self.server.ctl("drain")
             self.assertIsNone(stream.next())
             self.assertTrue(stream.clean)

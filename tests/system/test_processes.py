@@ -422,6 +422,8 @@ class Drain(harness.TestCase):
         self.assertGreater(count, 5)
         began = time.monotonic()
         self.server.ctl("drain", "1")
+        # What was sent may still be on its way.
+        harness.wait_for("all were ended", lambda: len(followers.endings) >= count)
         times = sorted(at - began for at, _ in followers.endings)
         followers.end()
         self.assertEqual(len(times), count)

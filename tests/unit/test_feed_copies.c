@@ -37,6 +37,19 @@ reader_of_two_lines(void)
 	return r;
 }
 
+/* Goes with the id of the first line; then the process is another one. */
+static struct feed_id
+leave_after_first_line(struct reader **r)
+{
+	const char *text = reader_event(*r, "log", 0)->id;
+	struct feed_id id;
+
+	ck_assert_int_eq(feed_id_parse(text, strlen(text), &id), 0);
+	reader_free(r);
+	fixture_restart(&f, false);
+	return id;
+}
+
 static void
 copy_and_empty(void)
 {
@@ -112,10 +125,7 @@ START_TEST(who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_m
 	struct feed_request again = of_all;
 	struct feed_id after;
 
-	ck_assert_int_eq(feed_id_parse(reader_event(r, "log", 0)->id, strlen(reader_event(r, "log", 0)->id),
-	                               &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
+	after = leave_after_first_line(&r);
 	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-1");
 	fixture_truncate(&f, "a/agent-stdout.txt");
 	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
@@ -162,10 +172,7 @@ START_TEST(a_line_has_the_same_pos_in_the_copy_of_its_file)
 	char pos[64];
 
 	snprintf(pos, sizeof(pos), "%s", event_text(reader_event(r, "log", 1), "pos"));
-	ck_assert_int_eq(feed_id_parse(reader_event(r, "log", 0)->id, strlen(reader_event(r, "log", 0)->id),
-	                               &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
+	after = leave_after_first_line(&r);
 	copy_and_empty();
 	again.after = &after;
 	r = reader_new_of_many(&f, &again);

@@ -235,22 +235,33 @@ START_TEST(what_is_read_in_a_copy_is_given_once_to_who_comes_behind)
 }
 END_TEST
 
-START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one)
+/* Somebody has read these lines of run a, and goes; then the process is another one. Their last id. */
+static struct feed_id
+leave_run_a(const char *text, const char *lines)
 {
 	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
 	struct reader *r = reader_new_of_many(&f, &request);
-	struct feed_id after;
+	struct feed_id last;
 
 	fixture_put_run(&f, "a", "running", -1);
-	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
-	reader_wait_lines(r, "stdout", "a1\n");
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	fixture_append(&f, "a/agent-stdout.txt", text);
+	reader_wait_lines(r, "stdout", lines);
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &last), 0);
 	reader_free(&r);
 	fixture_restart(&f, false);
+	return last;
+}
+
+START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one)
+{
+	struct feed_id after = leave_run_a("a1\n", "a1\n");
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
+		                        .after = &after };
+	struct reader *r;
+
 	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
 	fixture_rename(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
 	fixture_append(&f, "a/agent-stdout.txt", "");
-	request.after = &after;
 	r = reader_new_of_many(&f, &request);
 	reader_wait_lines(r, "stdout", "a2\n");
 }
@@ -258,16 +269,11 @@ END_TEST
 
 START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
 {
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
-	struct reader *r = reader_new_of_many(&f, &request);
-	struct feed_id after;
+	struct feed_id after = leave_run_a("a1\n", "a1\n");
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
+		                        .after = &after };
+	struct reader *r;
 
-	fixture_put_run(&f, "a", "running", -1);
-	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
-	reader_wait_lines(r, "stdout", "a1\n");
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
 	/* A file of a run that was there, and both of one that was not. */
 	fixture_append(&f, "a/agent-stderr.txt", "a2\n");
 	fixture_rename(&f, "a/agent-stderr.txt", "a/agent-stderr.txt.1");
@@ -278,7 +284,6 @@ START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
 	fixture_append(&f, "b/agent-stdout.txt", "b2\n");
 	fixture_rename(&f, "b/agent-stdout.txt", "b/agent-stdout.txt.1");
 	fixture_append(&f, "b/agent-stdout.txt", "b3\n");
-	request.after = &after;
 	r = reader_new_of_many(&f, &request);
 	reader_wait_lines(r, "stderr", "a2\na3\n");
 	reader_wait_lines(r, "stdout", "b1\nb2\nb3\n");
@@ -288,18 +293,12 @@ END_TEST
 
 START_TEST(who_comes_back_within_a_line_is_given_it_from_where_it_begins)
 {
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
-	struct reader *r = reader_new_of_many(&f, &request);
-	struct feed_id after;
+	struct feed_id after = leave_run_a("a1\nbegun", "a1\nbegun|");
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
+		                        .after = &after };
+	struct reader *r;
 
-	fixture_put_run(&f, "a", "running", -1);
-	fixture_append(&f, "a/agent-stdout.txt", "a1\nbegun");
-	reader_wait_lines(r, "stdout", "a1\nbegun|");
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
 	fixture_append(&f, "a/agent-stdout.txt", " and ended\n");
-	request.after = &after;
 	r = reader_new_of_many(&f, &request);
 	reader_wait(r, "log", 1);
 	ck_assert_ptr_nonnull(strstr(reader_lines(r, "stdout"), "begun and ended\n"));
@@ -308,17 +307,12 @@ END_TEST
 
 START_TEST(who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhile)
 {
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
-	struct reader *r = reader_new_of_many(&f, &request);
+	struct feed_id after = leave_run_a("a1\n", "a1\n");
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
+		                        .after = &after };
 	struct registry_run run;
-	struct feed_id after;
+	struct reader *r;
 
-	fixture_put_run(&f, "a", "running", -1);
-	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
-	reader_wait_lines(r, "stdout", "a1\n");
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
 	fixture_put_run(&f, "b", "completed", 0);
 	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
 	run = fixture_run(&f, "b");
@@ -326,7 +320,6 @@ START_TEST(who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhi
 	run.end_time_ms = run.first_seen_ms;
 	ck_assert_int_eq(registry_writer_put(f.writer, &run, NULL, NULL), 0);
 	hub_registry_changed(f.hub);
-	request.after = &after;
 	r = reader_new_of_many(&f, &request);
 	reader_wait_lines(r, "stdout", "b1\n");
 }

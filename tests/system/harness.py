@@ -631,10 +631,11 @@ class Run:
         os.makedirs(self.path)
         self.stdout = os.path.join(self.path, "agent-stdout.txt")
         self.stderr = os.path.join(self.path, "agent-stderr.txt")
-        if lines:
-            self.out("".join("line %d\n" % n for n in range(1, lines + 1)))
+        # In this order: who is found by its log alone is of a status unknown at first.
         if status:
             self.info(status)
+        if lines:
+            self.out("".join("line %d\n" % n for n in range(1, lines + 1)))
 
     def info(self, status="running", exit_code=-1, **more):
         now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")

@@ -708,8 +708,9 @@ class Reload(harness.TestCase):
                          [True, None])
 
     def test_client_timeout_holds_for_open_streams(self):
-        server, run, _ = self.reload_while_open(
+        server, run, other = self.reload_while_open(
             self.sse(client_timeout_s=86400), self.sse(client_timeout_s=86400))
+        other.close()
         stuck = harness.Request(server.port, "/api/v1/runs/%s/stream" % run.id,
                                 window_bytes=4096)
         self.addCleanup(stuck.close)

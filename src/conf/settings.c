@@ -530,59 +530,16 @@ settings_recording_is_synced(const struct settings *settings)
 	return strcmp(settings->recording.durability, "synced") == 0;
 }
 
-/* As YAML: 100, true, "text". */
-static void
-append_value(struct buf *to, const struct settings *settings, const struct settings_key *key)
-{
-	if (key->type == SETTINGS_NUMBER) {
-		buf_printf(to, "%" PRId64, number_in(settings, key));
-	} else if (key->type == SETTINGS_BOOLEAN) {
-		buf_puts(to, boolean_in(settings, key) ? "true" : "false");
-	} else {
-		/* Control characters never get into a member, so two escapes are enough. */
-		buf_putc(to, '"');
-		for (const char *at = text_in(settings, key); *at; at++) {
-			if (*at == '"' || *at == '\\')
-				buf_putc(to, '\\');
-			buf_putc(to, *at);
-		}
-		buf_putc(to, '"');
-	}
-}
-
 void
 settings_append_text(struct buf *to, const struct settings *settings,
                      const struct settings_key *key)
 {
-	if (is_text(key))
-		buf_puts(to, text_in(settings, key));
+	if (key->type == SETTINGS_NUMBER)
+		buf_printf(to, "%" PRId64, number_in(settings, key));
+	else if (key->type == SETTINGS_BOOLEAN)
+		buf_puts(to, boolean_in(settings, key) ? "true" : "false");
 	else
-		append_value(to, settings, key);
-}
-
-void
-settings_append_yaml(struct buf *to, const struct settings *settings)
-{
-	const char *previous = "";
-
-	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
-		const char *path = settings_keys[i].path, *at = path, *dot;
-		int depth = 0;
-		bool same = true;
-
-		for (; (dot = strchr(at, '.')); at = dot + 1, depth++) {
-			size_t length = (size_t)(dot + 1 - path);
-
-			/* A section that the key before was in already has its line. */
-			same = same && strncmp(path, previous, length) == 0;
-			if (!same)
-				buf_printf(to, "%*s%.*s:\n", depth * 2, "", (int)(dot - at), at);
-		}
-		buf_printf(to, "%*s%s: ", depth * 2, "", at);
-		append_value(to, settings, &settings_keys[i]);
-		buf_putc(to, '\n');
-		previous = path;
-	}
+		buf_puts(to, text_in(settings, key));
 }
 
 bool

@@ -140,8 +140,6 @@ void settings_append_demand(struct buf *to, const struct settings_key *key);
 /* Appends the value as settings_set() takes it. */
 void settings_append_text(struct buf *to, const struct settings *settings,
                           const struct settings_key *key);
-/* Appends a configuration file that says all that settings holds. */
-void settings_append_yaml(struct buf *to, const struct settings *settings);
 
 bool settings_equal(const struct settings *a, const struct settings *b,
                     const struct settings_key *key);

@@ -4,23 +4,23 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "conf/conf.h"
+#include "conf/settings_message.h"
 #include "fuzz.h"
 
-/* What was accepted can be written down, and means the same when it is read again. */
+/* What was accepted can be sent to the children, and means the same there. */
 static void
 round_trip(const struct settings *settings)
 {
-	char error[CONF_ERROR_BYTES];
-	struct buf text = BUF_INIT;
-	struct settings again;
+	struct buf message = BUF_INIT;
+	struct settings received;
 
-	settings_append_yaml(&text, settings);
-	must(buf_error(&text) == 0 && settings_init(&again) == 0);
-	must(conf_apply_text(&again, "again", text.data, text.length_bytes, error) == 0);
+	settings_message_append(&message, settings);
+	must(buf_error(&message) == 0 && message.length_bytes <= SETTINGS_MESSAGE_BYTES);
+	must(settings_message_parse(message.data, message.length_bytes, &received) == 0);
 	for (size_t i = 0; i < SETTINGS_COUNT; i++)
-		must(settings_equal(settings, &again, &settings_keys[i]));
-	settings_fini(&again);
-	buf_fini(&text);
+		must(settings_equal(settings, &received, &settings_keys[i]));
+	settings_fini(&received);
+	buf_fini(&message);
 }
 
 int

@@ -215,31 +215,6 @@ START_TEST(deep_nesting_is_refused_at_once)
 }
 END_TEST
 
-START_TEST(all_that_settings_hold_goes_into_a_file_and_back)
-{
-	static const char odd[] = "/a \"quoted\" \\ path: #1 \xc3\xa9";
-	char error[CONF_ERROR_BYTES] = "";
-	struct settings settings, again;
-	struct buf text = BUF_INIT;
-
-	ck_assert_int_eq(settings_init(&settings), 0);
-	free(settings.storage.runs_dir);
-	settings.storage.runs_dir = strdup(odd);
-	settings.api.sse.poll_interval_ms = 123;
-	settings.following.inotify = false;
-	settings_append_yaml(&text, &settings);
-	ck_assert_int_eq(settings_init(&again), 0);
-	conf_apply_text(&again, "again", text.data, text.length_bytes, error);
-	ck_assert_str_eq(error, "");
-	for (size_t i = 0; i < SETTINGS_COUNT; i++)
-		ck_assert_msg(settings_equal(&settings, &again, &settings_keys[i]), "%s",
-		              settings_keys[i].path);
-	buf_fini(&text);
-	settings_fini(&settings);
-	settings_fini(&again);
-}
-END_TEST
-
 /* --- layers ----------------------------------------------------------------------------------- */
 
 static const char *
@@ -405,7 +380,6 @@ main(void)
 	tcase_add_test(texts, good_files_are_taken);
 	tcase_add_test(texts, a_file_may_have_64_kib_and_no_more);
 	tcase_add_test(texts, deep_nesting_is_refused_at_once);
-	tcase_add_test(texts, all_that_settings_hold_goes_into_a_file_and_back);
 	suite_add_tcase(suite, texts);
 	tcase_add_checked_fixture(layers, make_directory, remove_directory);
 	tcase_add_test(layers, flags_win_over_variables_over_the_file_over_defaults);

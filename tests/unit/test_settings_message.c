@@ -24,7 +24,7 @@ START_TEST(settings_arrive_as_they_were_sent)
 	settings.api.sse.retry_ms = 777;
 	settings.following.inotify = false;
 	free(settings.storage.runs_dir);
-	settings.storage.runs_dir = strdup("/with blanks \"and\" \xff bytes");
+	settings.storage.runs_dir = strdup("/with blanks \"and\" \xff bytes, \xe2\x80\xa8 \xc2\x85 lines ");
 	message = message_of(&settings);
 	ck_assert_int_eq(settings_message_parse(message.data, message.length_bytes, &received), 0);
 	for (size_t i = 0; i < SETTINGS_COUNT; i++)

@@ -113,8 +113,11 @@ look(struct discovery *d)
 	/* As it was, if this is one that was set aside and begins anew. */
 	d->look_is_forced = d->look_is_forced || d->bell_rung;
 	d->bell_rung = false;
+	d->look_left_out = false;
 	registry_writer_look_begin(d->writer);
-	if (root_check(d)) {
+	if (!root_check(d)) {
+		d->look_left_out = true;
+	} else {
 		bool retries = runs_retry(d);
 		uint64_t refused = d->counters->faults[COUNTERS_FAULT_REGISTRY_FULL];
 
@@ -144,13 +147,16 @@ look(struct discovery *d)
 	}
 	/* Before it is finished: who has waited for it sees these figures as well. */
 	publish_look(d, began_ns);
+	if (!d->look_left_out)
+		registry_writer_look_was_whole(d->writer);
 	registry_writer_look_finish(d->writer);
 	d->look_count++;
 	d->look_began_ms = began_ms;
 	d->look_ended_ms = clock_now_ms();
 	/* The first is awaited also by those to whom it has nothing to say. */
 	bells_ring(d, d->look_is_forced || bells_are_due(d) || d->look_count == 1);
-	d->look_is_forced = false;
+	/* Who waits for what may lie in what was left out waits for the next one. */
+	d->look_is_forced = d->look_is_forced && d->look_left_out;
 }
 
 /* In the errand's thread. */

@@ -50,6 +50,7 @@ struct errand {
 	/* The loop's. */
 	uint64_t seen_word;
 	int64_t seen_ms;           /* since when it is as it was seen */
+	int64_t seen_checks;       /* and in so many checks */
 	bool waits_was_said, is_told, is_back;
 	char held[PATH_BYTES_MAX];
 };
@@ -102,8 +103,10 @@ errand_enter(struct discovery *d, const char *about)
 		return true;
 	if (__atomic_load_n(&d->is_ending, __ATOMIC_RELAXED))
 		errand_abandon();
-	if (!TAILQ_EMPTY(&d->hung) && is_held(d, about))
+	if (!TAILQ_EMPTY(&d->hung) && is_held(d, about)) {
+		d->look_left_out = true;
 		return false;
+	}
 	own->about = about;
 	__atomic_store_n(&own->word, own->word + WORD_CALL + WORD_IS_IN_CALL, __ATOMIC_RELEASE);
 	return true;
@@ -365,9 +368,11 @@ watch_over(struct discovery *d, struct errand *e)
 	if (!(word & WORD_IS_IN_CALL) || word != e->seen_word) {
 		e->seen_word = word;
 		e->seen_ms = now_ms;
+		e->seen_checks = 0;
 		return;
 	}
-	if (now_ms - e->seen_ms < patience_ms(d))
+	/* By the clock alone a process that was stopped, or did not get to run, would find all hanging. */
+	if (now_ms - e->seen_ms < patience_ms(d) || ++e->seen_checks <= patience_ms(d) / CHECK_MS)
 		return;
 	if (count_hung(d) < HUNG_MAX) {
 		if (set_aside(d, e, word))

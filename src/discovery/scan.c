@@ -18,6 +18,14 @@ enum {
 
 /* --- names -------------------------------------------------------------------------------------- */
 
+/* What may not be looked at is passed over; all else that fails may be otherwise in a moment. */
+static void
+note_failure(struct discovery *d, int error)
+{
+	if (error < 0 && !is_gone(error) && error != -EACCES && error != -EPERM)
+		d->look_left_out = true;
+}
+
 /* A folder beneath the root or a runs folder that is not known yet. */
 static void
 see_new(struct discovery *d, struct folder *folder, const char *name)
@@ -25,10 +33,14 @@ see_new(struct discovery *d, struct folder *folder, const char *name)
 	int is_run = runs_probe(d, folder, name);
 	struct folder *child;
 
+	note_failure(d, is_run);
 	if (is_gone(is_run))
 		return;
 	if (is_run > 0) {
-		if (runs_add(d, folder, name) != 0)
+		int error = runs_add(d, folder, name);
+
+		note_failure(d, error);
+		if (error)
 			turns_list_again(d, folder);
 	} else if (folder->kind == FOLDER_TASK) {
 		/* Also one that cannot be read, for now: it has its turn again. */
@@ -167,6 +179,7 @@ cannot_list(struct discovery *d, struct folder *folder, int error)
 {
 	d->counters->faults[COUNTERS_FAULT_LOOK]++;
 	d->folder_error = -error;
+	note_failure(d, error);
 	snprintf(d->folder_failed, sizeof(d->folder_failed), "%s%s%s",
 	         folder->kind == FOLDER_TASK ? folder->parent->name : "",
 	         folder->kind == FOLDER_TASK ? "/" : "", folder->name);

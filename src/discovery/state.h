@@ -213,6 +213,7 @@ struct discovery {
 	struct pulse pulse;
 	bool bell_rung;          /* since the last look began */
 	bool look_is_forced;     /* the one that goes on */
+	bool look_left_out;      /* it: something that hangs, or could not be looked at just now */
 	uint32_t slots[SLOTS_A_BELL]; /* that were asked for, and have yet to be looked at */
 	size_t slot_count;
 	int64_t look_began_ms, look_ended_ms; /* monotonic; of the last one */

@@ -363,6 +363,12 @@ registry_looks_finished(const struct registry *registry)
 	return __atomic_load_n(&registry->header->looks_finished, __ATOMIC_ACQUIRE);
 }
 
+uint64_t
+registry_looks_whole(const struct registry *registry)
+{
+	return __atomic_load_n(&registry->header->looks_whole, __ATOMIC_ACQUIRE);
+}
+
 int
 registry_look_answered(const struct registry *registry, uint64_t look)
 {

@@ -92,9 +92,13 @@ ssize_t registry_changes(const struct registry *registry, uint64_t *cursor, uint
  * Looks: discovery counts those it began and those it finished. Who asks for a fresh look reads
  * registry_looks_begun() = n, rings discovery's bell, and waits until registry_looks_finished()
  * is above n: that look began after the question.
+ *
+ * A look may have left out what hung, or could not be listed just then. Who is to say that
+ * something is not there waits until registry_looks_whole() is above n.
  */
 uint64_t registry_looks_begun(const struct registry *registry);
 uint64_t registry_looks_finished(const struct registry *registry);
+uint64_t registry_looks_whole(const struct registry *registry);
 /*
  * Whether whoever asked about one run by its slot, when looks_begun() was look, has an answer: 1;
  * 0: not yet; -EAGAIN: another discovery took over, and may not have heard the question.

@@ -19,6 +19,7 @@ struct registry_writer {
 	uint64_t index_live;    /* buckets in use */
 	uint64_t index_removed; /* buckets that were */
 	uint32_t deleted;       /* runs marked as deleted */
+	uint64_t look;          /* that goes on: looks_begun when it began */
 	uint64_t live[COUNTERS_STATUSES]; /* the others, by status */
 	/* Slots of deleted runs to use again, found when no fresh slot was left. */
 	uint32_t *reusable;

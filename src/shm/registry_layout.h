@@ -63,7 +63,8 @@ struct registry_header {
 	/* The higher bits grow when another discovery takes over, REGISTRY_LOOKS_BITS with each look. */
 	uint64_t looks_begun;    /* atomic */
 	uint64_t looks_finished; /* atomic */
-	uint8_t padding3[40];
+	uint64_t looks_whole;    /* atomic: looks_begun as the last one began that left nothing out */
+	uint8_t padding3[32];
 	/* The writer's own, kept here for the next writer. */
 	uint64_t slots_reserved_bytes;
 	uint64_t text_reserved_bytes;

@@ -471,7 +471,8 @@ registry_writer_look_begin(struct registry_writer *writer)
 {
 	uint64_t *begun = &writer->registry.header->looks_begun;
 
-	__atomic_store_n(begun, *begun + 1, __ATOMIC_SEQ_CST);
+	writer->look = *begun + 1;
+	__atomic_store_n(begun, writer->look, __ATOMIC_SEQ_CST);
 }
 
 void
@@ -481,6 +482,13 @@ registry_writer_take_over(struct registry_writer *writer)
 
 	__atomic_store_n(begun, ((*begun >> REGISTRY_LOOKS_BITS) + 1) << REGISTRY_LOOKS_BITS,
 	                 __ATOMIC_SEQ_CST);
+}
+
+void
+registry_writer_look_was_whole(struct registry_writer *writer)
+{
+	/* As it began: whoever asked during it is not answered by it, also where it took over. */
+	__atomic_store_n(&writer->registry.header->looks_whole, writer->look, __ATOMIC_RELEASE);
 }
 
 void

@@ -48,6 +48,8 @@ int registry_writer_mark_deleted(struct registry_writer *writer, uint32_t slot);
 /* Every change that was written before finish() of a look is seen by who sees it finished. */
 void registry_writer_look_begin(struct registry_writer *writer);
 void registry_writer_look_finish(struct registry_writer *writer);
+/* Before it is finished: nothing was left out, so what it did not find is not there. */
+void registry_writer_look_was_whole(struct registry_writer *writer);
 /* During a look: what was asked of an earlier writer may never have been heard. */
 void registry_writer_take_over(struct registry_writer *writer);
 

@@ -8,14 +8,16 @@
 #include "worker/run_answer.h"
 #include "worker/worker_state.h"
 
-/* A look takes as long as a scan; one that has not ended by then says that discovery is down. */
+/* A look takes as long as a scan; one that has not ended by then says that discovery is down, or
+ * that what there is to look at does not answer. */
 enum { LOOK_TIMEOUT_MS = 5000 };
 
 struct run_wait {
 	struct pending_answer pending;
 	struct connection *connection;
 	struct run_query query;
-	uint64_t look;    /* the first look that began after the question ends the wait for it */
+	uint64_t look;    /* the first look that began after the question, and left nothing out, ends
+	                   * the wait for it */
 	int64_t until_ms; /* ?wait_s= ends; 0: it does not wait */
 	int64_t look_until_ms; /* discovery is waited for */
 	bool is_overdue;  /* no look came in time */
@@ -67,7 +69,7 @@ check(struct run_wait *w)
 		/* Of a deleted run there may be a new one by now. */
 		if (loop_now_ms(worker->loop) < w->until_ms)
 			return;
-		if (registry_looks_finished(worker->registry) <= w->look && !w->is_overdue)
+		if (registry_looks_whole(worker->registry) <= w->look && !w->is_overdue)
 			return;
 	}
 	if (is_known) {
@@ -101,7 +103,7 @@ on_time(void *arg)
 	struct worker *worker = w->connection->worker;
 
 	w->is_overdue = loop_now_ms(worker->loop) >= w->look_until_ms &&
-	                registry_looks_finished(worker->registry) <= w->look;
+	                registry_looks_whole(worker->registry) <= w->look;
 	set_timer(w);
 	check(w);
 }

@@ -127,6 +127,23 @@ class HungFolders(faults.TestCase):
                              " ", "") or not self.knows(runs[0]))
         self.wait_known(*runs[1:])
 
+    def test_a_run_that_may_lie_in_what_hangs_is_not_said_to_be_missing(self):
+        """Where discovery began with it: who records would give up at a 404."""
+        run = self.task_run("first", "p", "hung")
+        self.wait_known(run)
+        self.server.stop_daemon()
+        rules = [self.faults.hang(call, path="*/p/hung*") for call in CALLS]
+        for rule in rules:
+            self.addCleanup(rule.remove)
+        self.server.start_daemon()
+        self.wait_hung(rules)
+        answers = [self.server.get("/api/v1/runs/" + name) for name in (run.id, "nowhere")]
+        self.assertEqual([answer.status for answer in answers], [503, 503])
+        self.release(rules)
+        harness.wait_for("it is found", lambda: self.server.get(
+            "/api/v1/runs/" + run.id).status == 200)
+        self.assertEqual(self.server.get("/api/v1/runs/nowhere").status, 404)
+
     def test_more_folders_that_hang_than_there_may_be_threads_are_said_and_waited_for(self):
         self.wait_known(self.task_run("first", "p", "good"))
         pid = self.discovery()["pid"]

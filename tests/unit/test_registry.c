@@ -395,6 +395,32 @@ START_TEST(what_an_earlier_writer_was_asked_is_to_be_asked_again)
 }
 END_TEST
 
+START_TEST(only_a_whole_look_that_began_after_the_question_says_that_something_is_not_there)
+{
+	struct pair pair = open_pair(10);
+	uint64_t asked = registry_looks_begun(pair.reader), asked_during, asked_late;
+
+	registry_writer_look_begin(pair.writer);
+	registry_writer_look_finish(pair.writer); /* it left something out */
+	ck_assert_uint_le(registry_looks_whole(pair.reader), asked);
+	registry_writer_look_begin(pair.writer);
+	asked_during = registry_looks_begun(pair.reader);
+	registry_writer_take_over(pair.writer);
+	asked_late = registry_looks_begun(pair.reader);
+	registry_writer_look_was_whole(pair.writer);
+	registry_writer_look_finish(pair.writer);
+	ck_assert_uint_gt(registry_looks_whole(pair.reader), asked);
+	ck_assert_uint_le(registry_looks_whole(pair.reader), asked_during);
+	ck_assert_uint_le(registry_looks_whole(pair.reader), asked_late);
+	registry_writer_look_begin(pair.writer);
+	registry_writer_look_was_whole(pair.writer);
+	registry_writer_look_finish(pair.writer);
+	ck_assert_uint_gt(registry_looks_whole(pair.reader), asked_during);
+	ck_assert_uint_gt(registry_looks_whole(pair.reader), asked_late);
+	close_pair(&pair);
+}
+END_TEST
+
 START_TEST(looks_are_counted_and_one_left_unfinished_ends_with_the_next)
 {
 	struct pair pair = open_pair(10);
@@ -678,6 +704,7 @@ main(void)
 	tcase_add_test(tests, a_reader_that_falls_too_far_behind_is_told);
 	tcase_add_test(tests, a_new_writer_sends_every_reader_to_look_anew);
 	tcase_add_test(tests, looks_are_counted_and_one_left_unfinished_ends_with_the_next);
+	tcase_add_test(tests, only_a_whole_look_that_began_after_the_question_says_that_something_is_not_there);
 	tcase_add_test(tests, what_an_earlier_writer_was_asked_is_to_be_asked_again);
 	tcase_add_test(tests, paths_are_made_of_their_parts);
 	tcase_add_test(tests, what_is_not_a_registry_is_refused);

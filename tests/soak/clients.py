@@ -49,6 +49,7 @@ class Track:
         self.ends = {}                 # where lines may come twice: a line by its position
         self.is_forgotten = False      # where some of its lines were
         self.checks = None             # (seq, check) of events
+        self.from_before = set()       # lines before the first that came, which came later
         self.of_another_file = 0       # lines that came again, with another position
         self.again = []                # the events before the last of them
 
@@ -434,6 +435,12 @@ class Client:
             self.wrong("%s: line %d after %d" % (source, seq, track.last), "out_of_order")
             return
         if self.of_many:
+            if seq < track.first and seq not in track.from_before:
+                # None that it was sent before: who came "from now on", and comes back with an id
+                # that knows nothing of the run, is given it from its beginning.
+                track.from_before.add(seq)
+                track.ends[position] = seq
+                return
             track.repeats += 1
             if position is not None and not track.is_forgotten:
                 track.of_another_file += 1

@@ -182,6 +182,17 @@ class Verdicts(unittest.TestCase):
         self.log(client, list(range(1, 11)) + list(range(8, COUNT + 1)), positions=False)
         self.assertEqual(self.judge(client, "idle"), {"repeated": 3})
 
+    def test_of_many_lines_from_before_the_first_may_come_later_but_once(self):
+        c = self.client("all", of_many=True)
+        self.log(c, [4, 5, 6])
+        self.log(c, range(1, COUNT + 1))
+        self.assertEqual(self.judge(c, "has all"), {})
+        c = self.client("all", of_many=True)
+        self.log(c, [4, 5, 6])
+        self.log(c, [1, 2, 3])
+        self.log(c, range(1, COUNT + 1), positions=False)
+        self.assertEqual(self.judge(c, "has all"), {"repeated": 6})
+
     def test_of_many_a_run_that_never_came(self):
         client = self.client("all", of_many=True, start="from=start")
         self.assertEqual(self.judge(client, "idle"), {"lost": COUNT})

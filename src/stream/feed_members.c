@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "stream/feed_state.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 static void
 forget_past(struct feed *feed, struct feed_past *past)
 {
+	must(feed->past); /* it holds what the list holds */
 	HASH_DELETE(hh, feed->past, past);
 	TAILQ_REMOVE(&feed->past_order, past, entry);
 	feed->past_count--;

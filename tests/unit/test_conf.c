@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "conf/conf.h"
 
 static char directory[] = "/tmp/test_conf.XXXXXX";

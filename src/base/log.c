@@ -135,7 +135,7 @@ write_line(const char *line, size_t length)
 static void put_line(enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 vput_line(enum log_level level, const char *event, const char *format, va_list args)
 {
 	char line[LINE_BYTES];

@@ -50,7 +50,8 @@ for target; do
 	dictionary=$sources/$target.dict
 	[ -f "$dictionary" ] || dictionary=
 	log=$work/$target.log
-	if "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=70000 \
+	if "$program" -max_total_time="$seconds" -timeout=60 -report_slow_units=5 \
+		-rss_limit_mb=1024 -max_len=70000 \
 		-len_control=20 -print_final_stats=1 -artifact_prefix="$work/crashes/$target-" \
 		${dictionary:+"-dict=$dictionary"} \
 		"$work/$target" "$sources/seeds/$target" >"$log" 2>&1; then
@@ -59,6 +60,16 @@ for target; do
 		tail -n 40 "$log" >&2
 		failed="$failed $target"
 	fi
+	# What took long may have waited for a processor: what counts is the time it takes of one.
+	for slow in "$work/crashes/$target"-slow-unit-*; do
+		[ -f "$slow" ] || continue
+		if prlimit --cpu=5 "$program" "$slow" >"$log.slow" 2>&1; then
+			rm "$slow"
+		else
+			echo "fuzz_$target takes more than 5 s for $slow" >&2
+			failed="$failed $target"
+		fi
+	done
 done
 if [ -n "$failed" ]; then
 	echo "failed:$failed (inputs in $work/crashes)" >&2

@@ -11,8 +11,9 @@ import harness
 GAUGES = ("clients", "followers", "files_open", "channels", "cache_bytes")
 
 
-class LeftOver(harness.TestCase):
-    config = {"api": {"sse": {"client_timeout_s": 1, "max_clients_per_run": 1000}}}
+class TestCase(harness.TestCase):
+    # Who reads nothing for a while here is not ended for it.
+    config = {"api": {"sse": {"client_timeout_s": 600, "max_clients_per_run": 1000}}}
 
     def setUp(self):
         self.runs = [self.server.run(project="p", task="t", lines=50) for _ in range(3)]
@@ -84,6 +85,8 @@ class LeftOver(harness.TestCase):
             self.assertEqual(stream.wait_lines(3), ["line 1", "line 2", "line 3"])
         self.assert_nothing_is_left()
 
+
+class LeftOver(TestCase):
     def test_closed_by_the_client(self):
         for _ in range(3):
             streams = self.open_all()
@@ -103,19 +106,6 @@ class LeftOver(harness.TestCase):
             run.out(("x" * 1000 + "\n") * 5000)
         for stream in self.open_all(window_bytes=4096):
             stream.close()
-
-    def test_timed_out(self):
-        before = self.server.counters_by_word()["streams_ended"]["timeout"]
-        for run in self.runs:
-            run.out(("x" * 1000 + "\n") * 20000)
-        logs = [path for path in self.paths() if path.endswith(("from=start", "name=stdout")) and
-                "messages" not in path and not path.startswith("/api/stream")]
-        self.assertEqual(len(logs), 3)
-        for path in logs:
-            self.open(path, window_bytes=4096)
-        harness.wait_for("all have timed out", lambda: (
-            self.server.counters_by_word()["streams_ended"]["timeout"] - before >= len(logs)), 30)
-        self.assert_nothing_is_left()
 
     def test_kicked(self):
         streams = self.open_all(times=1)
@@ -154,6 +144,23 @@ class LeftOver(harness.TestCase):
         self.open_all(times=1)
         self.server.stop_nginx()
         self.server.start_nginx()
+
+
+class TimedOut(TestCase):
+    config = {"api": {"sse": {"client_timeout_s": 1, "max_clients_per_run": 1000}}}
+
+    def test_timed_out(self):
+        before = self.server.counters_by_word()["streams_ended"]["timeout"]
+        for run in self.runs:
+            run.out(("x" * 1000 + "\n") * 20000)
+        logs = [path for path in self.paths() if path.endswith(("from=start", "name=stdout")) and
+                "messages" not in path and not path.startswith("/api/stream")]
+        self.assertEqual(len(logs), 3)
+        for path in logs:
+            self.open(path, window_bytes=4096)
+        harness.wait_for("all have timed out", lambda: (
+            self.server.counters_by_word()["streams_ended"]["timeout"] - before >= len(logs)), 30)
+        self.assert_nothing_is_left()
 
 
 if __name__ == "__main__":

@@ -127,11 +127,11 @@ is_partial(const struct syscall_filter *filter, const char *name,
 	         strcmp(name, "mprotect") == 0)
 		*ret_condition = has_none_of(2, PROT_EXEC);
 	else if (strcmp(name, "tgkill") == 0)
-		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, (scmp_datum_t)getpid());
+		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
 	else if (strcmp(name, "prctl") == 0)
-		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_NAME);
+		*ret_condition = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_NAME, 0);
 	else if (strcmp(name, "ioctl") == 0)
-		*ret_condition = SCMP_CMP64(1, SCMP_CMP_EQ, SIOCOUTQ);
+		*ret_condition = SCMP_CMP64(1, SCMP_CMP_EQ, SIOCOUTQ, 0);
 	else if (strcmp(name, "openat") == 0 && filter->opens_for_reading)
 		/* The bit of O_TMPFILE that is not O_DIRECTORY's makes a file, too. */
 		*ret_condition = has_none_of(2, O_ACCMODE | O_CREAT | O_TRUNC |
@@ -148,7 +148,7 @@ is_partial(const struct syscall_filter *filter, const char *name,
 static int
 refuse_silently(scmp_filter_ctx context, const struct syscall_filter *filter)
 {
-	struct scmp_arg_cmp vma = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_VMA);
+	struct scmp_arg_cmp vma = SCMP_CMP64(0, SCMP_CMP_EQ, PR_SET_VMA, 0);
 	int error = refuse_with(context, "clone3", ENOSYS, NULL);
 
 	if (!error && !filter->has_children)

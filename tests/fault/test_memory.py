@@ -32,10 +32,10 @@ class Memory(faults.TestCase):
                 if stream.status != 200:
                     return False
                 try:
-                    while stream.next(5) is not None:
+                    while stream.next(2) is not None:
                         pass
                 except AssertionError:
-                    pass  # nothing for 5 s: asks again
+                    pass  # nothing for a while: asks again
                 out.extend(e.data["line"] for e in stream.logs())
                 names.update(stream.names())
                 last = stream.last_id or last
@@ -84,7 +84,7 @@ class Memory(faults.TestCase):
                     lines += 1
                     run.out("line %d\n" % lines)
                     try:
-                        if stream.status != 200 or stream.next(0.3) is None:
+                        if stream.status != 200 or stream.next(0.1) is None:
                             break
                     except AssertionError:
                         pass
@@ -118,7 +118,7 @@ class Memory(faults.TestCase):
                 self.faults.rule("memory", errno.ENOMEM, every=n, times=1, pid=worker)
             try:
                 with self.server.open("/api/v1/runs/stream/all") as stream:
-                    stream.next(0.05)
+                    stream.next(0.02)
             except (AssertionError, OSError):
                 pass  # nothing came, or it was cut off
             for number in list(self.faults.used):

@@ -43,7 +43,7 @@ class Manager:
         """The next message that has this variable; others are passed."""
         until = time.monotonic() + harness.seconds(within_s)
         while True:
-            message = self.next(max(until - time.monotonic(), 0) / harness.FACTOR)
+            message = self.next(max(until - time.monotonic(), 0) / harness.seconds(1))
             if variable in message:
                 return message
 
@@ -153,7 +153,7 @@ class Notify(unittest.TestCase):
 
 class Watchdog(unittest.TestCase):
     def test_signs_of_life_come_in_time_and_stop_with_the_supervisor(self):
-        with Managed(nginx=False, watchdog_s=harness.seconds(2)) as server:
+        with Managed(nginx=False, watchdog_s=harness.seconds(1)) as server:
             server.manager.wait("READY")
             for _ in range(3):
                 server.manager.wait("WATCHDOG", 1)
@@ -161,13 +161,13 @@ class Watchdog(unittest.TestCase):
             try:
                 server.manager.forget()
                 with self.assertRaises(AssertionError):
-                    server.manager.wait("WATCHDOG", 1.5)
+                    server.manager.wait("WATCHDOG", 0.75)
             finally:
                 server.daemon.send_signal(signal.SIGCONT)
             server.manager.wait("WATCHDOG", 2)
 
     def test_a_worker_that_hangs_is_replaced_and_all_is_well_again(self):
-        with Managed(watchdog_s=harness.seconds(4)) as server:
+        with Managed(watchdog_s=harness.seconds(2)) as server:
             server.manager.wait("READY")
             hung, other = server.worker_pids()
             os.kill(hung, signal.SIGSTOP)
@@ -182,18 +182,19 @@ class Watchdog(unittest.TestCase):
                 stream.wait_lines(1)
 
     def test_while_a_worker_hangs_there_is_no_sign_of_life(self):
-        with Managed(nginx=False, workers=1, watchdog_s=harness.seconds(8)) as server:
+        with Managed(nginx=False, workers=1, watchdog_s=harness.seconds(4)) as server:
             server.manager.wait("READY")
             os.kill(server.worker_pids()[0], signal.SIGSTOP)
             harness.wait_for("it is noticed", lambda: "child_silent" in server.log(), 10)
             server.manager.forget()
             # It was aborted, which a stopped process does not notice: one look later it is killed.
-            # Looks are two seconds apart, and none of these two may say that all is well.
+            # Looks are a quarter of the watchdog's time apart, and none of these two may say that all is
+            # well.
             with self.assertRaises(AssertionError):
-                server.manager.wait("WATCHDOG", 1.5)
+                server.manager.wait("WATCHDOG", 0.75)
 
     def test_discovery_that_hangs_ends_nobody(self):
-        with Managed(nginx=False, watchdog_s=harness.seconds(3)) as server:
+        with Managed(nginx=False, watchdog_s=harness.seconds(1.5)) as server:
             server.manager.wait("READY")
             pid = server.status()["discovery"]["pid"]
             os.kill(pid, signal.SIGSTOP)

@@ -34,14 +34,17 @@ class Heartbeat(harness.TestCase):
         run = self.server.run()
         stream = self.stream(run)
         stream.wait("status")
-        until = time.monotonic() + 2.5
-        n = 0
+        until, n, silences = time.monotonic() + 2.5, 0, 0
+        began = time.monotonic()  # before what was sent last
         while time.monotonic() < until:
             n += 1
+            next_began = time.monotonic()
             run.out("%d\n" % n)
             stream.wait_lines(n)
-        if harness.FACTOR == 1:
-            self.assertNotIn("heartbeat", stream.names())
+            # As many as there may have been seconds without a word on a busy machine.
+            silences += int(time.monotonic() - began)
+            began = next_began
+        self.assertLessEqual(stream.names().count("heartbeat"), silences)
 
     def test_each_client_has_its_own_silence(self):
         run = self.server.run()

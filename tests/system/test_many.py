@@ -56,7 +56,7 @@ class Many(harness.Stream):
         until = time.monotonic() + harness.seconds(within_s)
         try:
             while not condition():
-                if self.next((until - time.monotonic()) / harness.FACTOR) is None:
+                if self.next((until - time.monotonic()) / harness.seconds(1)) is None:
                     raise AssertionError("the stream ended")
         except AssertionError as e:
             have = {where: len(lines) for where, lines in self.told.items()}
@@ -342,7 +342,7 @@ class AllRuns(TestCase):
 
 
 class RunsOfLongAgo(TestCase):
-    config = {"api": {"sse": {"terminal_linger_ms": 3000}}}
+    config = {"api": {"sse": {"terminal_linger_ms": 3000000}}}
 
     def test_their_ends_are_told_without_waiting_for_each(self):
         runs = []
@@ -352,12 +352,10 @@ class RunsOfLongAgo(TestCase):
             run.info("completed", 0, end_time="2026-01-01T00:00:00Z")
             runs.append(run)
         self.known(*runs)
-        began = time.monotonic()
         stream = self.follow(ALL + "?from=start")
         for run in runs:
             stream.until_complete(run)
             self.assertEqual(stream.of(run), numbered(3))
-        self.assertLess(time.monotonic() - began, harness.seconds(3))
 
 
 class History(TestCase):
@@ -712,9 +710,8 @@ class Resuming(TestCase):
         first.until_status(run, "running")
         run.out("line 3\n")
         first.until_lines(run, 1)
-        time.sleep(0.6)  # over a tick: what was not written down is not known to be gone
-        run.out("line 4\n")
-        first.until_lines(run, 2)
+        # What was not written down is not known to be gone.
+        self.over_a_tick(first, run, 3)
         last_id = self.back(first)
         shutil.rmtree(run.path)
         harness.wait_for("410", lambda: self.server.get("/api/v1/runs/" + run.id).status == 410)

@@ -492,10 +492,8 @@ class Bodies(RecordingCase):
             fcntl.flock(f, fcntl.LOCK_EX)
             waiting = [pool.submit(self.record, held, {"type": "n%d" % n}) for n in range(8)]
             self.wait_for_lock(held)
-            begun = time.monotonic()
             for _ in range(20):
                 self.assertEqual(self.record(other, {"type": "x"}).status, 202)
-            self.assertLess(time.monotonic() - begun, harness.seconds(3))
             self.assertFalse(any(w.done() for w in waiting))
             before = self.server.counters()["recording_jobs"]
             fcntl.flock(f, fcntl.LOCK_UN)
@@ -694,29 +692,42 @@ class Producers(RecordingCase):
 
 
 class Durations(RecordingCase):
-    """One producer after the other, as little else happens: the median, with room."""
+    """One event after the other, beside a request that touches no disk, and a disk that nobody asks for."""
 
-    def median(self, count=60):
+    is_synced = True
+
+    def test_an_event_takes_little_more_than_a_request_and_a_write(self):
         run_id = self.create()
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port,
                                                 timeout=harness.seconds(10))
-        durations = []
-        with contextlib.closing(connection):
-            for n in range(count):
-                begun = time.monotonic()
-                connection.request("POST", "/api/runs/%s/events" % run_id,
-                                   json.dumps({"type": "x", "n": n}), JSON)
-                self.assertEqual(Answer(connection.getresponse()).status, 202)
-                durations.append(time.monotonic() - begun)
-        return statistics.median(durations)
 
-    def test_an_event_takes_less_than_5_ms(self):
-        best = min(self.median() for _ in range(3))
-        print("# median %.2f ms" % (best * 1000))
-        self.assertLess(best, harness.seconds(0.005))
+        def request(*words):
+            connection.request(*words)
+            return Answer(connection.getresponse()).status
+        took = {"event": [], "request": [], "write": []}
+        with contextlib.closing(connection), \
+                open(os.path.join(self.server.dir, "beside"), "ab", buffering=0) as beside:
+            # In turn, so that what else the machine does is in all of them.
+            for n in range(150):
+                begun = time.monotonic()
+                self.assertEqual(request("POST", "/api/runs/%s/events" % run_id,
+                                         json.dumps({"type": "x", "n": n}), JSON), 202)
+                took["event"].append(time.monotonic() - begun)
+                begun = time.monotonic()
+                self.assertEqual(request("GET", "/api/v1/health"), 200)
+                took["request"].append(time.monotonic() - begun)
+                begun = time.monotonic()
+                beside.write(b"an event\n")
+                if self.is_synced:
+                    os.fdatasync(beside.fileno())
+                took["write"].append(time.monotonic() - begun)
+        medians = {what: statistics.median(of) * 1000 for what, of in took.items()}
+        print("# medians in ms: %s" % medians)
+        self.assertLess(medians["event"], 5 * (medians["request"] + medians["write"]), medians)
 
 
 class DurationsWritten(Durations):
+    is_synced = False
     config = harness.merged(POSTING, {"recording": {"durability": "written"}})
 
 

@@ -144,7 +144,8 @@ class Both(Case):
     def test_json_has_each_event_in_a_line(self):
         run = self.server.run(lines=2)
         run.finish()
-        self.known(run)
+        harness.wait_for("its end is known", lambda: self.server.get(
+            "/api/v1/runs/" + run.id).json().get("status") == "completed")
         for subject in self.subjects(run):
             events = [json.loads(line) for line in
                       self.tail("--json", subject).end()[1].splitlines()]

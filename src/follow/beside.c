@@ -15,6 +15,8 @@ enum {
 	MOST_PARTS = 32,
 	/* The times of a directory are those of the kernel's ticks. */
 	TICK_MS = 20,
+	/* What cannot be read is waited for so often, and then missing. */
+	MOST_UNREADABLE = 50,
 };
 
 void
@@ -125,7 +127,7 @@ describe(const struct neighbours *n, const struct beside_open *open, struct neig
 }
 
 static bool
-is_later(const struct neighbour *at, const struct neighbour *last)
+is_later(const struct neighbour *at, const struct neighbour *last, bool is_emptied)
 {
 	/* Compressed, a file keeps its time: it is the last one itself, or was there before. */
 	if (at->is_packed)
@@ -134,6 +136,10 @@ is_later(const struct neighbour *at, const struct neighbour *last)
 		               : neighbour_is_before(last, at) &&
 		                         (at->stat.st_mtim.tv_sec != last->stat.st_mtim.tv_sec ||
 		                          at->stat.st_mtim.tv_nsec != last->stat.st_mtim.tv_nsec);
+	/* Its time is that of the emptying, which may have been long after it had left the path. */
+	if (is_emptied && last->born.tv_sec > 0 && at->born.tv_sec > 0 &&
+	    neighbour_compare_times(&last->born, &at->born) <= 0)
+		return true;
 	return neighbour_is_before(last, at);
 }
 
@@ -152,13 +158,13 @@ is_new(const struct beside *b, const struct neighbour *at)
 
 /* Leaves what is new, and none of the open files. */
 static void
-drop_known(const struct beside *b, struct neighbours *n, const struct beside_open *open, size_t open_count)
+drop_known(const struct beside *b, struct neighbours *n, const struct beside_files *files)
 {
 	for (size_t i = n->count; i > 0; i--) {
 		bool is_known = !is_new(b, &n->list[i - 1]);
 
-		for (size_t j = 0; j < open_count; j++)
-			is_known |= is_same(&n->list[i - 1].stat, &open[j].stat);
+		for (size_t j = 0; j < files->count; j++)
+			is_known |= is_same(&n->list[i - 1].stat, &files->open[j].stat);
 		if (is_known)
 			neighbours_drop(n, i - 1);
 	}
@@ -166,22 +172,22 @@ drop_known(const struct beside *b, struct neighbours *n, const struct beside_ope
 
 /* Leaves what is later than an open file. */
 static void
-drop_earlier(struct neighbours *n, const struct neighbour *open)
+drop_earlier(struct neighbours *n, const struct neighbour *open, bool is_emptied)
 {
 	for (size_t i = n->count; i > 0; i--)
-		if (!is_same(&n->list[i - 1].stat, &open->stat) && !is_later(&n->list[i - 1], open))
+		if (!is_same(&n->list[i - 1].stat, &open->stat) && !is_later(&n->list[i - 1], open, is_emptied))
 			neighbours_drop(n, i - 1);
 }
 
 /* Whether it is a copy of what is open already. */
 static enum neighbour_likeness
-likeness_to_open(const struct beside_open *open, size_t open_count, int fd, const struct stat *stat)
+likeness_to_open(const struct beside_files *files, int fd, const struct stat *stat)
 {
 	enum neighbour_likeness likeness = NEIGHBOUR_OTHER;
 
-	for (size_t i = 0; i < open_count && likeness == NEIGHBOUR_OTHER; i++)
-		likeness = neighbour_compare(fd, (uint64_t)stat->st_size, open[i].fd,
-		                             (uint64_t)open[i].stat.st_size);
+	for (size_t i = 0; i < files->count && likeness == NEIGHBOUR_OTHER; i++)
+		likeness = neighbour_compare(fd, (uint64_t)stat->st_size, files->open[i].fd,
+		                             (uint64_t)files->open[i].stat.st_size);
 	return likeness;
 }
 
@@ -196,6 +202,8 @@ likeness_to_parts(struct beside_parts *parts, int fd, const struct stat *stat, b
 
 		if (likeness == NEIGHBOUR_OTHER)
 			continue;
+		if (likeness == NEIGHBOUR_UNREADABLE)
+			return likeness;
 		*ret_is_longer = stat->st_size > part->stat.st_size;
 		if (*ret_is_longer) {
 			fd_close(&part->fd);
@@ -207,14 +215,40 @@ likeness_to_parts(struct beside_parts *parts, int fd, const struct stat *stat, b
 	return NEIGHBOUR_OTHER;
 }
 
+/* One whose content cannot be told from that of the others. */
 static int
-take_part(const struct neighbours *n, size_t index, const struct beside_open *open, size_t open_count,
+skip_unreadable(struct beside *b, int *fd, struct beside_parts *parts, const char *lost)
+{
+	fd_close(fd);
+	if (++b->unreadable_count <= MOST_UNREADABLE)
+		return -EIO;
+	parts->lost = lost;
+	return 0;
+}
+
+/* Whether it holds what is known already: 1 or 0; -errno: it cannot be read. */
+static int
+is_known(const struct beside_known *known, int fd)
+{
+	int holds = known->mark.offset > 0 ? neighbour_verify(fd, &known->mark) : 0;
+
+	for (size_t i = 0; i < known->coming_count && holds == 0; i++)
+		if (known->coming[i].offset > 0)
+			holds = neighbour_verify(fd, &known->coming[i]);
+	for (size_t i = 0; i < known->passed->count && holds == 0; i++)
+		if (known->passed->list[i].known.offset > 0)
+			holds = neighbour_verify(fd, &known->passed->list[i].known);
+	return holds;
+}
+
+static int
+take_part(struct beside *b, const struct neighbours *n, size_t index, const struct beside_files *files,
           struct beside_parts *parts)
 {
 	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
 	bool is_longer = false;
 	struct stat stat;
-	int fd, error;
+	int fd, error, known = 0;
 
 	if (n->list[index].is_packed) {
 		parts->lost = "compressed";
@@ -231,12 +265,17 @@ take_part(const struct neighbours *n, size_t index, const struct beside_open *op
 		return error;
 	/* An empty one may yet be written to, by who has it open. */
 	if (stat.st_size > 0)
-		alike = likeness_to_open(open, open_count, fd, &stat);
+		alike = likeness_to_open(files, fd, &stat);
 	if (stat.st_size > 0 && alike == NEIGHBOUR_OTHER)
 		alike = likeness_to_parts(parts, fd, &stat, &is_longer);
+	/* A copy of what one of them held before it was emptied. */
+	if (stat.st_size > 0 && files->has_emptied)
+		known = is_known(&files->known, fd);
+	if (alike == NEIGHBOUR_UNREADABLE || known < 0)
+		return skip_unreadable(b, &fd, parts, "replaced");
 	if (alike == NEIGHBOUR_COPY_MAYBE)
 		parts->lost = "replaced";
-	if (alike != NEIGHBOUR_OTHER && !is_longer) {
+	if ((alike != NEIGHBOUR_OTHER && !is_longer) || known) {
 		fd_close(&fd);
 		return 0;
 	}
@@ -247,7 +286,7 @@ take_part(const struct neighbours *n, size_t index, const struct beside_open *op
 
 static int
 find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-          const struct beside_open *open, size_t open_count, size_t earlier_count, struct beside_parts *parts)
+          struct beside_files *files, struct beside_parts *parts)
 {
 	struct beside now = { 0 };
 	struct neighbours n;
@@ -258,13 +297,16 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 	error = note(&now, &n);
 	if (!error) {
 		/* The open ones go last: their names tell. */
-		for (size_t i = open_count - earlier_count; i < open_count; i++) {
+		for (size_t i = files->count - files->earlier_count; i < files->count; i++) {
 			struct neighbour at;
+			bool is_emptied;
 
-			describe(&n, &open[i], &at);
-			drop_earlier(&n, &at);
+			describe(&n, &files->open[i], &at);
+			is_emptied = files->is_coming && at.stat.st_nlink == 0 && at.stat.st_size == 0;
+			files->has_emptied |= is_emptied;
+			drop_earlier(&n, &at, is_emptied);
 		}
-		drop_known(b, &n, open, open_count);
+		drop_known(b, &n, files);
 		neighbours_sort(&n);
 		parts->file_system = n.file_system;
 	}
@@ -273,7 +315,7 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 		error = parts->list ? 0 : -ENOMEM;
 	}
 	for (size_t i = 0; i < n.count && !error; i++)
-		error = take_part(&n, i, open, open_count, parts);
+		error = take_part(b, &n, i, files, parts);
 	neighbours_fini(&n);
 	if (error) {
 		beside_fini(&now);
@@ -285,18 +327,132 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 	return 0;
 }
 
+/* --- copies of a file that stays where it is ----------------------------------------------------------- */
+
+static bool
+is_at_path(int runs_dir_fd, const struct beside_file *file)
+{
+	struct stat stat;
+
+	return fstatat(runs_dir_fd, file->path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && is_same(&stat, &file->stat);
+}
+
+/* Whether it was made since the file was begun to be followed. */
+static bool
+is_made_since(const struct beside_file *file, const struct neighbour *at)
+{
+	int64_t since_ms = file->begun_ms - TICK_MS;
+	struct timespec since = { .tv_sec = since_ms / 1000, .tv_nsec = since_ms % 1000 * 1000000 };
+
+	return neighbour_compare_times(&at->stat.st_mtim, &since) > 0 &&
+	       (at->born.tv_sec == 0 || neighbour_compare_times(&at->born, &since) > 0);
+}
+
+static int
+take_copy(struct beside *b, const struct neighbours *n, size_t index, const struct beside_file *file,
+          struct beside_parts *parts)
+{
+	struct beside_part part = { 0 };
+	enum neighbour_likeness alike;
+	bool is_longer = false;
+	uint64_t bytes;
+	int error, known;
+
+	if (n->list[index].is_packed) {
+		parts->lost = "compressed";
+		return 0;
+	}
+	error = neighbours_open(n, index, &part.stat, &part.fd);
+	if (error == -EACCES || error == -EPERM) {
+		parts->lost = "truncated";
+		return 0;
+	}
+	if (error)
+		return error;
+	bytes = (uint64_t)part.stat.st_size;
+	alike = neighbour_compare(part.fd, bytes, file->fd, (uint64_t)file->stat.st_size);
+	if (alike == NEIGHBOUR_OTHER)
+		alike = likeness_to_parts(parts, part.fd, &part.stat, &is_longer);
+	known = is_known(&file->known, part.fd);
+	if (alike == NEIGHBOUR_UNREADABLE || known < 0 || !neighbour_fingerprint(part.fd, bytes, &part.fingerprint))
+		return skip_unreadable(b, &part.fd, parts, "truncated");
+	if ((alike != NEIGHBOUR_OTHER && !is_longer) || known) {
+		fd_close(&part.fd);
+		return 0;
+	}
+	if (parts->count == MOST_PARTS) {
+		fd_close(&part.fd);
+		parts->lost = "truncated";
+		return 0;
+	}
+	part.lost = parts->lost;
+	parts->lost = NULL;
+	parts->list[parts->count++] = part;
+	return 0;
+}
+
+static int
+find_copies(struct neighbours *n, struct beside *b, const struct beside_file *file,
+            struct beside_parts *parts)
+{
+	int error = 0;
+
+	for (size_t i = n->count; i > 0; i--)
+		if (!is_new(b, &n->list[i - 1]) || is_same(&n->list[i - 1].stat, &file->stat) ||
+		    n->list[i - 1].stat.st_size == 0 || !is_made_since(file, &n->list[i - 1]))
+			neighbours_drop(n, i - 1);
+	/* What was read of it, and is there still, was never emptied. */
+	if (n->count == 0 || (file->known.mark.offset > 0 && !file->is_other))
+		return 0;
+	neighbours_sort(n);
+	parts->file_system = n->file_system;
+	parts->list = calloc(MOST_PARTS, sizeof(*parts->list));
+	if (!parts->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n->count && !error; i++)
+		error = take_copy(b, n, i, file, parts);
+	return error;
+}
+
+int
+beside_find_copies(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
+                   const struct beside_file *file, struct beside_parts *ret_parts)
+{
+	struct beside_parts parts = { 0 };
+	struct beside now = { 0 };
+	struct neighbours n;
+	int error = neighbours_list(runs_dir_fd, directory, name, &n);
+
+	if (error)
+		return error;
+	error = note(&now, &n);
+	/* Where it has gone meanwhile, what is beside it is to be found as what came behind it. */
+	if (!error && !is_at_path(runs_dir_fd, file))
+		error = -ESTALE;
+	if (!error)
+		error = find_copies(&n, b, file, &parts);
+	neighbours_fini(&n);
+	if (error) {
+		beside_fini(&now);
+		beside_parts_fini(&parts);
+		return error;
+	}
+	beside_fini(b);
+	*b = now;
+	*ret_parts = parts;
+	return 0;
+}
+
 int
 beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-            const struct beside_open *open, size_t open_count, size_t earlier_count,
-            struct beside_parts *ret_parts)
+            struct beside_files *files, struct beside_parts *ret_parts)
 {
 	struct beside_parts parts = { 0 };
 	int error = -ESTALE;
 
 	/* Renamed while it was listed: what has which name is asked again. */
 	for (int i = 0; i < TRIES && error == -ESTALE; i++)
-		error = find_once(b, runs_dir_fd, directory, name, open, open_count, earlier_count,
-		                  &parts);
+		error = find_once(b, runs_dir_fd, directory, name, files, &parts);
 	if (!error)
 		*ret_parts = parts;
 	return error;

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 
 #include "follow/file_system.h"
+#include "follow/passed.h"
+#include "model/cursor.h"
 
 /* Embedded, zero-initialised. */
 struct beside {
@@ -22,6 +24,7 @@ struct beside {
 	struct timespec newest;  /* when something of what was there was last written to */
 	size_t count;
 	uint32_t *identities;    /* owned: of what was there */
+	unsigned unreadable_count; /* since it was listed: so often, something could not be read */
 };
 
 void beside_fini(struct beside *beside);
@@ -36,6 +39,7 @@ struct beside_part {
 	int fd; /* owned */
 	struct stat stat;
 	const char *lost; /* why something between it and what came before is lost; NULL: nothing is */
+	uint64_t fingerprint; /* of copies: of all that is in them */
 };
 
 struct beside_parts {
@@ -58,12 +62,47 @@ int beside_note(struct beside *beside, int runs_dir_fd, const char *directory, c
 /* Whether the directory may have changed since it was listed. */
 bool beside_has_changed(const struct beside *beside, const struct stat *directory);
 
+/* What was read, of which there may be copies. */
+struct beside_known {
+	struct cursor_mark mark;          /* of the current file; offset 0: nothing */
+	const struct cursor_mark *coming; /* of those that come */
+	size_t coming_count;
+	const struct passed *passed;      /* of what was there before */
+};
+
+/* The files that are open. */
+struct beside_files {
+	const struct beside_open *open; /* borrowed */
+	size_t count;
+	size_t earlier_count; /* so many of the last are earlier than what is looked for */
+	bool is_coming;       /* those have left the path themselves, or may have */
+	struct beside_known known;
+	bool has_emptied;     /* filled in: one of those was emptied, and deleted */
+};
+
 /*
  * Finds what is new there, and neither one of the open files nor a copy of one, and is later than
  * each of the last earlier_count of them. 0 or -errno: then nothing was noted.
  */
 int beside_find(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
-                const struct beside_open *open, size_t open_count, size_t earlier_count,
-                struct beside_parts *ret_parts);
+                struct beside_files *files, struct beside_parts *ret_parts);
+
+/* The followed file, which is at its path and has changed. */
+struct beside_file {
+	const char *path;
+	int fd;                       /* borrowed */
+	struct stat stat;             /* as it is now, from before the directory is listed */
+	int64_t begun_ms;             /* since the epoch: since when its content was followed */
+	struct beside_known known;
+	bool is_other;                /* what was read of it is not there any more */
+};
+
+/*
+ * Finds what the file held since it was looked at last, and does not hold any more: new copies, of
+ * nothing that is known, made since the file was begun to be followed. -ESTALE: it is not at its path
+ * any more, and nothing was noted; else as beside_find().
+ */
+int beside_find_copies(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
+                       const struct beside_file *file, struct beside_parts *ret_parts);
 
 #endif

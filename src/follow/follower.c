@@ -40,6 +40,69 @@ lose_current(struct follower *f, const struct stat *stat, const char *reason)
 	return true;
 }
 
+/* One that is a copy of what the file held, before it was emptied; what was written after that is lost. */
+static struct generation *
+make_copy(struct follower *f, struct beside_part *part, enum file_system file_system)
+{
+	struct file_generation *g;
+
+	if (file_generation_new(&f->source, f->set->offload, part->fd, &part->stat, file_system,
+	                        clock_now_ms(), &g) < 0)
+		return NULL;
+	part->fd = -1;
+	g->generation.state = GENERATION_ENDED;
+	g->generation.copy_of = f->source.current->identity;
+	g->generation.known_to = g->generation.size_bytes;
+	g->generation.known_fingerprint = part->fingerprint;
+	g->generation.lost_reason = "truncated";
+	return &g->generation;
+}
+
+/* Puts copies between a generation and the next one, which leads on from the last of them; without
+ * memory, those that come first are missing, which is told. */
+static const char *
+lead_through(struct follower *f, struct beside_parts *copies, struct generation *next,
+             struct generation **ret_first)
+{
+	const char *lost = copies->count > 0 ? copies->list[0].lost : copies->lost;
+
+	*ret_first = generation_ref(next);
+	for (size_t i = copies->count; i > 0; i--) {
+		struct generation *copy = make_copy(f, &copies->list[i - 1], copies->file_system);
+
+		if (!copy)
+			return "truncated";
+		copy->next = *ret_first; /* takes */
+		*ret_first = copy;
+	}
+	return lost;
+}
+
+/* The file was emptied, and emptied again, without having been seen smaller: what it held in between is in
+ * the copies. As lose_current(). */
+static bool
+pass_copies(struct follower *f, struct look *look)
+{
+	struct generation *g = f->source.current;
+	struct file_generation *again;
+	const char *lost;
+
+	if (file_generation_again(follower_current(f), &look->stat, clock_now_ms(), &again) < 0)
+		return false;
+	again->generation.opened_size_bytes = 0;
+	again->generation.changed_ms = clock_now_ms();
+	lost = lead_through(f, &look->between, &again->generation, &g->next);
+	/* What there was of this one was in the first of them. */
+	g->state = g->size_bytes > 0 ? GENERATION_LOST : GENERATION_ENDED;
+	g->lost_reason = g->size_bytes > 0 ? "truncated" : lost;
+	for (; g != &again->generation; g = g->next)
+		passed_note(&f->passed, g);
+	g = f->source.current;
+	f->source.current = &again->generation; /* takes */
+	generation_unref(&g);
+	return true;
+}
+
 static void
 note_append(struct generation *g, const struct stat *stat)
 {
@@ -195,9 +258,11 @@ trail(struct source *source, struct generation *first)
 static bool
 is_noted(struct source *source, uint32_t identity)
 {
-	const struct follower *f = (const struct follower *)source;
+	struct follower *f = (struct follower *)source;
+	bool is_noted = !f->look && beside_is_noted(&f->beside, identity);
 
-	return !f->look && beside_is_noted(&f->beside, identity);
+	f->look_beside |= !is_noted;
+	return is_noted;
 }
 
 static const struct rotated_ops rotated_ops = { .found = trail, .is_noted = is_noted };
@@ -343,7 +408,7 @@ take_found(struct follower *f, struct look *look)
 
 	for (size_t i = 0; i < f->coming_count && look->found_fd >= 0; i++)
 		is_known |= is_of(f->coming[i], &look->found_stat);
-	for (size_t i = 0; i < look->between.count && !look->has_failed; i++) {
+	for (size_t i = 0; i < look->between.count && !look->is_at_path && !look->has_failed; i++) {
 		struct beside_part *part = &look->between.list[i];
 
 		look->has_failed = take(f, &part->fd, &part->stat, look->between.file_system, part->lost,
@@ -360,6 +425,12 @@ take_found(struct follower *f, struct look *look)
 	}
 }
 
+static bool
+has_copies(const struct look *look)
+{
+	return look->between.count > 0 || look->between.lost;
+}
+
 void
 follower_apply(struct follower *f, struct look *look)
 {
@@ -368,14 +439,21 @@ follower_apply(struct follower *f, struct look *look)
 	size_t trailing_before = f->trailing_count;
 	bool tell;
 
-	if (look->current != g) {
-		/* Its bytes were found to be others meanwhile: what was seen is about the past. */
+	if (look->current != g ||
+	    (look->is_at_path && has_copies(look) && look->known.offset != g->known_to)) {
+		/* Its bytes were found to be others meanwhile, or more of it was read, of which one of the
+		 * copies may be: what was seen is about the past. */
 		beside_forget(&f->beside, &look->between);
 		look_soon(f);
 		return;
 	}
-	if (look->stat.st_size >= 0) {
-		if (file_generation_size(&look->stat) < g->size_bytes)
+	if (look->is_at_path && has_copies(look)) {
+		if (!pass_copies(f, look)) {
+			beside_forget(&f->beside, &look->between);
+			look->has_failed = true;
+		}
+	} else if (look->stat.st_size >= 0) {
+		if (file_generation_size(&look->stat) < g->size_bytes || look->is_other)
 			(void)lose_current(f, &look->stat, "truncated");
 		else if (file_generation_size(&look->stat) > g->size_bytes)
 			grow(g, &look->stat);
@@ -409,6 +487,29 @@ follower_apply(struct follower *f, struct look *look)
 
 /* --- source ----------------------------------------------------------------------------------------- */
 
+/* One that was left behind by rotation: what it holds now comes before what follows it. */
+static void
+lose_passed(struct follower *f, struct generation *g)
+{
+	struct file_generation *file = file_generation_of(g), *again = NULL;
+	struct stat stat;
+
+	if (!__atomic_load_n(&file->is_stale, __ATOMIC_RELAXED) && fstat(file->fd, &stat) == 0 &&
+	    file_generation_again(file, &stat, clock_now_ms(), &again) == 0) {
+		again->generation.state = GENERATION_ENDED;
+		again->generation.next = g->next; /* takes */
+		g->next = &again->generation;     /* takes */
+	}
+	for (size_t i = 0; again && i < f->trailing_count; i++)
+		if (f->trailing[i] == file) {
+			again->generation.state = GENERATION_LIVE;
+			f->trailing[i] = file_generation_of(generation_ref(&again->generation));
+			generation_unref(&(struct generation *){ g });
+		}
+	g->state = GENERATION_LOST;
+	g->lost_reason = "truncated";
+}
+
 static void
 rewritten(struct generation *generation)
 {
@@ -424,9 +525,7 @@ rewritten(struct generation *generation)
 			return;
 		}
 	} else {
-		/* One that was left behind by rotation: what follows it is known. */
-		generation->state = GENERATION_LOST;
-		generation->lost_reason = "truncated";
+		lose_passed(f, generation);
 	}
 	source_notify(&f->source);
 }

@@ -5,6 +5,8 @@
  * A look compares the size and the identity of what the path names with what is open:
  *  - grown: readers are told;
  *  - shrunk: the generation is lost, and a new one begins on the same file;
+ *  - changed, with new copies beside it of what is not known: it held that since the last look, and was
+ *    emptied: they come between what was seen and what is there now;
  *  - another file: it waits until the old one was read to its end and has rested for one
  *    poll interval after the new one had content, so that a line cut by a rotation and what
  *    the writer still adds to the old file come first; then the old generation ends;

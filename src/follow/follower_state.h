@@ -77,6 +77,7 @@ struct follower {
 	struct rotated *rotated; /* or NULL: nobody asked yet */
 	struct look *look; /* in a helper thread */
 	bool look_again;
+	bool look_beside; /* the next look is to list what lies there, whatever changed */
 	struct loop_timer look_timer;
 	struct loop_task look_task;
 	UT_hash_handle hh;
@@ -104,7 +105,16 @@ struct look {
 	struct stat found_stat;
 	enum file_system found_file_system;
 	struct look_known found_known;
-	struct beside_parts between; /* what was there between the last one and that */
+	/* What was there between the last one and that; or what the current one, which is at the path, held
+	 * since it was looked at last. */
+	struct beside_parts between;
+	bool is_to_list;
+	struct passed passed; /* owned: when the look began */
+	/* Of the current one, when the look began. */
+	uint64_t size_bytes;
+	struct timespec modified;
+	struct cursor_mark known;    /* offset 0: nothing */
+	bool is_other;               /* and it is not what it was */
 	/* Those that come and trail: st_size -1 if that could not be told. */
 	size_t other_count, coming_count;
 	struct {

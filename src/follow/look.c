@@ -150,22 +150,35 @@ has_come(const struct look *look)
 	return last->device != look->found_stat.st_dev || last->inode != look->found_stat.st_ino;
 }
 
+static bool
+has_directory_changed(int runs_dir_fd, const struct follower *f)
+{
+	struct stat directory;
+
+	return fstatat(runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       beside_has_changed(&f->beside, &directory);
+}
+
 /* What was at the path between the last file that was seen there and what is there now. */
 static void
 find_between(struct look *look)
 {
 	struct follower *f = look->follower;
 	struct beside_open open[MOST_COMING + 2];
-	struct stat directory;
-	size_t count = 0, earlier;
+	struct cursor_mark coming[MOST_COMING];
+	struct beside_files files = { .open = open, .known = { .mark = look->known, .coming = coming,
+		                                               .coming_count = look->coming_count,
+		                                               .passed = &look->passed } };
+	size_t count = 0;
 	int error;
 
-	if (!has_come(look) &&
-	    (fstatat(look->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) < 0 ||
-	     !beside_has_changed(&f->beside, &directory)))
+	if (!look->is_to_list && !has_come(look) && !has_directory_changed(look->runs_dir_fd, f))
 		return;
 	if (look->found_fd >= 0)
 		open[count++] = (struct beside_open){ look->found_fd, look->found_stat };
+	for (size_t i = 0; i < look->coming_count; i++)
+		coming[i] = (struct cursor_mark){ .offset = look->others[i].known.to,
+			                          .fingerprint = look->others[i].known.fingerprint };
 	for (size_t i = 0; i <= look->coming_count; i++) {
 		int fd = file_generation_of(i == 0 ? look->current : look->others[i - 1].generation)->fd;
 
@@ -173,16 +186,65 @@ find_between(struct look *look)
 			open[count++].fd = fd;
 	}
 	/* What comes need not be in the order of times: one of them may be at the path. */
-	earlier = count - (look->found_fd >= 0);
-	if (earlier > look->coming_count && earlier > 1)
-		earlier = look->coming_count;
-	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, open, count, earlier,
-	                    &look->between);
+	files.count = count;
+	files.earlier_count = count - (look->found_fd >= 0);
+	if (files.earlier_count > look->coming_count && files.earlier_count > 1)
+		files.earlier_count = look->coming_count;
+	files.is_coming = files.earlier_count == look->coming_count;
+	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &files, &look->between);
 	if (error && !means_nothing_there(error)) {
 		/* Not what is there now without what was before. */
 		fd_close(&look->found_fd);
 		look->has_failed = true;
 	}
+}
+
+/* Whether the current one was written to, or emptied, since it was looked at last. */
+static bool
+has_changed(uint64_t size_bytes, const struct timespec *modified, const struct stat *stat)
+{
+	return file_generation_size(stat) != size_bytes || stat->st_mtim.tv_sec != modified->tv_sec ||
+	       stat->st_mtim.tv_nsec != modified->tv_nsec;
+}
+
+/* Not what is there now without what was before. */
+static void
+fail(struct look *look)
+{
+	look->has_failed = true;
+	look->stat.st_size = -1;
+}
+
+/* What the current file, which never left its path, held since the last look. */
+static void
+find_copies(struct look *look)
+{
+	struct follower *f = look->follower;
+	struct beside_file file = {
+		.path = f->path,
+		.fd = file_generation_of(look->current)->fd,
+		.stat = look->stat,
+		.begun_ms = look->current->begun_ms,
+		.known = { .mark = look->known, .passed = &look->passed },
+	};
+	int error = 0, holds = 0;
+
+	if (!look->is_to_list && (!has_changed(look->size_bytes, &look->modified, &look->stat) ||
+	                          !has_directory_changed(look->runs_dir_fd, f)))
+		return;
+	if (look->known.offset > 0)
+		holds = neighbour_verify(file.fd, &look->known);
+	if (holds < 0) {
+		fail(look);
+		return;
+	}
+	look->is_other = file.is_other = look->known.offset > 0 && !holds;
+	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
+	                           &look->between);
+	if (error == -ESTALE)
+		find(look);
+	if (error && !means_nothing_there(error) && look->is_at_path)
+		fail(look);
 }
 
 static void
@@ -237,10 +299,12 @@ look_at_path(struct look *look)
 		if (!look->is_at_path || __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
 			find(look);
 	}
+	if (look->is_at_path && look->stat.st_size >= 0 && was_listed && !look->has_failed)
+		find_copies(look);
 	if (!look->is_at_path && was_listed && !look->has_failed)
 		find_between(look);
 	/* After the path: what one writer wrote before it turned to the new file is seen. */
-	if (!look->is_at_path || look->stat.st_size < 0)
+	if (!look->is_at_path || (look->stat.st_size < 0 && !look->has_failed))
 		if (g->fd < 0 || fstat(g->fd, &look->stat) < 0)
 			look->stat.st_size = -1;
 	look_at_others(look);
@@ -271,6 +335,7 @@ drop_look(struct look *look)
 	for (size_t i = 0; i < look->other_count; i++)
 		generation_unref(&look->others[i].generation);
 	beside_parts_fini(&look->between);
+	passed_fini(&look->passed);
 }
 
 static void
@@ -342,6 +407,10 @@ begin_look(struct look *look, struct follower *f)
 		.watch = needs_watch(f) ? f->set->watch : NULL,
 		.is_local = f->directory->is_local,
 		.current = generation_ref(f->source.current),
+		.size_bytes = f->source.current->size_bytes,
+		.modified = follower_current(f)->modified,
+		.known = { .offset = f->source.current->known_to,
+		           .fingerprint = f->source.current->known_fingerprint },
 		.coming_count = f->coming_count,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
@@ -360,17 +429,26 @@ begin_look(struct look *look, struct follower *f)
 void
 look_begin(struct follower *f)
 {
+	struct passed passed;
 	struct look *look;
 
 	if (f->look) {
 		f->look_again = true;
 		return;
 	}
+	/* Without memory, the timer comes again. */
+	if (passed_copy(&f->passed, &passed) < 0)
+		return;
 	look = malloc(sizeof(*look) +
 	              (f->coming_count + f->trailing_count) * sizeof(look->others[0]));
-	if (!look)
-		return; /* the timer comes again */
+	if (!look) {
+		passed_fini(&passed);
+		return;
+	}
 	begin_look(look, f);
+	look->passed = passed;
+	look->is_to_list = f->look_beside;
+	f->look_beside = false;
 	f->look = look;
 	offload_submit(f->set->offload, &look->job, look_in_helper, looked_in_helper);
 }
@@ -380,18 +458,17 @@ static bool
 look_directly(struct follower *f)
 {
 	struct file_generation *g = follower_current(f);
-	struct stat at_path, directory;
+	struct stat at_path;
 	struct look look;
 	int missing;
 
-	if (f->look || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
+	if (f->look || f->look_beside || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
 	    f->coming_count > 0 || f->trailing_count > 0 || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;
 	if (g->fd < 0 && missing && errno == ENOENT) {
 		/* It may have been there, and rotated away. */
-		if (fstatat(f->set->runs_dir_fd, f->directory->path, &directory, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    beside_has_changed(&f->beside, &directory))
+		if (has_directory_changed(f->set->runs_dir_fd, f))
 			return false;
 		begin_look(&look, f);
 		look.stat.st_size = -1;
@@ -400,6 +477,10 @@ look_directly(struct follower *f)
 		return true;
 	}
 	if (g->fd < 0 || missing || at_path.st_dev != g->device || at_path.st_ino != g->inode)
+		return false;
+	/* A copy may lie beside it of what it held in between. */
+	if (has_changed(g->generation.size_bytes, &g->modified, &at_path) &&
+	    has_directory_changed(f->set->runs_dir_fd, f))
 		return false;
 	begin_look(&look, f);
 	look.is_at_path = true;

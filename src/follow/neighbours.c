@@ -346,7 +346,8 @@ neighbours_open(const struct neighbours *n, size_t index, struct stat *ret_stat,
 	return 0;
 }
 
-static bool
+/* -ENODATA: it does not reach so far. */
+static int
 read_at(int fd, uint64_t offset, uint8_t *to, size_t length)
 {
 	while (length > 0) {
@@ -355,48 +356,73 @@ read_at(int fd, uint64_t offset, uint8_t *to, size_t length)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return false;
+			return n < 0 ? -errno : -ENODATA;
 		to += n;
 		offset += (uint64_t)n;
 		length -= (size_t)n;
 	}
-	return true;
+	return 0;
+}
+
+static int
+fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint)
+{
+	uint8_t head[FINGERPRINT_HEAD_BYTES], window[FINGERPRINT_WINDOW_BYTES];
+	uint64_t start = fingerprint_window_start(offset), head_hash = 0;
+	struct fingerprint_pass pass;
+	int error = 0;
+
+	if (fingerprint_needs_head(offset)) {
+		error = read_at(fd, 0, head, sizeof(head));
+		if (error)
+			return error;
+		head_hash = fingerprint_head(head);
+	}
+	error = read_at(fd, start, window, (size_t)(offset - start));
+	if (error)
+		return error;
+	fingerprint_begin(&pass, window, start, head_hash);
+	*ret_fingerprint = fingerprint_at(&pass, offset);
+	return 0;
 }
 
 bool
 neighbour_fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint)
 {
-	uint8_t head[FINGERPRINT_HEAD_BYTES], window[FINGERPRINT_WINDOW_BYTES];
-	uint64_t start = fingerprint_window_start(offset), head_hash = 0;
-	struct fingerprint_pass pass;
+	return fingerprint(fd, offset, ret_fingerprint) == 0;
+}
 
-	if (fingerprint_needs_head(offset)) {
-		if (!read_at(fd, 0, head, sizeof(head)))
-			return false;
-		head_hash = fingerprint_head(head);
-	}
-	if (!read_at(fd, start, window, (size_t)(offset - start)))
-		return false;
-	fingerprint_begin(&pass, window, start, head_hash);
-	*ret_fingerprint = fingerprint_at(&pass, offset);
-	return true;
+int
+neighbour_verify(int fd, const struct cursor_mark *mark)
+{
+	uint64_t found = 0;
+	int error = fingerprint(fd, mark->offset, &found);
+
+	if (error)
+		return error == -ENODATA ? 0 : error;
+	return found == mark->fingerprint;
 }
 
 bool
 neighbour_holds(int fd, const struct cursor_mark *mark)
 {
-	uint64_t fingerprint;
-
-	return neighbour_fingerprint(fd, mark->offset, &fingerprint) && fingerprint == mark->fingerprint;
+	return neighbour_verify(fd, mark) > 0;
 }
 
 enum neighbour_likeness
 neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 {
-	uint64_t common = a_bytes < b_bytes ? a_bytes : b_bytes, a_fingerprint, b_fingerprint;
+	uint64_t common = a_bytes < b_bytes ? a_bytes : b_bytes, a_fingerprint = 0, b_fingerprint = 0;
+	int error;
 
-	if (common == 0 || !neighbour_fingerprint(a_fd, common, &a_fingerprint) ||
-	    !neighbour_fingerprint(b_fd, common, &b_fingerprint) || a_fingerprint != b_fingerprint)
+	if (common == 0)
+		return NEIGHBOUR_OTHER;
+	error = fingerprint(a_fd, common, &a_fingerprint);
+	if (!error)
+		error = fingerprint(b_fd, common, &b_fingerprint);
+	if (error && error != -ENODATA)
+		return NEIGHBOUR_UNREADABLE;
+	if (error || a_fingerprint != b_fingerprint)
 		return NEIGHBOUR_OTHER;
 	return common < CHANCE_BYTES ? NEIGHBOUR_COPY_MAYBE : NEIGHBOUR_COPY;
 }

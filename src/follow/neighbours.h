@@ -66,13 +66,16 @@ int neighbours_open(const struct neighbours *neighbours, size_t index, struct st
  * be read. */
 bool neighbour_fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint);
 
-/* Whether the bytes before the mark are those that it was made from. */
+/* Whether the bytes before the mark are those that it was made from: 1 or 0; -errno: they cannot be read. */
+int neighbour_verify(int fd, const struct cursor_mark *mark);
+/* The same: false as well if they cannot be read. */
 bool neighbour_holds(int fd, const struct cursor_mark *mark);
 
 enum neighbour_likeness {
 	NEIGHBOUR_OTHER,
 	NEIGHBOUR_COPY,       /* one is what the other begins with */
 	NEIGHBOUR_COPY_MAYBE, /* the same, and so short that it may be chance */
+	NEIGHBOUR_UNREADABLE, /* that could not be told */
 };
 
 /* Of two files with something in them; sizes: as far as they are compared. */

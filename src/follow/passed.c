@@ -40,11 +40,13 @@ passed_note(struct passed *p, struct generation *left)
 	if (p->count == PASSED_MOST)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
-		.identity = left->identity,
+		.identity = left->copy_of ? left->copy_of : left->identity,
 		.left_ms = clock_wall_ms(),
 		.born = file_generation_of(left)->born,
 		.is_empty = left->size_bytes == 0,
-		.is_lost = left->state == GENERATION_LOST && left->next->identity == left->identity,
+		.is_lost = left->copy_of || (left->state == GENERATION_LOST &&
+		                             (left->next->identity == left->identity ||
+		                              left->next->copy_of == left->identity)),
 		.known = { .offset = left->known_to, .fingerprint = left->known_fingerprint },
 	};
 }
@@ -126,8 +128,11 @@ mark_one(const struct passed *p, size_t index, const struct passed_part *parts, 
 {
 	const struct passed_one *one = &p->list[index];
 	size_t own = find_part(parts, count, end, one->identity), copy = find_copy(parts, count, one), before;
+	/* It may have been emptied after it was left, or so shortly before that nobody saw it. */
+	bool is_lost = one->is_lost || (own < count && one->known.offset > 0 &&
+	                                neighbour_verify(parts[own].fd, &one->known) == 0);
 
-	if (one->is_empty || own == 0 || (own <= count && !one->is_lost) || (copy < count && !one->is_lost))
+	if (one->is_empty || own == 0 || (own <= count && !is_lost) || (copy < count && !is_lost))
 		return;
 	/* What was written between a copy and its file's being emptied is lost; all of it without one. */
 	before = copy;
@@ -140,7 +145,7 @@ mark_one(const struct passed *p, size_t index, const struct passed_part *parts, 
 		before -= before > 0;
 	}
 	if (!*parts[before].lost)
-		*parts[before].lost = one->is_lost ? "truncated" : "replaced";
+		*parts[before].lost = is_lost ? "truncated" : "replaced";
 }
 
 void

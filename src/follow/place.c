@@ -179,6 +179,29 @@ place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_
 }
 
 int
+place_verify_end(const struct place *place)
+{
+	struct generation *g = place->generation;
+	uint64_t fingerprint;
+	bool is_open;
+	int error;
+
+	if (!g->is_suspect)
+		return 0;
+	/* The head may be another, too. */
+	g->has_head = false;
+	error = place_fingerprint(g, place->offset, &fingerprint, &is_open);
+	if (error)
+		return error;
+	if (fingerprint != place->fingerprint) {
+		source_rewritten(g);
+		return -ESTALE;
+	}
+	g->is_suspect = false;
+	return 0;
+}
+
+int
 place_holds(struct generation *generation, const struct cursor_mark *mark)
 {
 	uint64_t fingerprint;

@@ -62,6 +62,12 @@ int place_learn_head(struct generation *generation, uint64_t offset);
 int place_fingerprint(struct generation *generation, uint64_t offset, uint64_t *ret_fingerprint,
                       bool *ret_is_open);
 
+/*
+ * For a place at the end of its generation: whether what lies before it is what it was, should it have been
+ * written to without growing. 0; -ESTALE: it is not, and the generation is lost now; else as place_read().
+ */
+int place_verify_end(const struct place *place);
+
 /* Whether a generation holds a mark: it is of its file, and what lies before is what it was. 0; -ENOENT: it
  * does not, or cannot be read; -EAGAIN: as place_read(). */
 int place_holds(struct generation *generation, const struct cursor_mark *mark);

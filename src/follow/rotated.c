@@ -201,6 +201,8 @@ likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
 
 	for (i = 0; i < s->count && likeness == NEIGHBOUR_OTHER; i++)
 		likeness = neighbour_compare(fd, bytes, s->parts[i].fd, (uint64_t)s->parts[i].stat.st_size);
+	if (likeness == NEIGHBOUR_UNREADABLE)
+		return likeness;
 	if (likeness == NEIGHBOUR_OTHER && s->known.offset > 0 && bytes >= s->known.offset &&
 	    neighbour_holds(fd, &s->known))
 		return NEIGHBOUR_COPY; /* of what it was, should it be another by now */
@@ -316,6 +318,10 @@ add_part(struct search *s, const struct neighbours *n, size_t index)
 		return error;
 	if (part.stat.st_size > 0)
 		alike = likeness(s, part.fd, &part.stat, &is_longer);
+	if (alike == NEIGHBOUR_UNREADABLE) {
+		fd_close(&part.fd);
+		return -EIO;
+	}
 	if (alike == NEIGHBOUR_COPY_MAYBE && s->count > 0)
 		s->parts[s->count - 1].lost = "replaced";
 	if (alike != NEIGHBOUR_OTHER && !is_longer)
@@ -507,11 +513,12 @@ make_chain(struct rotated *r, struct search *s)
 	generation_unref(&next);
 }
 
-/* Where there is no current file, what comes next is for a look to find: not twice. */
+/* What no look has come upon yet may be of what the current file held, or come behind it: that is for a
+ * look to find, and not to be there twice. */
 static bool
 is_all_past(const struct rotated *r, const struct search *s)
 {
-	for (size_t i = 0; i < s->count && s->current->identity == 0; i++)
+	for (size_t i = 0; i < s->count; i++)
 		if (!r->ops->is_noted(r->source, s->parts[i].identity))
 			return false;
 	return true;

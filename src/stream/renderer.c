@@ -255,29 +255,6 @@ render(struct pass *pass)
 	return pass->job->kind->put_events(pass, border);
 }
 
-/* At the end of a file that was written to without growing. -ENODATA: it is as it was. */
-static int
-verify_end(const struct place *place)
-{
-	uint64_t fingerprint;
-	bool is_open;
-	int error;
-
-	if (!place->generation->is_suspect)
-		return -ENODATA;
-	/* The head may be another, too. */
-	place->generation->has_head = false;
-	error = place_fingerprint(place->generation, place->offset, &fingerprint, &is_open);
-	if (error)
-		return error;
-	if (fingerprint != place->fingerprint) {
-		source_rewritten(place->generation);
-		return -ESTALE;
-	}
-	place->generation->is_suspect = false;
-	return -ENODATA;
-}
-
 int
 renderer_render(struct renderer *renderer, const struct renderer_job *job, struct block **ret_block)
 {
@@ -309,8 +286,10 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 		return -ESTALE;
 	if (place->offset > limit || (job->kind->has_entries && place->offset >= stop))
 		return -ENODATA;
-	if (place->offset == limit && !(job->is_final && place->is_open))
-		return verify_end(place);
+	if (place->offset == limit && !(job->is_final && place->is_open)) {
+		error = place_verify_end(place);
+		return error ? error : -ENODATA;
+	}
 	if (place->offset >= g->unfinished_from && g->scanned_to == g->size_bytes &&
 	    place->offset < g->scanned_to && !job->may_flush && !job->is_final)
 		return -ENODATA; /* somebody looked already: there is no line end */

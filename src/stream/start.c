@@ -140,11 +140,12 @@ begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struc
 	struct generation *copy;
 	int error = source->ops->find(source, mark, &copy);
 
-	/* (Or it has been rotated away meanwhile.) */
-	if (error == -ENOENT || (!error && copy->identity == mark->identity))
+	/* What was found by its identity is the same file, which has been rotated away: what follows it is
+	 * better known to those who follow it. */
+	if (error == -ENOENT || (!error && copy->identity == mark->identity)) {
 		note_emptied(mark, source, ret_gap);
-	if (error == -ENOENT)
 		return 0;
+	}
 	place_fini(place);
 	return error ? error : start_at(copy, 0, 0, place);
 }

@@ -152,7 +152,12 @@ subscriber_advance(struct subscriber *s, struct event_gap *ret_gap)
 			if (p->generation->state == GENERATION_ENDED &&
 			    (p->offset < p->generation->size_bytes || p->is_open))
 				break;
-			left = leave(s, i, ret_gap);
+			/* It may have been emptied, and have grown to its old size. */
+			left = p->generation->state == GENERATION_ENDED ? place_verify_end(p) : 0;
+			if (left == -ESTALE)
+				continue;
+			if (left == 0)
+				left = leave(s, i, ret_gap);
 			if (left > 0)
 				return left;
 			if (left < 0) {

@@ -239,6 +239,16 @@ position_take_line(struct position *p, const struct truth *t, const char *text, 
 	return "not what comes next";
 }
 
+/* The last one with something in it before another. */
+static size_t
+ended_epoch(size_t e, const struct truth *t)
+{
+	do
+		e -= e > 0;
+	while (e > 0 && t->epochs[e]->length == 0);
+	return e;
+}
+
 /* That of which an id names the end, where it is at the start of another. */
 static size_t
 named_epoch(const struct position *p, const struct truth *t)
@@ -247,10 +257,7 @@ named_epoch(const struct position *p, const struct truth *t)
 
 	if (!p->is_back || p->offset > 0 || e >= t->count)
 		return e;
-	do
-		e -= e > 0;
-	while (e > 0 && t->epochs[e]->length == 0);
-	return e;
+	return ended_epoch(e, t);
 }
 
 const char *
@@ -260,6 +267,9 @@ position_take_gap(struct position *p, const struct truth *t)
 
 	for (size_t e = named_epoch(p, t); e < t->count; e++)
 		is_due |= t->epochs[e]->is_broken || is_alike(t, e);
+	/* Whoever is at the end of what is emptied cannot know that nothing more was in it. */
+	if (p->epoch < t->count && p->offset == 0)
+		p->is_doubtful |= t->epochs[ended_epoch(p->epoch, t)]->is_truncated;
 	/* It may have gone through a copy of what was emptied, as one that came back to it. */
 	p->is_doubtful |= p->epoch < t->count && t->epochs[p->epoch]->is_truncated;
 	if (!is_due && !p->is_lost && !p->is_doubtful)

@@ -138,6 +138,36 @@ START_TEST(a_new_file_that_was_truncated_before_the_old_one_rested_is_told)
 }
 END_TEST
 
+START_TEST(who_comes_back_to_the_start_of_a_file_that_is_left_just_now_is_told_what_was_lost_behind_it)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+	struct source *source;
+	int64_t looks;
+
+	f.settings.api.sse.poll_interval_ms = 150;
+	copy_to(OUT ".5", "of before\n");
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	other = reader_of("");
+	source = reader_channel(other)->sources[0];
+	leave(&r, id);
+	fixture_append(&f, OUT, "1\n");
+	reader_wait_lines(other, "stdout", "1\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "lost\n");
+	looks = (int64_t)source->looks_begun;
+	while ((int64_t)source->looked <= looks)
+		fixture_turn(&f, 5);
+	fixture_truncate(&f, OUT);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "1\n");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 START_TEST(a_copy_is_read_by_who_was_behind_when_the_file_was_truncated)
 {
 	struct reader *slow, *fast;
@@ -561,6 +591,180 @@ START_TEST(a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind
 }
 END_TEST
 
+/* What happens to a file while nobody looks: written, copied, emptied, and written again. */
+static void
+pass_an_epoch(const char *lines, const char *copy, const char *new_lines)
+{
+	fixture_append(&f, OUT, lines);
+	copy_to(copy, lines);
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, new_lines);
+}
+
+START_TEST(what_an_empty_file_held_between_two_looks_is_read_from_the_copy)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	pass_an_epoch("1\n2\n", OUT ".1", "3\n");
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+	/* Nobody knows what was written between the copy and its being emptied. */
+	reader_wait(r, "gap", 1);
+	fixture_append(&f, OUT, "4\n");
+	reader_wait_lines(r, "stdout", "1\n2\n3\n4\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(what_a_file_held_twice_between_two_looks_is_read_from_both_copies)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	pass_an_epoch("1\n", OUT "-20260101", "");
+	pass_an_epoch("two\n", OUT "-20260102", "three\n");
+	reader_wait_lines(r, "stdout", "1\ntwo\nthree\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\ntwo\nthree\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 2);
+}
+END_TEST
+
+START_TEST(behind_what_was_emptied_the_copy_of_what_nobody_saw_comes_once)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	copy_to(OUT "-20260101", "1\n");
+	fixture_truncate(&f, OUT);
+	pass_an_epoch("two\n", OUT "-20260102", "3\n3\n3\n");
+	reader_wait_lines(r, "stdout", "1\ntwo\n3\n3\n3\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\ntwo\n3\n3\n3\n");
+}
+END_TEST
+
+START_TEST(without_a_copy_of_what_was_read_that_of_what_nobody_saw_comes_behind_a_gap)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_truncate(&f, OUT);
+	pass_an_epoch("two\n", OUT ".1", "3\n3\n3\n");
+	reader_wait_lines(r, "stdout", "1\ntwo\n3\n3\n3\n");
+	ck_assert_uint_ge(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(a_copy_of_what_the_file_holds_still_is_not_read)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	fixture_append(&f, OUT, "1\n");
+	copy_to(OUT ".bak", "1\n");
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "1\n2\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\n2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(who_came_back_to_what_an_epoch_that_nobody_saw_followed_gets_it_once)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	other = reader_of("1\n");
+	copy_to(OUT "-20260101", "1\n");
+	fixture_truncate(&f, OUT);
+	fixture_settle(&f);
+	reader_wait(other, "gap", 1);
+	pass_an_epoch("2\n", OUT "-20260102", "3\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n3\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "2\n3\n");
+	reader_wait_lines(other, "stdout", "1\n2\n3\n");
+	ck_assert_str_eq(reader_lines(other, "stdout"), "1\n2\n3\n");
+}
+END_TEST
+
+/* The file of one that is stuck: emptied, written to anew up to its old size, and rotated. */
+static void
+rewrite_and_rotate(struct reader *stuck)
+{
+	stuck->is_stuck = true;
+	copy_to(OUT "-20260102", "1\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "2\n");
+	fixture_rename(&f, OUT, OUT "-20260103");
+	fixture_append(&f, OUT, "3\n");
+	fixture_settle(&f);
+}
+
+START_TEST(what_was_emptied_and_grew_to_its_size_before_it_was_rotated_comes_behind_a_gap)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	rewrite_and_rotate(r);
+	r->is_stuck = false;
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(that_a_file_was_emptied_and_grew_to_its_size_is_told_to_who_comes_from_before_it)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "0\n");
+	r = reader_of("0\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT "-20260101");
+	fixture_append(&f, OUT, "1\n");
+	other = reader_of("1\n");
+	rewrite_and_rotate(other);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	fixture_rename(&f, OUT, OUT "-20260101");
+	f.settings.api.sse.poll_interval_ms = 2000; /* so long, what comes waits */
+	fixture_append(&f, OUT, "2\n");
+	for (int i = 0; i < 5; i++)
+		fixture_turn(&f, 20);
+	fixture_rename(&f, OUT, OUT "-20260102");
+	fixture_append(&f, OUT, "3\n");
+	fixture_rename(&f, OUT, OUT "-20260103");
+	fixture_append(&f, OUT, "4\n");
+	fixture_truncate(&f, OUT "-20260102");
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, OUT "-20260102", 0), 0);
+	reader_wait_lines(r, "stdout", "1\n3\n4\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -569,6 +773,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_file_that_came_and_was_rotated_before_anybody_looked_is_read);
 	tcase_add_test(tc, what_lay_beside_before_is_no_part);
 	tcase_add_test(tc, a_new_file_that_was_truncated_before_the_old_one_rested_is_told);
+	tcase_add_test(tc, who_comes_back_to_the_start_of_a_file_that_is_left_just_now_is_told_what_was_lost_behind_it);
 	tcase_add_test(tc, a_copy_is_read_by_who_was_behind_when_the_file_was_truncated);
 	tcase_add_test(tc, several_copies_are_read_in_order_by_who_was_away);
 	tcase_add_test(tc, who_comes_back_waits_for_what_is_still_written_to_the_renamed_file);
@@ -588,6 +793,15 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_was_at_the_start_of_an_empty_file_gets_the_copy_of_what_was_written_since);
 	tcase_add_test(tc, what_is_missing_before_an_empty_file_is_told_to_who_comes_back);
 	tcase_add_test(tc, a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file);
+	tcase_add_test(tc, what_an_empty_file_held_between_two_looks_is_read_from_the_copy);
+	tcase_add_test(tc, what_a_file_held_twice_between_two_looks_is_read_from_both_copies);
+	tcase_add_test(tc, behind_what_was_emptied_the_copy_of_what_nobody_saw_comes_once);
+	tcase_add_test(tc, without_a_copy_of_what_was_read_that_of_what_nobody_saw_comes_behind_a_gap);
+	tcase_add_test(tc, a_copy_of_what_the_file_holds_still_is_not_read);
+	tcase_add_test(tc, who_came_back_to_what_an_epoch_that_nobody_saw_followed_gets_it_once);
+	tcase_add_test(tc, what_was_emptied_and_grew_to_its_size_before_it_was_rotated_comes_behind_a_gap);
+	tcase_add_test(tc, that_a_file_was_emptied_and_grew_to_its_size_is_told_to_who_comes_from_before_it);
+	tcase_add_test(tc, what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 

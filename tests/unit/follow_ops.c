@@ -724,12 +724,12 @@ ops_run(const struct ops *ops, bool with_trace)
 		settle();
 	if (!*failure)
 		end_run();
-	for (int i = 0; i < CURSOR_FILES; i++)
-		truth_fini(&logs[i]);
+	for (size_t i = 0; i < CLIENTS && !*failure; i++)
+		leave(&clients[i]);
 	if (*failure)
 		return failure; /* of this process there is nothing more to be had */
-	for (size_t i = 0; i < CLIENTS; i++)
-		leave(&clients[i]);
+	for (int i = 0; i < CURSOR_FILES; i++)
+		truth_fini(&logs[i]);
 	while (driven_step(0))
 		;
 	for (int h = 1; h < TRUTH_HUBS; h++)

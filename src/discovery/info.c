@@ -109,6 +109,17 @@ look_at_files(struct discovery *d, const char *path, int dir_fd, struct registry
 	}
 }
 
+/* Of a run that was over, and is. */
+static void
+note_more(struct registry_ending *ending, const struct registry_ending *now)
+{
+	for (int i = 0; i < REGISTRY_FILES; i++)
+		ending->is_outdated |= now->files[i].bytes != ending->files[i].bytes ||
+		                       now->files[i].identity != ending->files[i].identity;
+	if (ending->is_outdated && ending->written_ms < now->written_ms)
+		ending->written_ms = now->written_ms;
+}
+
 /* Whether it would be the same the next time, as long as the file does not change. */
 static bool
 is_of_content(int error)
@@ -140,12 +151,13 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 		                        .is_racy = is_racy(&st, clock_wall_ms()) };
 	/* Before it is read as well: a run that is over then was not going on again when its files
 	 * were looked at, so nothing that it writes later was there. */
-	if (!keeps_ending)
-		look_at_files(d, path, dir_fd, &ending);
+	look_at_files(d, path, dir_fd, &ending);
 	error = call_read_info(d, path, dir_fd, &info);
 	if (error == 0) {
 		apply_info(entry, &info);
-		if (entry->is_terminal && !keeps_ending)
+		if (entry->is_terminal && keeps_ending)
+			note_more(&entry->ending, &ending);
+		else if (entry->is_terminal)
 			entry->ending = ending;
 		run_info_fini(&info);
 	} else if (is_of_content(error)) {

@@ -176,6 +176,7 @@ static void
 take_ending(const struct registry_state *state, struct registry_ending *ret_ending)
 {
 	ret_ending->is_known = state->flags & REGISTRY_HAS_ENDING;
+	ret_ending->is_outdated = state->flags & REGISTRY_ENDED_AGAIN;
 	ret_ending->written_ms = (int64_t)state->ending_written_s * 1000;
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		ret_ending->files[i].bytes = state->ending_bytes[i];

@@ -27,6 +27,8 @@ enum registry_file { REGISTRY_STDOUT, REGISTRY_STDERR, REGISTRY_EVENTS, REGISTRY
 /* How much there was of each when the run was seen to be over: all of it was written before. */
 struct registry_ending {
 	bool is_known;
+	/* It went on since, and ended again, without being seen meanwhile: there is more in the files. */
+	bool is_outdated;
 	int64_t written_ms; /* when the last of them was, since the epoch, to the second; 0: none */
 	struct {
 		uint64_t bytes;
@@ -55,7 +57,7 @@ struct registry_run {
 	/* The last one; kept while the run goes on, until it ends again. */
 	struct registry_ending ending;
 	/* Of those that registry_changes_now() counts, the change by which it last went on after an
-	 * end; 0: none did. The writer's own, as slot and version are. */
+	 * end, or was seen to have; 0: none did. The writer's own, as slot and version are. */
 	uint64_t went_on_at;
 };
 

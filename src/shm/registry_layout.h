@@ -76,7 +76,8 @@ static_assert(offsetof(struct registry_header, changes) == 192, "layout");
 static_assert(offsetof(struct registry_header, slots_reserved_bytes) == 256, "layout");
 static_assert(sizeof(struct registry_header) == 320, "layout");
 
-enum { REGISTRY_IS_TERMINAL = 1, REGISTRY_IS_DELETED = 2, REGISTRY_HAS_ENDING = 4 };
+enum { REGISTRY_IS_TERMINAL = 1, REGISTRY_IS_DELETED = 2, REGISTRY_HAS_ENDING = 4,
+       REGISTRY_ENDED_AGAIN = 8 };
 
 struct registry_state {
 	uint32_t text; /* its text block, in units: run id, project, task, path names, one after another */

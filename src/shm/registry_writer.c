@@ -183,7 +183,8 @@ same_texts(const struct registry_run *a, const struct registry_run *b)
 static bool
 same_ending(const struct registry_ending *a, const struct registry_ending *b)
 {
-	bool same = a->is_known == b->is_known && a->written_ms / 1000 == b->written_ms / 1000;
+	bool same = a->is_known == b->is_known && a->is_outdated == b->is_outdated &&
+	            a->written_ms / 1000 == b->written_ms / 1000;
 
 	for (int i = 0; i < REGISTRY_FILES; i++)
 		same &= a->files[i].bytes == b->files[i].bytes &&
@@ -228,7 +229,8 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 		.exit_code = run->exit_code,
 		.flags = (uint8_t)((run->is_terminal ? REGISTRY_IS_TERMINAL : 0) |
 		                   (run->is_deleted ? REGISTRY_IS_DELETED : 0) |
-		                   (run->ending.is_known ? REGISTRY_HAS_ENDING : 0)),
+		                   (run->ending.is_known ? REGISTRY_HAS_ENDING : 0) |
+		                   (run->ending.is_outdated ? REGISTRY_ENDED_AGAIN : 0)),
 		.start_time_ms = run->start_time_ms,
 		.end_time_ms = run->end_time_ms,
 		.first_seen_ms = run->first_seen_ms,
@@ -255,7 +257,8 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 		if (error)
 			return error;
 	}
-	if (was && was->is_terminal && !run->is_terminal) /* as announce() is about to count it */
+	if (was && was->is_terminal &&
+	    (!run->is_terminal || run->ending.is_outdated)) /* as announce() is about to count it */
 		__atomic_store_n(&slot->went_on_at, writer->registry.header->changes + 1,
 		                 __ATOMIC_RELAXED);
 	if (next == 0) /* 0 means never used; the lowest bit still has to alternate */

@@ -225,7 +225,8 @@ is_new(const struct feed *feed, const struct registry_run *run)
 	return run->first_seen_ms >= feed->made_wall_ms || run->slot >= feed->slots_when_made;
 }
 
-/* It was over when the feed was made, and how much there was of it is known. */
+/* It was over when the feed was made, and how much there was of it is known. (Now it may be over
+ * again.) */
 static bool
 has_gone_on(const struct feed *feed, const struct registry_run *run)
 {
@@ -279,7 +280,7 @@ feed_consider(struct feed *feed, uint32_t slot)
 	past = find_past(feed, &run);
 	if (run.is_terminal && past && past->version == run.version)
 		return;
-	if (run.is_terminal && !past &&
+	if (run.is_terminal && !past && !(run.ending.is_outdated && has_gone_on(feed, &run)) &&
 	    (!is_new(feed, &run) || clock_wall_ms() - run.first_seen_ms > NEW_MS))
 		return;
 	if (past)

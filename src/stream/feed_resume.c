@@ -106,7 +106,7 @@ feed_resume_find(struct feed_client *client)
 static bool
 is_at_ending(const struct feed *feed, const struct trail_place *place, const struct registry_run *run)
 {
-	if (!run->ending.is_known)
+	if (!run->ending.is_known || run->ending.is_outdated)
 		return false;
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		enum registry_file file = feed_registry_file(feed, (enum cursor_file)i);

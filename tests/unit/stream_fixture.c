@@ -251,8 +251,15 @@ fixture_put_run_of(struct fixture *f, const char *id, const char *task, const ch
 		run.first_seen_ms = known.first_seen_ms;
 		run.ending = known.ending;
 	}
-	if (run.is_terminal && !known.is_terminal)
+	if (run.is_terminal && !known.is_terminal) {
 		note_ending(f, id, &run.ending);
+	} else if (run.is_terminal) {
+		struct registry_ending now;
+
+		note_ending(f, id, &now);
+		for (int i = 0; i < REGISTRY_FILES; i++)
+			run.ending.is_outdated |= now.files[i].bytes != run.ending.files[i].bytes;
+	}
 	ck_assert_int_eq(registry_writer_put(f->writer, &run, NULL, NULL), 0);
 	mkdirat(f->runs_dir_fd, id, 0755);
 	hub_registry_changed(f->hub);

@@ -561,8 +561,14 @@ START_TEST(a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted)
 	shell("printf 4567 >> runs/r1/agent-stdout.txt");
 	write_info("r1", "status: completed\\n");
 	kill(child, SIGCONT);
-	wait_run("r1", has_status, "completed");
+	ck_assert(wait_run("r1", has_status, "completed").ending.is_outdated);
 	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 3);
+	write_info("r1", "status: running\n");
+	bell_ring(ringer, wait_run("r1", has_status, "completed").slot);
+	wait_run("r1", has_status, "running");
+	write_info("r1", "status: completed\n");
+	ck_assert(!wait_run("r1", has_status, "completed").ending.is_outdated);
+	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 7);
 	stop();
 }
 END_TEST

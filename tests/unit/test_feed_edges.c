@@ -401,6 +401,41 @@ START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_wh
 }
 END_TEST
 
+/* Nobody saw it running: it was over before and is over now. */
+START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r, *came_later;
+	struct feed_id after;
+
+	fixture_put_run(&f, "x", "running", -1);
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	r = reader_new_of_many(&f, &request);
+	reader_wait(r, "status", 2);
+	fixture_put_run(&f, "a", "completed", 0);
+	reader_wait(r, "complete", 1);
+	fixture_append(&f, "x/agent-stderr.txt", "x1\n");
+	reader_wait_lines(r, "stderr", "x1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	for (int64_t now_ms = clock_wall_ms(); clock_wall_ms() <= now_ms;)
+		fixture_turn(&f, 1); /* the run is from before the feed */
+	came_later = reader_new_of_many(&f, &request);
+	reader_wait(came_later, "status", 1);
+	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
+	fixture_put_run(&f, "a", "failed", 1);
+	reader_wait_lines(came_later, "stdout", "a2\n");
+	reader_wait(came_later, "complete", 1);
+	reader_free(&came_later);
+	fixture_restart(&f, false);
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stdout", "a2\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -426,6 +461,7 @@ main(void)
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_add_test(tcase,
 	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);
+	tcase_add_test(tcase, what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

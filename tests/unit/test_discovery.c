@@ -183,9 +183,11 @@ wait_run(const char *id, holds_fn *holds, const char *what)
 {
 	int64_t deadline_ms = clock_now_ms() + DEADLINE_MS;
 	struct registry_run run;
+	char wanted[96];
 
+	snprintf(wanted, sizeof(wanted), "%s to be %s", id, what);
 	while (registry_find(registry, id, &run) != 0 || !holds(&run, what))
-		wait_bell(deadline_ms, id);
+		wait_bell(deadline_ms, wanted);
 	return run;
 }
 

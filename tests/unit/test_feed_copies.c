@@ -186,6 +186,46 @@ START_TEST(a_line_has_the_same_pos_in_the_copy_of_its_file)
 }
 END_TEST
 
+/* What leads from a copy to the file is remembered for those who come with the same id, and the file may
+ * be emptied before the next of them. */
+START_TEST(a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_way_there_was_found)
+{
+	struct reader *r, *fast, *first, *late;
+	struct feed_request again = of_all;
+	struct feed_id after;
+
+	/* A run that is come to first, and where the late one stays. */
+	fixture_put_run(&f, "0", "running", -1);
+	r = reader_of_two_lines();
+	after = leave_after_first_line(&r);
+	fixture_append(&f, "0/agent-stdout.txt", "01\n02\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-1");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	fast = reader_new_of_many(&f, &of_all);
+	reader_wait(fast, "status", 2);
+	again.after = &after;
+	late = reader_new_of_many(&f, &again);
+	late->blocks_left = 1;
+	first = reader_new_of_many(&f, &again);
+	while (!strstr(reader_lines(first, "stdout"), "a2\nb1\n"))
+		fixture_turn(&f, 20);
+	ck_assert_uint_eq(late->blocks_left, 0);
+	ck_assert_ptr_null(strstr(reader_lines(late, "stdout"), "a"));
+	fixture_append(&f, "a/agent-stdout.txt", "b2\n");
+	reader_wait_lines(fast, "stdout", "b2\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-2");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "c1\n");
+	reader_wait_lines(fast, "stdout", "b2\nc1\n");
+	late->is_stuck = false;
+	while (!strstr(reader_lines(late, "stdout"), "c1\n"))
+		fixture_turn(&f, 20);
+	ck_assert_ptr_nonnull(strstr(reader_lines(late, "stdout"), "a2\nb1\nb2\nc1\n"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -201,6 +241,8 @@ main(void)
 	tcase_add_test(tcase, who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_meanwhile);
 	tcase_add_test(tcase, what_was_left_is_known_exactly);
 	tcase_add_test(tcase, a_line_has_the_same_pos_in_the_copy_of_its_file);
+	tcase_add_test(tcase,
+	               a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_way_there_was_found);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -22,7 +22,7 @@ enum {
 void
 beside_fini(struct beside *b)
 {
-	free(b->identities);
+	free(b->noted);
 	*b = (struct beside){ 0 };
 }
 
@@ -47,8 +47,8 @@ beside_forget(struct beside *b, const struct beside_parts *parts)
 			continue;
 		identity = file_identity(&what);
 		for (size_t j = 0; j < b->count; j++)
-			if (b->identities[j] == identity)
-				b->identities[j] = 0; /* no file's */
+			if (b->noted[j].identity == identity)
+				b->noted[j].identity = 0;
 	}
 	if (parts->count > 0 || parts->lost)
 		b->changed = (struct timespec){ 0 };
@@ -57,22 +57,22 @@ beside_forget(struct beside *b, const struct beside_parts *parts)
 static int
 note(struct beside *b, const struct neighbours *n)
 {
-	uint32_t *identities = NULL;
+	struct beside_noted *noted = NULL;
 	struct timespec newest = { 0 };
 
 	if (n->count > 0) {
-		identities = malloc(n->count * sizeof(*identities));
-		if (!identities)
+		noted = malloc(n->count * sizeof(*noted));
+		if (!noted)
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < n->count; i++) {
-		identities[i] = n->list[i].identity;
+		noted[i] = (struct beside_noted){ n->list[i].identity, n->list[i].is_packed };
 		if (neighbour_compare_times(&n->list[i].stat.st_mtim, &newest) > 0)
 			newest = n->list[i].stat.st_mtim;
 	}
-	free(b->identities);
+	free(b->noted);
 	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest, .count = n->count,
-		              .identities = identities };
+		              .noted = noted };
 	return 0;
 }
 
@@ -105,7 +105,7 @@ bool
 beside_is_noted(const struct beside *b, uint32_t identity)
 {
 	for (size_t i = 0; i < b->count; i++)
-		if (b->identities[i] == identity)
+		if (b->noted[i].identity == identity)
 			return true;
 	return false;
 }
@@ -391,16 +391,50 @@ take_copy(struct beside *b, const struct neighbours *n, size_t index, const stru
 	return 0;
 }
 
+static bool
+is_there(const struct neighbours *n, uint32_t identity)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->list[i].identity == identity)
+			return true;
+	return false;
+}
+
+/* How many of those that were there are not any more: they were compressed, as far as is known. */
+static size_t
+count_gone(const struct beside *b, const struct neighbours *n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		count += b->noted[i].identity != 0 && !b->noted[i].is_packed && !is_there(n, b->noted[i].identity);
+	return count;
+}
+
+/* Leaves copies that may be of what nobody saw: of those that are compressed, none where as many have gone. */
+static void
+drop_old(struct neighbours *n, const struct beside *b, const struct beside_file *file)
+{
+	size_t gone = count_gone(b, n), packed = 0;
+
+	for (size_t i = n->count; i > 0; i--)
+		if (!is_new(b, &n->list[i - 1]) || is_same(&n->list[i - 1].stat, &file->stat) ||
+		    n->list[i - 1].stat.st_size == 0 || !is_made_since(file, &n->list[i - 1]))
+			neighbours_drop(n, i - 1);
+		else
+			packed += n->list[i - 1].is_packed;
+	for (size_t i = n->count; i > 0 && packed <= gone; i--)
+		if (n->list[i - 1].is_packed)
+			neighbours_drop(n, i - 1);
+}
+
 static int
 find_copies(struct neighbours *n, struct beside *b, const struct beside_file *file,
             struct beside_parts *parts)
 {
 	int error = 0;
 
-	for (size_t i = n->count; i > 0; i--)
-		if (!is_new(b, &n->list[i - 1]) || is_same(&n->list[i - 1].stat, &file->stat) ||
-		    n->list[i - 1].stat.st_size == 0 || !is_made_since(file, &n->list[i - 1]))
-			neighbours_drop(n, i - 1);
+	drop_old(n, b, file);
 	/* What was read of it, and is there still, was never emptied. */
 	if (n->count == 0 || (file->known.mark.offset > 0 && !file->is_other))
 		return 0;

@@ -17,13 +17,18 @@
 #include "follow/passed.h"
 #include "model/cursor.h"
 
+struct beside_noted {
+	uint32_t identity; /* 0: no file's */
+	bool is_packed;
+};
+
 /* Embedded, zero-initialised. */
 struct beside {
 	bool is_listed;
 	struct timespec changed; /* the directory, when it was listed */
 	struct timespec newest;  /* when something of what was there was last written to */
 	size_t count;
-	uint32_t *identities;    /* owned: of what was there */
+	struct beside_noted *noted; /* owned: what was there */
 	unsigned unreadable_count; /* since it was listed: so often, something could not be read */
 };
 

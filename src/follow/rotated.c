@@ -364,6 +364,14 @@ drop_later(const struct search *s, struct neighbours *n)
 		neighbours_drop(n, n->count - 1);
 }
 
+static void
+set_copy(struct part *part, uint32_t of)
+{
+	part->copy_of = of;
+	if (!part->lost)
+		part->lost = "truncated";
+}
+
 /* Copies were made before their file was emptied: what came between the two is lost. The file itself
  * has been there since; where it is gone, the parts behind the copy need not be copies as well. */
 static void
@@ -377,11 +385,8 @@ mark_copies(struct search *s)
 		file++;
 	if (file == s->count && s->current->identity != s->mark.identity)
 		file = s->count > 0;
-	for (size_t i = 0; i < file; i++) {
-		s->parts[i].copy_of = s->mark.identity;
-		if (!s->parts[i].lost)
-			s->parts[i].lost = "truncated";
-	}
+	for (size_t i = 0; i < file; i++)
+		set_copy(&s->parts[i], s->mark.identity);
 }
 
 /* What was made later than the file that is there, and holds what is older, was made of it. (Where the file
@@ -391,7 +396,7 @@ find_copies(struct search *s, const struct timespec *current_born)
 {
 	for (size_t i = 0; i < s->count && current_born->tv_sec > 0; i++)
 		if (is_born_after(&s->parts[i].born, current_born))
-			s->parts[i].copy_of = s->current->identity;
+			set_copy(&s->parts[i], s->current->identity);
 }
 
 /* What this process saw and cannot find any more is lost as well. */

@@ -765,6 +765,62 @@ START_TEST(what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read)
 }
 END_TEST
 
+START_TEST(what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_it_is_compressed)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "");
+	r = reader_of("");
+	fixture_append(&f, OUT ".1", "late\n");
+	fixture_append(&f, OUT, "1\n");
+	fixture_rename(&f, OUT ".1", OUT ".1.gz");
+	copy_to("r1/packed", "packed\n");
+	fixture_rename(&f, "r1/packed", OUT ".1.gz");
+	reader_wait_lines(r, "stdout", "1\n");
+	fixture_settle(&f);
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(what_was_compressed_at_once_of_a_file_that_was_emptied_between_two_looks_is_told)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "");
+	copy_to(OUT ".2.gz", "packed\n");
+	r = reader_of("");
+	fixture_append(&f, OUT, "1\n");
+	ck_assert_int_eq(unlinkat(f.runs_dir_fd, OUT ".2.gz", 0), 0);
+	copy_to(OUT ".1.gz", "packed\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(r, "stdout", "2\n");
+	reader_wait(r, "gap", 1);
+	ck_assert_str_eq(event_text(reader_event(r, "gap", 0), "reason"), "compressed");
+}
+END_TEST
+
+START_TEST(who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "1\n");
+	r = reader_of("1\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT "-20260101");
+	fixture_append(&f, OUT, "2\n");
+	fixture_restart(&f, false);
+	copy_to(OUT "-20260102", "2\n");
+	fixture_truncate(&f, OUT);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	reader_wait(r, "gap", 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -802,6 +858,9 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_was_emptied_and_grew_to_its_size_before_it_was_rotated_comes_behind_a_gap);
 	tcase_add_test(tc, that_a_file_was_emptied_and_grew_to_its_size_is_told_to_who_comes_from_before_it);
 	tcase_add_test(tc, what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read);
+	tcase_add_test(tc, what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_it_is_compressed);
+	tcase_add_test(tc, what_was_compressed_at_once_of_a_file_that_was_emptied_between_two_looks_is_told);
+	tcase_add_test(tc, who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 

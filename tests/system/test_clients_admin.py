@@ -102,7 +102,8 @@ class Clients(TestCase):
         stream = streams.pop(kicked)
         self.assertIsNone(stream.next())
         self.assertTrue(stream.clean, "it was cut off, not ended")
-        self.assertEqual(set(streams), {client["client"] for client in self.clients()})
+        harness.wait_for("the others are left", lambda: (
+            set(streams) == {client["client"] for client in self.clients()}))
         run.out("line 6\n")
         for other in streams.values():
             self.assertEqual(other.wait_lines(6)[-1], "line 6")

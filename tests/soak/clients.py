@@ -52,6 +52,7 @@ class Track:
         self.from_before = set()       # lines before the first that came, which came later
         self.of_another_file = 0       # lines that came again, with another position
         self.again = []                # the events before the last of them
+        self.came = collections.deque(maxlen=6)  # (when, id, which line, or the gap)
 
     def record(self):
         return {"first": self.first, "last": self.last, "first_at": self.first_at,
@@ -312,11 +313,11 @@ class Client:
 
     # --- what came ---
 
-    def wrong(self, what, kind="unexpected"):
+    def wrong(self, what, kind="unexpected", track=None):
         self.counts[kind] += 1
         if len(self.bad) < BAD_MOST:
             self.bad.append({"kind": kind, "what": what, "at": time.monotonic(),
-                             "recent": list(self.recent),
+                             "recent": list(self.recent), "came": list(track.came) if track else [],
                              "connections": list(self.connections)})
 
     def track(self, source, now):
@@ -377,6 +378,7 @@ class Client:
             if (not stream or source.endswith("/" + stream)) and (
                     not self.of_many or source.startswith(data.get("run_id", ""))):
                 track.pending = []
+                track.came.append((now, self.last_id, data))
 
     def take_log(self, data, now):
         source = lines.source_of(data["run_id"], data["stream"])
@@ -416,12 +418,13 @@ class Client:
             if seq <= track.last:
                 self.take_repeat(track, source, seq, position)
                 return
-            self.wrong("%s: line %d after %d" % (source, seq, track.last), "lost")
+            self.wrong("%s: line %d after %d" % (source, seq, track.last), "lost", track)
             self.counts["lost_lines"] += seq - track.last - 1
             track.missing.update(range(track.last + 1, min(seq, track.last + 1 + MISSING_MOST)))
         elif n is not None and n != track.n + 1 and n != 1:
             self.wrong("%s: line %d has n %d after %d" % (source, seq, n, track.n), "wrong_n")
         track.last = seq
+        track.came.append((now, self.last_id, seq))
         track.lines += 1
         if n is not None:
             track.n = n

@@ -401,6 +401,27 @@ START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_wh
 }
 END_TEST
 
+/* Where others are in the middle of a line. */
+START_TEST(who_comes_back_is_given_what_lies_before_a_line_that_others_have_begun)
+{
+	struct feed_id after = leave_run_a("a1\n", "a1\n");
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *fast, *late;
+
+	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
+	fast = reader_new_of_many(&f, &request);
+	reader_wait(fast, "status", 1);
+	fixture_append(&f, "a/agent-stdout.txt", "a3\na4 begun");
+	reader_wait_lines(fast, "stdout", "a3\na4 begun|");
+	request.after = &after;
+	late = reader_new_of_many(&f, &request);
+	reader_wait(late, "log", 1);
+	fixture_append(&f, "a/agent-stdout.txt", " and ended\na5\n");
+	reader_wait_lines(fast, "stdout", "a3\na4 begun| and ended\na5\n");
+	reader_wait_lines(late, "stdout", "a2\na3\na4 begun| and ended\na5\n");
+}
+END_TEST
+
 /* Nobody saw it running: it was over before and is over now. */
 START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
 {
@@ -462,6 +483,7 @@ main(void)
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_add_test(tcase,
 	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);
+	tcase_add_test(tcase, who_comes_back_is_given_what_lies_before_a_line_that_others_have_begun);
 	tcase_add_test(tcase, what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);

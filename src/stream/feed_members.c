@@ -252,6 +252,7 @@ start_at_ending(const struct feed *feed, const struct registry_run *run)
 
 		start.cursor.files[i].mark.offset = run->ending.files[file].bytes;
 		start.cursor.files[i].mark.identity = run->ending.files[file].identity;
+		start.cursor.files[i].mark.fingerprint = (uint64_t)run->ending.written_ms;
 	}
 	return start;
 }

@@ -232,8 +232,8 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
                 const struct start_progress *progress, struct place *ret_place,
                 struct event_gap *ret_gap)
 {
-	/* No bytes to be known by: its identity tells. */
-	const struct cursor_mark start = { .identity = mark->identity };
+	/* No bytes to be known by: its identity tells; of a copy, that it was made since. */
+	const struct cursor_mark start = { .identity = mark->identity, .fingerprint = mark->fingerprint };
 	struct generation *g = source->current;
 	const char *reason = "truncated";
 	uint64_t lines;
@@ -241,13 +241,13 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 
 	if (mark->identity == 0)
 		return start_at(g, 0, 0, ret_place);
-	if (mark->identity != g->identity) {
+	if (mark->identity != g->identity || mark->offset > g->size_bytes) {
 		if (!source_is_fresh(source, progress->asked))
 			return -EAGAIN;
-		error = source->ops->find(source, &start, &g);
-		if (error == -ENOENT)
+		if (mark->identity != g->identity)
 			reason = "replaced";
-		else if (error)
+		error = source->ops->find(source, &start, &g);
+		if (error && error != -ENOENT)
 			return error;
 	}
 	if (error || mark->offset > g->size_bytes) {

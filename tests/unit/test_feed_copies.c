@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "stream_fixture.h"
 
 static struct fixture f;
@@ -226,6 +227,28 @@ START_TEST(a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_
 }
 END_TEST
 
+/* Nobody here has read it, so there is no content to be known by; but the copy was made since. */
+START_TEST(what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_before_anybody_looked)
+{
+	struct reader *r;
+
+	fixture_put_run(&f, "x", "running", -1);
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\na2\n");
+	fixture_put_run(&f, "a", "completed", 0);
+	for (int64_t now_ms = clock_wall_ms(); clock_wall_ms() <= now_ms;)
+		fixture_turn(&f, 1); /* the run is from before the feed */
+	r = reader_new_of_many(&f, &of_all);
+	reader_wait(r, "status", 1);
+	fixture_append(&f, "a/agent-stdout.txt", "a3\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-1");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	fixture_put_run(&f, "a", "running", -1);
+	reader_wait_lines(r, "stdout", "a3\nb1\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -243,6 +266,9 @@ main(void)
 	tcase_add_test(tcase, a_line_has_the_same_pos_in_the_copy_of_its_file);
 	tcase_add_test(tcase,
 	               a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_way_there_was_found);
+	tcase_add_test(
+		tcase,
+		what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_before_anybody_looked);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

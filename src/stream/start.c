@@ -304,6 +304,9 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		break;
 	case START_END:
 	case START_TAIL:
+		/* Which lines are the last is told by what is there, not by what was emptied since. */
+		if (start->kind == START_TAIL && !progress->has_goal && !source_is_fresh(source, progress->asked))
+			return -EAGAIN;
 		error = begin_before_end(start, g, offload, progress, ret_place);
 		break;
 	case START_CURSOR:

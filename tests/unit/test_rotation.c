@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "stream_fixture.h"
 
 #define OUT "r1/agent-stdout.txt"
@@ -58,6 +59,16 @@ leave(struct reader **r, char id[static STREAM_ID_BYTES + 1])
 {
 	memcpy(id, (*r)->last_id, STREAM_ID_BYTES + 1);
 	reader_free(r);
+}
+
+/* What is made now is of a later time than what was made before, as the kernel counts it. */
+static void
+pass_a_tick(void)
+{
+	int64_t until_ms = clock_now_ms() + 20;
+
+	while (clock_now_ms() < until_ms)
+		fixture_turn(&f, 5);
 }
 
 START_TEST(files_between_two_looks_come_in_order)
@@ -813,11 +824,30 @@ START_TEST(who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_befor
 	fixture_rename(&f, OUT, OUT "-20260101");
 	fixture_append(&f, OUT, "2\n");
 	fixture_restart(&f, false);
+	pass_a_tick();
 	copy_to(OUT "-20260102", "2\n");
 	fixture_truncate(&f, OUT);
 	r = reader_resume(&f, "r1", id);
 	reader_wait_lines(r, "stdout", "2\n");
 	reader_wait(r, "gap", 1);
+}
+END_TEST
+
+START_TEST(the_last_lines_of_a_log_that_was_emptied_just_now_are_those_that_are_there)
+{
+	struct start last_line = { .kind = START_TAIL, .tail_lines = 1 };
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "1\n2\n");
+	other = reader_of("1\n2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "3\n4\n5\n");
+	r = reader_new(&f, "r1", CHANNEL_BOTH, &last_line);
+	reader_wait_lines(r, "stdout", "5\n");
+	reader_wait_lines(other, "stdout", "1\n2\n3\n4\n5\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "5\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
 }
 END_TEST
 
@@ -861,6 +891,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_it_is_compressed);
 	tcase_add_test(tc, what_was_compressed_at_once_of_a_file_that_was_emptied_between_two_looks_is_told);
 	tcase_add_test(tc, who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows);
+	tcase_add_test(tc, the_last_lines_of_a_log_that_was_emptied_just_now_are_those_that_are_there);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }
 

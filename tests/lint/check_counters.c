@@ -79,8 +79,9 @@ exists(const char *name, size_t length, bool may_be_sample)
 	bool found = false;
 
 	for (size_t i = 0; i < COUNTERS_COUNT + COUNTERS_DERIVED_COUNT; i++) {
-		const struct counters_derived *derived = &counters_derived_list[i - COUNTERS_COUNT];
 		bool is_counted = i < COUNTERS_COUNT;
+		const struct counters_derived *derived =
+			is_counted ? NULL : &counters_derived_list[i - COUNTERS_COUNT];
 		enum counters_kind kind = is_counted ? counters_list[i].kind : derived->kind;
 		char full[COUNTERS_NAME_BYTES], sample[COUNTERS_NAME_BYTES + 8];
 

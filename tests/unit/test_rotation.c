@@ -226,7 +226,7 @@ START_TEST(who_comes_back_waits_for_what_is_still_written_to_the_renamed_file)
 	char id[STREAM_ID_BYTES + 1];
 	struct reader *r;
 
-	f.settings.api.sse.poll_interval_ms = 60;
+	f.settings.api.sse.poll_interval_ms = 1000; /* it is waited for as long as looks take */
 	fixture_append(&f, OUT, "1\n");
 	r = reader_of("1\n");
 	leave(&r, id);

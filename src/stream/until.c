@@ -18,8 +18,11 @@ until_is_past(const struct place *until, const struct place *place)
 	if (is_in_the_same(place->generation, until->generation))
 		return place->offset > until->offset ||
 		       (place->offset == until->offset && !(until->is_finished && place->is_open));
+	/* It lies behind; or is what was emptied before `until` was moved to a copy of its own, to which
+	 * nothing leads: then what lies between comes, twice perhaps, but it is not passed over. */
 	if (!copy_leads_to(place->generation, until->generation, true))
-		return true;
+		return place->generation->state == GENERATION_LIVE ||
+		       copy_leads_to(until->generation, place->generation, false);
 	/* One that was rotated away may have its writer still: until then it is over where all is empty. */
 	return place_is_last(place);
 }

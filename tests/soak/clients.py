@@ -635,7 +635,7 @@ class World:
 
     # --- the end ---
 
-    def has_all(self, client):
+    def has_all(self, client, now):
         """A client of many, or of a bus, whose tracks are where the truth ends."""
         truth = self.truth
         if client.kind in ("buses", "bus"):
@@ -645,7 +645,10 @@ class World:
             want = {s: log["last"] for run in truth["runs"].values()
                     if client.kind == "all" or (run["project"] == client.target["project"] and
                                                 run["task"] == client.target["task"])
-                    for s, log in run["logs"].items() if s in client.tracks}
+                    for s, log in run["logs"].items()
+                    # Of runs that came after it, it is to have those that it has not come to as well.
+                    if s in client.tracks or
+                    (log["samples"] and log["samples"][0][0] > (client.first_event_at or now) + 1)}
         else:
             return False
         return all(s in client.tracks and client.tracks[s].last >= last
@@ -655,7 +658,7 @@ class World:
         for client in list(self.alive):
             if client.of_many or client.kind == "bus":
                 idle = now - max(client.last_progress, self.final_at)
-                if idle > IDLE_S or (idle > 2 and client.socket and self.has_all(client)):
+                if idle > IDLE_S or (idle > 2 and client.socket and self.has_all(client, now)):
                     client.finish("has all" if idle <= IDLE_S else "idle")
 
     def run(self):

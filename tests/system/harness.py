@@ -299,7 +299,7 @@ class Server:
             f.write("%sdaemon off;\nworker_processes 1;\npid %s/nginx.pid;\n"
                     "worker_rlimit_nofile 4096;\n"
                     "error_log %s warn;\nevents { worker_connections 4000; }\n"
-                    "http {\n  access_log off;\n%s  include %s/upstream.conf;\n"
+                    "http {\n  access_log off;\n  send_timeout 1h;\n%s  include %s/upstream.conf;\n"
                     "  server {\n    listen 127.0.0.1:%d;\n    include %s/locations.conf;\n%s"
                     "    location / { return 404 \"elsewhere\\n\"; }\n  }\n}\n"
                     % ("user root;\n" if os.getuid() == 0 else "", self.dir,

@@ -394,6 +394,7 @@ subscribe(struct client *c, const uint32_t numbers[4])
 		at[i].epoch = current_epoch(hub, i);
 		at[i].is_anywhere = start.kind != START_BEGINNING;
 		at[i].is_start = !at[i].is_anywhere;
+		at[i].there_from = truth_first_kept(&logs[i], at[i].epoch);
 	}
 	come(c, hub, &start, at);
 }

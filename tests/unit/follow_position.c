@@ -189,19 +189,22 @@ is_late_end(const struct position *p, const struct truth *t, const char *text, b
 	       n == (int64_t)lines_before(e, p->offset) && (was_terminal || e->is_over);
 }
 
-/* At the start of some line. */
+/* At the start of some line. A part of one may be in several epochs: what was there still comes first. */
 static bool
 take_anywhere(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
               bool was_terminal)
 {
-	for (size_t e = p->epoch; e < t->count; e++) {
-		size_t offset = 0, line = 1;
+	for (int was_gone = 0; was_gone < 2; was_gone++)
+		for (size_t e = p->epoch; e < t->count; e++) {
+			size_t offset = 0, line = 1;
 
-		while (offset < t->epochs[e]->length && line < (size_t)n)
-			line += t->epochs[e]->bytes[offset++] == '\n';
-		if (line == (size_t)n && take_at(p, t, e, offset, text, is_partial, n, was_terminal))
-			return true;
-	}
+			if ((e < p->there_from) != was_gone)
+				continue;
+			while (offset < t->epochs[e]->length && line < (size_t)n)
+				line += t->epochs[e]->bytes[offset++] == '\n';
+			if (line == (size_t)n && take_at(p, t, e, offset, text, is_partial, n, was_terminal))
+				return true;
+		}
 	return false;
 }
 

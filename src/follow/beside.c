@@ -127,7 +127,7 @@ describe(const struct neighbours *n, const struct beside_open *open, struct neig
 }
 
 static bool
-is_later(const struct neighbour *at, const struct neighbour *last, bool is_emptied)
+is_later(const struct neighbour *at, const struct neighbour *last)
 {
 	/* Compressed, a file keeps its time: it is the last one itself, or was there before. */
 	if (at->is_packed)
@@ -136,11 +136,16 @@ is_later(const struct neighbour *at, const struct neighbour *last, bool is_empti
 		               : neighbour_is_before(last, at) &&
 		                         (at->stat.st_mtim.tv_sec != last->stat.st_mtim.tv_sec ||
 		                          at->stat.st_mtim.tv_nsec != last->stat.st_mtim.tv_nsec);
-	/* Its time is that of the emptying, which may have been long after it had left the path. */
-	if (is_emptied && last->born.tv_sec > 0 && at->born.tv_sec > 0 &&
-	    neighbour_compare_times(&last->born, &at->born) <= 0)
-		return true;
 	return neighbour_is_before(last, at);
+}
+
+/* By when they were made alone: an emptied file has the time of the emptying, which may have been long after
+ * it had left the path. (What was made later may as well be a copy of what was in it.) */
+static bool
+is_made_later(const struct neighbour *at, const struct neighbour *last)
+{
+	return !at->is_packed && last->born.tv_sec > 0 && at->born.tv_sec > 0 &&
+	       neighbour_compare_times(&last->born, &at->born) < 0;
 }
 
 /* Whether it is new, and not one that was there and was compressed since: that keeps its time, or the
@@ -170,13 +175,23 @@ drop_known(const struct beside *b, struct neighbours *n, const struct beside_fil
 	}
 }
 
-/* Leaves what is later than an open file. */
+/* Leaves what is later than an open file, or may be: one that was emptied and deleted has nothing but its
+ * times. */
 static void
-drop_earlier(struct neighbours *n, const struct neighbour *open, bool is_emptied)
+drop_earlier(struct neighbours *n, const struct neighbour *open)
 {
-	for (size_t i = n->count; i > 0; i--)
-		if (!is_same(&n->list[i - 1].stat, &open->stat) && !is_later(&n->list[i - 1], open, is_emptied))
+	bool is_emptied = open->stat.st_nlink == 0 && open->stat.st_size == 0;
+
+	for (size_t i = n->count; i > 0; i--) {
+		struct neighbour *at = &n->list[i - 1];
+
+		if (is_same(&at->stat, &open->stat) || is_later(at, open))
+			continue;
+		if (is_emptied && is_made_later(at, open))
+			at->is_doubtful = true;
+		else
 			neighbours_drop(n, i - 1);
+	}
 }
 
 /* Whether it is a copy of what is open already. */
@@ -269,7 +284,7 @@ take_part(struct beside *b, const struct neighbours *n, size_t index, const stru
 	if (stat.st_size > 0 && alike == NEIGHBOUR_OTHER)
 		alike = likeness_to_parts(parts, fd, &stat, &is_longer);
 	/* A copy of what one of them held before it was emptied. */
-	if (stat.st_size > 0 && files->has_emptied)
+	if (stat.st_size > 0 && n->list[index].is_doubtful)
 		known = is_known(&files->known, fd);
 	if (alike == NEIGHBOUR_UNREADABLE || known < 0)
 		return skip_unreadable(b, &fd, parts, "replaced");
@@ -280,13 +295,13 @@ take_part(struct beside *b, const struct neighbours *n, size_t index, const stru
 		return 0;
 	}
 	parts->list[parts->count++] = (struct beside_part){ .fd = fd, .stat = stat, .lost = parts->lost };
-	parts->lost = NULL;
+	parts->lost = n->list[index].is_doubtful ? "truncated" : NULL;
 	return 0;
 }
 
 static int
 find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-          struct beside_files *files, struct beside_parts *parts)
+          const struct beside_files *files, struct beside_parts *parts)
 {
 	struct beside now = { 0 };
 	struct neighbours n;
@@ -299,12 +314,9 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 		/* The open ones go last: their names tell. */
 		for (size_t i = files->count - files->earlier_count; i < files->count; i++) {
 			struct neighbour at;
-			bool is_emptied;
 
 			describe(&n, &files->open[i], &at);
-			is_emptied = files->is_coming && at.stat.st_nlink == 0 && at.stat.st_size == 0;
-			files->has_emptied |= is_emptied;
-			drop_earlier(&n, &at, is_emptied);
+			drop_earlier(&n, &at);
 		}
 		drop_known(b, &n, files);
 		neighbours_sort(&n);
@@ -479,7 +491,7 @@ beside_find_copies(struct beside *b, int runs_dir_fd, const char *directory, con
 
 int
 beside_find(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-            struct beside_files *files, struct beside_parts *ret_parts)
+            const struct beside_files *files, struct beside_parts *ret_parts)
 {
 	struct beside_parts parts = { 0 };
 	int error = -ESTALE;

@@ -80,9 +80,7 @@ struct beside_files {
 	const struct beside_open *open; /* borrowed */
 	size_t count;
 	size_t earlier_count; /* so many of the last are earlier than what is looked for */
-	bool is_coming;       /* those have left the path themselves, or may have */
 	struct beside_known known;
-	bool has_emptied;     /* filled in: one of those was emptied, and deleted */
 };
 
 /*
@@ -90,7 +88,7 @@ struct beside_files {
  * each of the last earlier_count of them. 0 or -errno: then nothing was noted.
  */
 int beside_find(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
-                struct beside_files *files, struct beside_parts *ret_parts);
+                const struct beside_files *files, struct beside_parts *ret_parts);
 
 /* The followed file, which is at its path and has changed. */
 struct beside_file {

@@ -265,7 +265,18 @@ is_noted(struct source *source, uint32_t identity)
 	return is_noted;
 }
 
-static const struct rotated_ops rotated_ops = { .found = trail, .is_noted = is_noted };
+static bool
+is_coming(const struct source *source, uint32_t identity)
+{
+	const struct follower *f = (const struct follower *)source;
+
+	for (size_t i = 0; i < f->coming_count; i++)
+		if (f->coming[i]->generation.identity == identity)
+			return true;
+	return false;
+}
+
+static const struct rotated_ops rotated_ops = { .found = trail, .is_noted = is_noted, .is_coming = is_coming };
 
 /* --- those that come, and what a look says of them --------------------------------------------------- */
 

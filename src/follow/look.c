@@ -190,7 +190,6 @@ find_between(struct look *look)
 	files.earlier_count = count - (look->found_fd >= 0);
 	if (files.earlier_count > look->coming_count && files.earlier_count > 1)
 		files.earlier_count = look->coming_count;
-	files.is_coming = files.earlier_count == look->coming_count;
 	error = beside_find(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &files, &look->between);
 	if (error && !means_nothing_there(error)) {
 		/* Not what is there now without what was before. */

@@ -23,6 +23,7 @@ struct neighbour {
 	struct timespec born; /* zero where the file system does not tell */
 	uint32_t identity;
 	bool is_packed; /* compressed: it holds lines that nobody can read here */
+	bool is_doubtful; /* beside.c: its place in the order cannot be told */
 };
 
 struct neighbours {

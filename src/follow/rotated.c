@@ -529,6 +529,22 @@ is_all_past(const struct rotated *r, const struct search *s)
 	return true;
 }
 
+/* What comes behind the current one is not before it as well. */
+static void
+drop_coming(const struct rotated *r, struct search *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->current == r->source->current && r->ops->is_coming(r->source, s->parts[i].identity))
+			fd_close(&s->parts[i].fd);
+		else
+			s->parts[kept++] = s->parts[i];
+	if (kept == 0 && s->count > 0)
+		s->error = -ENOENT;
+	s->count = kept;
+}
+
 static void
 searched(struct offload_job *job)
 {
@@ -541,6 +557,7 @@ searched(struct offload_job *job)
 	    is_all_past(r, s) &&
 	    (file_generation_of(s->current)->fd < 0 || s->error ||
 	     file_generation_size(&s->current_stat) >= s->current->size_bytes)) {
+		drop_coming(r, s);
 		make_chain(r, s);
 		source_notify(source);
 	} else {

@@ -20,6 +20,8 @@ struct rotated_ops {
 	/* Whether a file beside the followed one is known to its looks, so that they will not come upon it
 	 * as something new. False, if that is not known now. */
 	bool (*is_noted)(struct source *source, uint32_t identity);
+	/* Whether it waits behind the current one. */
+	bool (*is_coming)(const struct source *source, uint32_t identity);
 };
 
 /* Borrows all; passed: what the source has left behind; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */

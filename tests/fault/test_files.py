@@ -52,6 +52,7 @@ class Files(faults.TestCase):
         run = self.server.run(lines=3)
         with self.rule("read", errno.ESTALE, path="*/%s/agent-stdout.txt" % run.id) as fault:
             stream = self.stream(run)
+            stream.wait("status")  # so it has begun in the old file
             fault.wait(1)
             run.replace("agent-stdout.txt", "new 1\nnew 2\n")
             # Given up, that is; before, what was replaced would be read to its end.

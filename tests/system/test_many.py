@@ -628,13 +628,16 @@ class Resuming(TestCase):
     def over_a_tick(self, stream, run, number):
         """Writes on until ids say that what was given before is on record: what is not may come again.
         Returns the number of the last line."""
-        def tick():
-            return int(stream.log_ids[-1].partition(";")[0].split(".")[2], 16)
-        before = tick()
-        while tick() <= before + 1:
-            number += 1
+        def tick_of(number):
             run.out("line %d\n" % number)
             stream.read_until("line %d" % number, lambda: stream.of(run)[-1] == "line %d" % number)
+            return int(stream.log_ids[-1].partition(";")[0].split(".")[2], 16)
+        number += 1
+        now = tick_of(number)  # an id that came before may be of long ago
+        tick = now
+        while tick <= now + 1:
+            number += 1
+            tick = tick_of(number)
         return number
 
     def assert_order(self, stream):

@@ -530,6 +530,7 @@ END_TEST
 START_TEST(a_run_that_was_over_is_looked_at_when_somebody_asks_for_it)
 {
 	char name[16];
+	uint32_t slot;
 
 	/* So many that the sweep would come to it in minutes. */
 	for (int i = 0; i < 100; i++) {
@@ -539,9 +540,9 @@ START_TEST(a_run_that_was_over_is_looked_at_when_somebody_asks_for_it)
 	write_info("r1", "status: completed\n");
 	instance.settings.api.sse.discovery_interval_ms = 60000;
 	start();
-	wait_run("r1", has_status, "completed");
+	slot = wait_run("r1", has_status, "completed").slot;
 	write_info("r1", "status: running\n");
-	bell_ring(ringer, wait_run("r1", has_status, "completed").slot);
+	bell_ring(ringer, slot);
 	wait_run("r1", has_status, "running");
 	/* Slots are input. */
 	bell_ring(ringer, 12345678);

@@ -51,6 +51,19 @@ leave_after_first_line(struct reader **r)
 	return id;
 }
 
+/* The file goes on, and is copied and emptied once more, with somebody who reads along. */
+static void
+go_on_in_another_copy(struct reader *along)
+{
+	fixture_append(&f, "a/agent-stdout.txt", "b2\n");
+	reader_wait_lines(along, "stdout", "b2\n");
+	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-2");
+	fixture_truncate(&f, "a/agent-stdout.txt");
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "c1\n");
+	reader_wait_lines(along, "stdout", "b2\nc1\n");
+}
+
 static void
 copy_and_empty(void)
 {
@@ -136,13 +149,7 @@ START_TEST(who_is_in_a_copy_comes_to_the_next_though_its_file_is_emptied_again_m
 	late = reader_new_of_many(&f, &again);
 	late->blocks_left = 2; /* the status, and a block of the copy */
 	reader_wait(late, "log", 1);
-	fixture_append(&f, "a/agent-stdout.txt", "b2\n");
-	reader_wait_lines(fast, "stdout", "b2\n");
-	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-2");
-	fixture_truncate(&f, "a/agent-stdout.txt");
-	fixture_settle(&f);
-	fixture_append(&f, "a/agent-stdout.txt", "c1\n");
-	reader_wait_lines(fast, "stdout", "b2\nc1\n");
+	go_on_in_another_copy(fast);
 	late->is_stuck = false;
 	reader_wait(late, "log", 4);
 	ck_assert_ptr_nonnull(strstr(reader_lines(late, "stdout"), "a2\nb1\nb2\nc1\n"));
@@ -213,13 +220,7 @@ START_TEST(a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_
 		fixture_turn(&f, 20);
 	ck_assert_uint_eq(late->blocks_left, 0);
 	ck_assert_ptr_null(strstr(reader_lines(late, "stdout"), "a"));
-	fixture_append(&f, "a/agent-stdout.txt", "b2\n");
-	reader_wait_lines(fast, "stdout", "b2\n");
-	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-2");
-	fixture_truncate(&f, "a/agent-stdout.txt");
-	fixture_settle(&f);
-	fixture_append(&f, "a/agent-stdout.txt", "c1\n");
-	reader_wait_lines(fast, "stdout", "b2\nc1\n");
+	go_on_in_another_copy(fast);
 	late->is_stuck = false;
 	while (!strstr(reader_lines(late, "stdout"), "c1\n"))
 		fixture_turn(&f, 20);

@@ -234,7 +234,7 @@ check_event(struct client *c, const struct read_event *e)
 		if (cursor_parse(e->id, strlen(e->id), &cursor) < 0 ||
 		    cursor.files[file].lines != (uint64_t)n - is_partial)
 			wrong = "the id does not count its lines";
-		if (!wrong && truth_is_intact(&logs[file], c->at[file].epoch))
+		if (!wrong && !c->at[file].is_anywhere && truth_is_intact(&logs[file], c->at[file].epoch))
 			logs[file].epochs[c->at[file].epoch]->sights[c->hub].is_read = true;
 	} else if (strcmp(e->name, "gap") == 0) {
 		wrong = position_take_gap(&c->at[file], &logs[file]);
@@ -394,7 +394,6 @@ subscribe(struct client *c, const uint32_t numbers[4])
 		at[i].epoch = current_epoch(hub, i);
 		at[i].is_anywhere = start.kind != START_BEGINNING;
 		at[i].is_start = !at[i].is_anywhere;
-		at[i].there_from = truth_first_kept(&logs[i], at[i].epoch);
 	}
 	come(c, hub, &start, at);
 }

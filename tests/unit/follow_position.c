@@ -174,6 +174,7 @@ take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, 
 	p->offset = end;
 	p->is_finished = is_finished;
 	p->is_touched = true;
+	p->part_length = 0;
 	p->is_anywhere = p->is_start = p->has_gap = p->is_lost = p->is_back = false;
 	return true;
 }
@@ -189,23 +190,37 @@ is_late_end(const struct position *p, const struct truth *t, const char *text, b
 	       n == (int64_t)lines_before(e, p->offset) && (was_terminal || e->is_over);
 }
 
-/* At the start of some line. A part of one may be in several epochs: what was there still comes first. */
+/* At the start of some line, of which some may have come already. Of a part that several epochs have,
+ * it is not known yet which it is of. */
 static bool
 take_anywhere(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
               bool was_terminal)
 {
-	for (int was_gone = 0; was_gone < 2; was_gone++)
-		for (size_t e = p->epoch; e < t->count; e++) {
-			size_t offset = 0, line = 1;
+	size_t length = strlen(text), fit_count = 0;
+	struct position fitting;
 
-			if ((e < p->there_from) != was_gone)
-				continue;
-			while (offset < t->epochs[e]->length && line < (size_t)n)
-				line += t->epochs[e]->bytes[offset++] == '\n';
-			if (line == (size_t)n && take_at(p, t, e, offset, text, is_partial, n, was_terminal))
-				return true;
-		}
-	return false;
+	for (size_t e = p->epoch; e < t->count; e++) {
+		const struct epoch *epoch = t->epochs[e];
+		size_t offset = 0, line = 1;
+		struct position at = *p;
+
+		while (offset < epoch->length && line < (size_t)n)
+			line += epoch->bytes[offset++] == '\n';
+		if (line == (size_t)n && epoch->length - offset >= p->part_length &&
+		    memcmp(epoch->bytes + offset, p->part, p->part_length) == 0 &&
+		    take_at(&at, t, e, offset + p->part_length, text, is_partial, n, was_terminal) &&
+		    fit_count++ == 0)
+			fitting = at;
+	}
+	if (fit_count == 0)
+		return false;
+	if (is_partial && fit_count > 1 && p->part_length + length <= sizeof(p->part)) {
+		memcpy(p->part + p->part_length, text, length);
+		p->part_length += length;
+	} else {
+		*p = fitting;
+	}
+	return true;
 }
 
 const char *
@@ -280,6 +295,7 @@ position_take_gap(struct position *p, const struct truth *t)
 	/* Of one that began somewhere it is not known what it has passed. */
 	p->is_lost |= p->is_anywhere || (p->is_start && p->epoch < p->may_skip_to);
 	p->has_gap = true;
+	p->part_length = 0;
 	p->is_anywhere = p->is_start = false;
 	return NULL;
 }
@@ -330,6 +346,7 @@ position_has_all(const struct position *p, const struct truth *t, bool is_end)
 void
 position_set_end(struct position *p, const struct truth *t)
 {
+	p->part_length = 0;
 	p->is_anywhere = p->is_start = false;
 	if (t->count == 0)
 		return;

@@ -11,7 +11,8 @@ struct position {
 	size_t epoch, offset;
 	bool is_finished;   /* the line before offset was, without an end in the file */
 	bool is_anywhere;   /* begins somewhere: at the end, some lines before it */
-	size_t there_from;  /* and what was in epochs before this one was gone by then */
+	char part[16];      /* and this came of its line, which may be of several epochs */
+	size_t part_length;
 	bool is_start;      /* begins at the start of a file, this one or up to may_skip_to */
 	size_t may_skip_to; /* epochs before this one were over when it came */
 	size_t away_to;     /* epochs before this one were over when it came back */

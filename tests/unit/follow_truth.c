@@ -101,14 +101,6 @@ truth_is_intact(const struct truth *t, size_t epoch)
 	return false;
 }
 
-size_t
-truth_first_kept(const struct truth *t, size_t from)
-{
-	while (from < t->count && t->epochs[from]->kept == 0)
-		from++;
-	return from;
-}
-
 /* Something was taken away: what is left of each epoch? */
 static void
 count_kept(struct truth *t)

@@ -71,9 +71,6 @@ void truth_path(const struct truth *t, char path[static 96]);
 /* Whether the epoch's own file is beside the log, or at its path, and still holds it. */
 bool truth_is_intact(const struct truth *t, size_t epoch);
 
-/* The first epoch, from one on, of which something is on the disk. */
-size_t truth_first_kept(const struct truth *t, size_t from);
-
 /* Whole lines, then a part of one (part_bytes 0: none), at the end of the file, which is made if need
  * be. cr: the part ends with a CR. */
 void truth_append(struct truth *t, uint32_t lines, uint32_t line_bytes, uint32_t part_bytes, bool cr);

@@ -285,6 +285,8 @@ position_take_gap(struct position *p, const struct truth *t)
 
 	for (size_t e = named_epoch(p, t); e < t->count; e++)
 		is_due |= t->epochs[e]->is_broken || is_alike(t, e);
+	for (size_t e = 0; e < p->epoch && e < t->count; e++)
+		is_due |= t->epochs[e]->is_emptied_late && !truth_is_intact(t, e);
 	/* Whoever is at the end of what is emptied cannot know that nothing more was in it. */
 	if (p->epoch < t->count && p->offset == 0)
 		p->is_doubtful |= t->epochs[ended_epoch(p->epoch, t)]->is_truncated;

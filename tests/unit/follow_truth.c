@@ -409,7 +409,7 @@ truth_empty_archive(struct truth *t, uint32_t which)
 	a = &t->archives[which];
 	break_epoch(t, a->epoch);
 	if (a->is_original)
-		t->epochs[a->epoch]->is_truncated = true;
+		t->epochs[a->epoch]->is_truncated = t->epochs[a->epoch]->is_emptied_late = true;
 	fd = openat(t->runs_dir_fd, a->path, O_WRONLY | O_TRUNC);
 	ck_assert_int_ge(fd, 0);
 	set_time(fd);

@@ -36,6 +36,7 @@ struct epoch {
 	bool is_over;       /* another one came */
 	bool is_broken;     /* truncated, deleted, hidden, copied: a gap may be in order */
 	bool is_truncated;  /* in place: even those who have it open lost it */
+	bool is_emptied_late; /* when it had left the path: what came next may be a copy of what was in it */
 	bool is_beside;     /* copied while it went on: a copy may be taken for all of it */
 	dev_t device;
 	ino_t inode;

@@ -41,6 +41,7 @@ struct search {
 	struct generation *current;       /* the one of them that is tried */
 	struct cursor_mark known;
 	struct stat current_stat;   /* of its file, if it has one */
+	bool is_rewritten;          /* which does not hold what is known of it any more */
 	struct passed passed;       /* when it began; owned */
 	/* What it found: the one with the mark first, then in order of time. */
 	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
@@ -432,6 +433,8 @@ search_once(struct search *s)
 	s->file_system = n.file_system;
 	if (fd >= 0 && fstat(fd, &s->current_stat) < 0)
 		s->current_stat.st_size = 0;
+	/* After they were listed: copies of what came behind that may be among them. */
+	s->is_rewritten = fd >= 0 && s->known.offset > 0 && neighbour_verify(fd, &s->known) == 0;
 	neighbours_sort(&n);
 	drop_later(s, &n);
 	error = names_nothing(&s->mark) ? find_oldest(s, &n, NULL, &holder) : find_holder(s, &n, &holder);
@@ -551,10 +554,11 @@ searched(struct offload_job *job)
 	struct search *s = (struct search *)job;
 	struct rotated *r = s->rotated;
 	struct source *source = r->source;
+	bool are_ends_same = source->current == s->ends[0] &&
+	                     source_latest(source) == s->ends[1];
 
 	r->is_searching = false;
-	if (source->current == s->ends[0] && source_latest(source) == s->ends[1] && s->current &&
-	    is_all_past(r, s) &&
+	if (are_ends_same && s->current && !s->is_rewritten && is_all_past(r, s) &&
 	    (file_generation_of(s->current)->fd < 0 || s->error ||
 	     file_generation_size(&s->current_stat) >= s->current->size_bytes)) {
 		drop_coming(r, s);
@@ -564,6 +568,8 @@ searched(struct offload_job *job)
 		/* Rotated or emptied meanwhile: what was current may be missing in what was found, or be
 		 * there twice. It is searched again, when that was seen. */
 		forget_parts(s);
+		if (are_ends_same && s->is_rewritten)
+			source_rewritten(s->current);
 		source_refresh(source);
 	}
 	generation_unref(&s->ends[0]);

@@ -754,6 +754,32 @@ START_TEST(that_a_file_was_emptied_and_grew_to_its_size_is_told_to_who_comes_fro
 }
 END_TEST
 
+START_TEST(copies_of_what_a_file_held_since_nobody_looks_come_behind_what_it_held_before)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	fixture_append(&f, OUT, "0\n");
+	r = reader_of("0\n");
+	leave(&r, id);
+	fixture_rename(&f, OUT, OUT "-20260101");
+	fixture_append(&f, OUT, "1\n");
+	other = reader_of("1\n");
+	other->is_stuck = true;
+	copy_to(OUT "-20260102", "1\n");
+	fixture_truncate(&f, OUT);
+	pass_an_epoch("two\n", OUT "-20260103", "three\n");
+	fixture_rename(&f, OUT, OUT "-20260104");
+	fixture_append(&f, OUT, "");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "1\ntwo\nthree\n");
+	fixture_settle(&f);
+	ck_assert_str_eq(reader_lines(r, "stdout"), "1\ntwo\nthree\n");
+	other->is_stuck = false;
+	reader_wait_lines(other, "stdout", "1\ntwo\nthree\n");
+}
+END_TEST
+
 START_TEST(what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read)
 {
 	struct reader *r;
@@ -888,6 +914,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_came_back_to_what_an_epoch_that_nobody_saw_followed_gets_it_once);
 	tcase_add_test(tc, what_was_emptied_and_grew_to_its_size_before_it_was_rotated_comes_behind_a_gap);
 	tcase_add_test(tc, that_a_file_was_emptied_and_grew_to_its_size_is_told_to_who_comes_from_before_it);
+	tcase_add_test(tc, copies_of_what_a_file_held_since_nobody_looks_come_behind_what_it_held_before);
 	tcase_add_test(tc, what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read);
 	tcase_add_test(tc, what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_it_is_compressed);
 	tcase_add_test(tc, what_was_compressed_at_once_of_a_file_that_was_emptied_between_two_looks_is_told);

@@ -1,5 +1,6 @@
 # What drives streams over real files, and reads them.
-STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h
+STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h tests/unit/reader.c tests/unit/reader.h \
+	tests/unit/kept_state.c tests/unit/kept_state.h
 
 STREAM_TESTS = tests/unit/test_feed tests/unit/test_feed_copies tests/unit/test_feed_edges tests/unit/test_feed_resume \
 	tests/unit/test_follow_model \

@@ -45,6 +45,8 @@ struct search {
 	struct passed passed;       /* when it began; owned */
 	/* What it found: the one with the mark first, then in order of time. */
 	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
+	const char *older_lost;     /* as of a generation, of the first part; of the current one without any */
+	int64_t older_lost_ms;
 	size_t count;
 	struct part parts[MOST_FILES];
 	enum file_system file_system;
@@ -244,21 +246,39 @@ is_copy_of_current(const struct search *s, const struct part *part, bool made_of
 	return likeness == NEIGHBOUR_COPY || (made_of_it && likeness == NEIGHBOUR_COPY_MAYBE);
 }
 
+/* Older than the oldest that can be read. */
+static void
+note_unreadable(struct search *s, const struct neighbour *at, const char *why)
+{
+	int64_t written_ms = (int64_t)at->stat.st_mtim.tv_sec * 1000 + at->stat.st_mtim.tv_nsec / 1000000;
+
+	s->older_lost = why;
+	if (written_ms > s->older_lost_ms)
+		s->older_lost_ms = written_ms;
+}
+
 /* The oldest that can be read, and is no copy of what is there. born: made later than that; or NULL. */
 static int
 find_oldest(struct search *s, const struct neighbours *n, const struct timespec *born, size_t *ret_index)
 {
+	s->older_lost = NULL;
+	s->older_lost_ms = 0;
 	for (size_t i = 0; i < n->count; i++) {
 		const struct neighbour *at = &n->list[i];
 		struct part *part = &s->parts[0];
 		int error;
 
-		if (at->is_packed || at->stat.st_size == 0 || is_current(s, &at->stat) ||
-		    (born && !is_born_after(&at->born, born)))
+		if (at->stat.st_size == 0 || is_current(s, &at->stat))
+			continue;
+		if (at->is_packed)
+			note_unreadable(s, at, "compressed");
+		if (at->is_packed || (born && !is_born_after(&at->born, born)))
 			continue;
 		error = neighbours_open(n, i, &part->stat, &part->fd);
 		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
 			return error;
+		if (error == -EACCES || error == -EPERM)
+			note_unreadable(s, at, "replaced");
 		if (error)
 			continue;
 		if (is_copy_of_current(s, part, born != NULL)) {
@@ -464,7 +484,8 @@ search(struct offload_job *job)
 
 	s->error = -ENOENT;
 	for (int end = 0; end < 2 && s->error == -ENOENT; end++) {
-		if (end > 0 && s->ends[1] == s->ends[0])
+		/* What lies behind the current one is not older than it. */
+		if (end > 0 && (s->ends[1] == s->ends[0] || names_nothing(&s->mark)))
 			break;
 		s->current = s->ends[end];
 		s->known = s->ends_known[end];
@@ -511,6 +532,11 @@ make_chain(struct rotated *r, struct search *s)
 		g->generation.lost_reason = part->lost;
 		g->generation.next = next; /* takes */
 		next = &g->generation;
+	}
+	/* (Who looked for a mark looked for nothing before it.) */
+	if (s->older_lost || names_nothing(&s->mark)) {
+		next->older_lost = s->older_lost;
+		next->older_lost_ms = s->older_lost_ms;
 	}
 	if (next != s->current) {
 		r->ops->found(r->source, next);

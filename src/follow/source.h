@@ -69,6 +69,10 @@ struct generation {
 	 * Identity 0: not known. */
 	struct cursor_mark before;
 	uint64_t before_lines;
+	/* Why what lay before its start cannot be read by anybody, as was found by who looked for the oldest
+	 * part; and when it was written to last, since the epoch. NULL: nothing lay there. */
+	const char *older_lost;
+	int64_t older_lost_ms;
 	uint64_t lost_to_bytes;  /* of a copy: what the file that it was made of is known to have held */
 	uint64_t size_bytes;     /* known to be there */
 	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */

@@ -134,6 +134,13 @@ was_written_since(const struct registry_run *run, int64_t since_ms)
 	return last_ms == 0 ? !run->ending.is_known : last_ms >= since_ms;
 }
 
+/* What was written before the id was sent does not count; as far as times can be believed. */
+static int64_t
+since_ms(const struct trail_view *view)
+{
+	return view->of.horizon_ms - WRITTEN_MS;
+}
+
 /* A run that the trail does not know: not yet, or it was of no interest. */
 static bool
 is_new(const struct trail_view *view, const struct registry_run *run, const struct registry *registry)
@@ -157,12 +164,14 @@ start_by(const struct feed *feed, const struct trail_view *view, const struct re
 	const struct trail_place *place = trail_view_find(view, run->run_id);
 
 	if (place && !place->cursor.files[0].has_mark && !place->cursor.files[1].has_mark) {
-		*ret_start = (struct start){ .kind = START_OLDEST }; /* there was no file yet */
+		/* There was no file yet. */
+		*ret_start = (struct start){ .kind = START_OLDEST, .since_ms = since_ms(view) };
 		return true;
 	}
 	if (place) {
 		*ret_start = (struct start){ .kind = START_CURSOR, .cursor = place->cursor,
-			                     .has_no_older = true, .tail_lines = tail_entries };
+			                     .has_no_older = true, .since_ms = since_ms(view),
+			                     .tail_lines = tail_entries };
 		return tail_entries > 0 || !place->is_over || !run->is_terminal ||
 		       !is_at_ending(feed, place, run);
 	}
@@ -170,7 +179,7 @@ start_by(const struct feed *feed, const struct trail_view *view, const struct re
 		*ret_start = feed_start_when_new(feed, run, view->of.horizon_ms);
 		/* (What was rotated away since is its beginning.) */
 		if (ret_start->kind == START_BEGINNING)
-			ret_start->kind = START_OLDEST;
+			*ret_start = (struct start){ .kind = START_OLDEST, .since_ms = since_ms(view) };
 		return true;
 	}
 	/* One that was over was to be given its last lines, too. */
@@ -190,7 +199,8 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 		*start = (struct start){ .kind = START_CURSOR, .cursor = start->cursor,
 			                 .noted_files = feed->files };
 	else if (start->kind != START_CURSOR)
-		*start = (struct start){ .kind = START_CURSOR, .has_no_older = start->kind == START_OLDEST };
+		*start = (struct start){ .kind = START_CURSOR, .has_no_older = start->kind == START_OLDEST,
+			                 .since_ms = start->since_ms };
 	start->noted_files &= ~(1U << id->file);
 	start->cursor.files[id->file].has_mark = true;
 	*mark = id->mark;
@@ -222,9 +232,10 @@ start_of_file(const struct feed_client *client, const struct registry_run *run)
 
 	if (place && !is_at_hand && (place->cursor.files[0].has_mark || place->cursor.files[1].has_mark))
 		return (struct start){ .kind = START_CURSOR, .cursor = place->cursor,
-			               .has_no_older = true, .tail_lines = ALL_ENTRIES };
+			               .has_no_older = true, .since_ms = since_ms(r->left),
+			               .tail_lines = ALL_ENTRIES };
 	if (!place && !is_at_hand && is_new(r->left, run, feed_registry(client->feed)))
-		return (struct start){ .kind = START_OLDEST };
+		return (struct start){ .kind = START_OLDEST, .since_ms = since_ms(r->left) };
 	return (struct start){ .kind = START_BEGINNING };
 }
 

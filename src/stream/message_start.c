@@ -124,7 +124,7 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 		return -EAGAIN;
 	switch (start->kind) {
 	case START_OLDEST:
-		error = start_at_oldest(source, progress, ret_place);
+		error = start_at_oldest(source, start->since_ms, progress, ret_place, &gap);
 		break;
 	case START_BEGINNING:
 	case START_OFFSET:

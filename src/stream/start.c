@@ -132,6 +132,22 @@ note_emptied(const struct cursor_mark *mark, struct source *source, struct event
 		*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true };
 }
 
+/* What cannot be read was there before; of interest is what was written since some time. */
+static void
+note_older(const struct generation *g, int64_t since_ms, struct event_gap *gap)
+{
+	if (g->older_lost && g->older_lost_ms >= since_ms)
+		*gap = (struct event_gap){ .reason = g->older_lost };
+}
+
+/* Likewise of copies of what a file held since the mark at its start was made. */
+static void
+note_older_copies(const struct cursor_mark *mark, const struct generation *g, struct event_gap *gap)
+{
+	if (mark->fingerprint != 0)
+		note_older(g, (int64_t)mark->fingerprint + 1, gap);
+}
+
 /* Or a copy that was made since. */
 static int
 begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struct place *place,
@@ -144,10 +160,15 @@ begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struc
 	 * better known to those who follow it. */
 	if (error == -ENOENT || (!error && copy->identity == mark->identity)) {
 		note_emptied(mark, source, ret_gap);
+		if (error && !ret_gap->reason)
+			note_older_copies(mark, source->current, ret_gap);
 		return 0;
 	}
 	place_fini(place);
-	return error ? error : start_at(copy, 0, 0, place);
+	if (error)
+		return error;
+	note_older_copies(mark, copy, ret_gap);
+	return start_at(copy, 0, 0, place);
 }
 
 int
@@ -225,6 +246,24 @@ go_back(uint64_t lines_back, struct offload *offload, const struct event_gap *ga
 	return error;
 }
 
+int
+start_at_oldest(struct source *source, int64_t since_ms, const struct start_progress *progress,
+                struct place *ret_place, struct event_gap *ret_gap)
+{
+	const struct cursor_mark nothing = { .offset = 0 };
+	struct generation *g = progress->in ? progress->in : source->current;
+	int error = -ENOENT;
+
+	if (!source_is_fresh(source, progress->asked))
+		return -EAGAIN;
+	if (source->ops->find)
+		error = source->ops->find(source, &nothing, &g);
+	if (error && error != -ENOENT)
+		return error;
+	note_older(g, since_ms, ret_gap);
+	return start_at(g, 0, 0, ret_place);
+}
+
 /* What has grown since it was noted: the current file, or the one that it was then, which lies beside
  * it by now and leads to it. */
 static int
@@ -239,8 +278,8 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 	uint64_t lines;
 	int error = 0;
 
-	if (mark->identity == 0)
-		return start_at(g, 0, 0, ret_place);
+	if (mark->identity == 0) /* there was no file: all parts of it are later */
+		return start_at_oldest(source, (int64_t)mark->fingerprint, progress, ret_place, ret_gap);
 	if (mark->identity != g->identity || mark->offset > g->size_bytes) {
 		if (!source_is_fresh(source, progress->asked))
 			return -EAGAIN;
@@ -261,20 +300,6 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 }
 
 int
-start_at_oldest(struct source *source, const struct start_progress *progress, struct place *ret_place)
-{
-	const struct cursor_mark nothing = { .offset = 0 };
-	struct generation *g = progress->in ? progress->in : source->current;
-	int error = -ENOENT;
-
-	if (!source_is_fresh(source, progress->asked))
-		return -EAGAIN;
-	if (source->ops->find)
-		error = source->ops->find(source, &nothing, &g);
-	return error && error != -ENOENT ? error : start_at(g, 0, 0, ret_place);
-}
-
-int
 start_resolve(const struct start *start, enum cursor_file file, struct source *source,
               struct offload *offload, struct start_progress *progress,
               struct place *ret_place, struct event_gap *ret_gap)
@@ -292,7 +317,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		error = start_at(g, 0, 0, ret_place);
 		break;
 	case START_OLDEST:
-		error = start_at_oldest(source, progress, ret_place);
+		error = start_at_oldest(source, start->since_ms, progress, ret_place, &gap);
 		break;
 	case START_OFFSET:
 		error = begin_at_offset(start->cursor.files[file].mark.offset, source, progress, ret_place,
@@ -318,7 +343,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 			                      start->cursor.files[file].lines, source, progress, ret_place,
 			                      &gap);
 		else if (start->has_no_older)
-			error = start_at_oldest(source, progress, ret_place);
+			error = start_at_oldest(source, start->since_ms, progress, ret_place, &gap);
 		else if (!source_is_fresh(source, progress->asked))
 			return -EAGAIN; /* a number at the end means what the end is */
 		else

@@ -11,7 +11,8 @@ enum { START_MSG_ID_BYTES = 128 };
 
 enum start_kind {
 	START_BEGINNING, /* of the current file */
-	START_OLDEST,    /* the beginning of the oldest part of the log that lies beside it */
+	START_OLDEST,    /* the beginning of the oldest part of the log that lies beside it; behind a gap if
+	                  * older ones cannot be read */
 	START_END,       /* what comes from now on; an unfinished last line is shown whole */
 	START_TAIL,      /* the last `tail_lines` lines (of a message bus: entries) */
 	START_CURSOR,
@@ -27,6 +28,7 @@ struct start {
 	struct cursor cursor;
 	bool has_no_older;      /* with START_CURSOR: a file without a mark was not there then, so that
 	                         * all parts of it are later: as START_OLDEST */
+	int64_t since_ms;       /* of those: what was written before that time is of no interest */
 	unsigned noted_files;   /* of START_CURSOR, bits: whose marks are as those of START_ENDING */
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */
@@ -66,7 +68,9 @@ int start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct so
                   const struct start_progress *progress, struct place *ret_place,
                   struct event_gap *ret_gap);
 
-/* At the beginning of the oldest part that lies beside the file, or of the file. As start_resolve_fn. */
-int start_at_oldest(struct source *source, const struct start_progress *progress, struct place *ret_place);
+/* At the beginning of the oldest part that lies beside the file, or of the file; with a gap if what is
+ * older than that, and cannot be read, was written to since that time. As start_resolve_fn. */
+int start_at_oldest(struct source *source, int64_t since_ms, const struct start_progress *progress,
+                    struct place *ret_place, struct event_gap *ret_gap);
 
 #endif

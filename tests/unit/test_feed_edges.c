@@ -235,96 +235,6 @@ START_TEST(what_is_read_in_a_copy_is_given_once_to_who_comes_behind)
 }
 END_TEST
 
-/* Somebody has read these lines of run a, and goes; then the process is another one. Their last id. */
-static struct feed_id
-leave_run_a(const char *text, const char *lines)
-{
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
-	struct reader *r = reader_new_of_many(&f, &request);
-	struct feed_id last;
-
-	fixture_put_run(&f, "a", "running", -1);
-	fixture_append(&f, "a/agent-stdout.txt", text);
-	reader_wait_lines(r, "stdout", lines);
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &last), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
-	return last;
-}
-
-START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one)
-{
-	struct feed_id after = leave_run_a("a1\n", "a1\n");
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
-		                        .after = &after };
-	struct reader *r;
-
-	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
-	fixture_rename(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
-	fixture_append(&f, "a/agent-stdout.txt", "");
-	r = reader_new_of_many(&f, &request);
-	reader_wait_lines(r, "stdout", "a2\n");
-}
-END_TEST
-
-START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
-{
-	struct feed_id after = leave_run_a("a1\n", "a1\n");
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
-		                        .after = &after };
-	struct reader *r;
-
-	/* A file of a run that was there, and both of one that was not. */
-	fixture_append(&f, "a/agent-stderr.txt", "a2\n");
-	fixture_rename(&f, "a/agent-stderr.txt", "a/agent-stderr.txt.1");
-	fixture_append(&f, "a/agent-stderr.txt", "a3\n");
-	fixture_put_run(&f, "b", "running", -1);
-	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
-	fixture_rename(&f, "b/agent-stdout.txt", "b/agent-stdout.txt.2");
-	fixture_append(&f, "b/agent-stdout.txt", "b2\n");
-	fixture_rename(&f, "b/agent-stdout.txt", "b/agent-stdout.txt.1");
-	fixture_append(&f, "b/agent-stdout.txt", "b3\n");
-	r = reader_new_of_many(&f, &request);
-	reader_wait_lines(r, "stderr", "a2\na3\n");
-	reader_wait_lines(r, "stdout", "b1\nb2\nb3\n");
-	ck_assert_uint_eq(reader_count(r, "gap"), 0);
-}
-END_TEST
-
-START_TEST(who_comes_back_within_a_line_is_given_it_from_where_it_begins)
-{
-	struct feed_id after = leave_run_a("a1\nbegun", "a1\nbegun|");
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
-		                        .after = &after };
-	struct reader *r;
-
-	fixture_append(&f, "a/agent-stdout.txt", " and ended\n");
-	r = reader_new_of_many(&f, &request);
-	reader_wait(r, "log", 1);
-	ck_assert_ptr_nonnull(strstr(reader_lines(r, "stdout"), "begun and ended\n"));
-}
-END_TEST
-
-START_TEST(who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhile)
-{
-	struct feed_id after = leave_run_a("a1\n", "a1\n");
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH,
-		                        .after = &after };
-	struct registry_run run;
-	struct reader *r;
-
-	fixture_put_run(&f, "b", "completed", 0);
-	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
-	run = fixture_run(&f, "b");
-	run.first_seen_ms -= 3600 * 1000;
-	run.end_time_ms = run.first_seen_ms;
-	ck_assert_int_eq(registry_writer_put(f.writer, &run, NULL, NULL), 0);
-	hub_registry_changed(f.hub);
-	r = reader_new_of_many(&f, &request);
-	reader_wait_lines(r, "stdout", "b1\n");
-}
-END_TEST
-
 /* While somebody is still on the way through the history, the feed keeps what it knows of a run that has
  * ended, and whoever comes then is not to take that for a run that goes on. */
 START_TEST(who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end)
@@ -401,27 +311,6 @@ START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_wh
 }
 END_TEST
 
-/* Where others are in the middle of a line. */
-START_TEST(who_comes_back_is_given_what_lies_before_a_line_that_others_have_begun)
-{
-	struct feed_id after = leave_run_a("a1\n", "a1\n");
-	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
-	struct reader *fast, *late;
-
-	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
-	fast = reader_new_of_many(&f, &request);
-	reader_wait(fast, "status", 1);
-	fixture_append(&f, "a/agent-stdout.txt", "a3\na4 begun");
-	reader_wait_lines(fast, "stdout", "a3\na4 begun|");
-	request.after = &after;
-	late = reader_new_of_many(&f, &request);
-	reader_wait(late, "log", 1);
-	fixture_append(&f, "a/agent-stdout.txt", " and ended\na5\n");
-	reader_wait_lines(fast, "stdout", "a3\na4 begun| and ended\na5\n");
-	reader_wait_lines(late, "stdout", "a2\na3\na4 begun| and ended\na5\n");
-}
-END_TEST
-
 /* Nobody saw it running: it was over before and is over now. */
 START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
 {
@@ -475,15 +364,9 @@ main(void)
 	tcase_add_test(tcase, the_last_lines_of_a_file_that_was_truncated_meanwhile_hold_up_nothing);
 	tcase_add_test(tcase, a_run_for_which_there_was_no_room_is_followed_when_there_is);
 	tcase_add_test(tcase, what_is_read_in_a_copy_is_given_once_to_who_comes_behind);
-	tcase_add_test(
-		tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
-	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
-	tcase_add_test(tcase, who_comes_back_within_a_line_is_given_it_from_where_it_begins);
-	tcase_add_test(tcase, who_comes_back_gets_a_short_run_though_the_clock_was_set_back_meanwhile);
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_add_test(tcase,
 	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);
-	tcase_add_test(tcase, who_comes_back_is_given_what_lies_before_a_line_that_others_have_begun);
 	tcase_add_test(tcase, what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);

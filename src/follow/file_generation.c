@@ -132,6 +132,44 @@ file_generation_again(struct file_generation *old, const struct stat *stat, int6
 	return error;
 }
 
+static void
+note_append(struct generation *g, const struct stat *stat)
+{
+	int64_t now_us = clock_wall_us();
+	int64_t unseen_us = now_us - (clock_now_ms() - g->source->looked_ms) * 1000;
+
+	g->appended_us = (int64_t)stat->st_mtim.tv_sec * 1000000 + stat->st_mtim.tv_nsec / 1000;
+	/* Times of files can be set, and those of file servers be off. */
+	if (g->appended_us < unseen_us)
+		g->appended_us = unseen_us;
+	if (g->appended_us > now_us)
+		g->appended_us = now_us;
+	g->appended_from = g->size_bytes;
+}
+
+void
+file_generation_grow(struct generation *g, const struct stat *stat)
+{
+	note_append(g, stat);
+	file_generation_of(g)->modified = stat->st_mtim;
+	g->size_bytes = file_generation_size(stat);
+	g->grown_wall_ms = clock_wall_ms();
+	g->changed_ms = clock_now_ms();
+	g->source->changed_ms = g->changed_ms;
+}
+
+void
+file_generation_suspect(struct generation *g, const struct stat *stat)
+{
+	struct timespec *modified = &file_generation_of(g)->modified;
+
+	if (modified->tv_sec == stat->st_mtim.tv_sec && modified->tv_nsec == stat->st_mtim.tv_nsec)
+		return;
+	*modified = stat->st_mtim;
+	g->is_suspect = true;
+	g->scanned_to = 0; /* an unfinished line may have got its end in place */
+}
+
 bool
 file_generation_is_being_written(const struct generation *generation)
 {

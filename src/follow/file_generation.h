@@ -34,6 +34,12 @@ int file_generation_new(struct source *source, struct offload *offload, int fd,
 int file_generation_again(struct file_generation *old, const struct stat *stat, int64_t now_ms,
                           struct file_generation **ret_generation);
 
+/* It was seen to have grown. When it was written to, is taken from the file's time. */
+void file_generation_grow(struct generation *generation, const struct stat *stat);
+/* It is of the size that it had: if it was written to, it may have been truncated and written anew, which the next
+ * reader at its end finds out. */
+void file_generation_suspect(struct generation *generation, const struct stat *stat);
+
 struct file_generation *file_generation_of(struct generation *generation);
 /* For source_ops. */
 int64_t file_generation_read(struct generation *generation, uint64_t offset, void *to,

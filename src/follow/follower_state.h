@@ -1,5 +1,5 @@
 /*
- * What follower.c (what a look means for the generations), look.c (looking) and followers.c
+ * What follower.c (what a look means for its succession.h), look.c (looking) and followers.c
  * (who is followed) share of one another; nobody else includes it.
  */
 #ifndef FOLLOW_FOLLOWER_STATE_H
@@ -14,6 +14,7 @@
 #include "follow/hash_table.h"
 #include "follow/passed.h"
 #include "follow/rotated.h"
+#include "follow/succession.h"
 #include "follow/watch.h"
 
 struct followers {
@@ -50,8 +51,6 @@ struct look_known {
 	bool is_other;            /* it is not what it was */
 };
 
-enum { MOST_COMING = 64, MOST_TRAILING = 32 };
-
 struct follower {
 	struct source source;
 	struct followers *set;
@@ -59,20 +58,9 @@ struct follower {
 	TAILQ_ENTRY(follower) in_directory;
 	unsigned references;
 
-	/* The oldest generation not ended is source.current; what was found since waits behind it, in
-	 * order, the last being what was at the path last. None: the path names the current one, or
-	 * nothing. Owned references. */
-	struct file_generation *coming[MOST_COMING];
-	size_t coming_count;
-	/* Rotated away before the current one was, and found for who came back to them, while they
-	 * may still be written to. Owned references. */
-	struct file_generation *trailing[MOST_TRAILING];
-	size_t trailing_count;
-	bool is_elsewhere;      /* the current file is no longer at the path */
-	bool has_failed;        /* the last look did */
-	int64_t coming_since_ms; /* when what comes first had content; 0: it has none */
-	struct passed passed;
-	struct beside beside;    /* a helper thread's, while one looks */
+	struct succession succession; /* the current generation, and those before and behind it */
+	struct beside beside;         /* a helper thread's, while one looks */
+	bool has_failed;              /* the last look did */
 
 	struct rotated *rotated; /* or NULL: nobody asked yet */
 	struct look *look; /* in a helper thread */

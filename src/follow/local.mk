@@ -19,4 +19,5 @@ libfollow_a_SOURCES = \
 	src/follow/rotated.c src/follow/rotated.h \
 	src/follow/source.c src/follow/source.h \
 	src/follow/state_fold.c src/follow/state_fold.h \
+	src/follow/succession.c src/follow/succession.h \
 	src/follow/watch.c src/follow/watch.h

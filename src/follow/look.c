@@ -40,8 +40,8 @@ interval_ms(const struct follower *f)
 	/* Where inotify sees all there is to see, a look now and then; elsewhere each interval.
 	 * A file that was rotated away may be written to under a name, or in a place, that
 	 * nobody watches. */
-	bool hinted = is_watched(f) && !f->is_elsewhere && f->coming_count == 0 &&
-	              f->trailing_count == 0 && !f->has_failed && !is_stale(f) &&
+	bool hinted = is_watched(f) && !f->succession.is_elsewhere && f->succession.coming_count == 0 &&
+	              f->succession.trailing_count == 0 && !f->has_failed && !is_stale(f) &&
 	              follower_current(f)->file_system != FILE_SYSTEM_REMOTE;
 
 	return hinted ? s->following.healthy_poll_interval_ms : s->api.sse.poll_interval_ms;
@@ -164,8 +164,8 @@ static void
 find_between(struct look *look)
 {
 	struct follower *f = look->follower;
-	struct beside_open open[MOST_COMING + 2];
-	struct cursor_mark coming[MOST_COMING];
+	struct beside_open open[SUCCESSION_MOST_COMING + 2];
+	struct cursor_mark coming[SUCCESSION_MOST_COMING];
 	struct beside_files files = { .open = open, .known = { .mark = look->known, .coming = coming,
 		                                               .coming_count = look->coming_count,
 		                                               .passed = &look->passed } };
@@ -322,7 +322,7 @@ watched_name(void *arg, const char *name)
 	struct follower *f;
 
 	TAILQ_FOREACH (f, &d->followers, in_directory)
-		if (!name || f->is_elsewhere || strcmp(name, f->name) == 0)
+		if (!name || f->succession.is_elsewhere || strcmp(name, f->name) == 0)
 			look_soon(f);
 }
 
@@ -410,17 +410,17 @@ begin_look(struct look *look, struct follower *f)
 		.modified = follower_current(f)->modified,
 		.known = { .offset = f->source.current->known_to,
 		           .fingerprint = f->source.current->known_fingerprint },
-		.coming_count = f->coming_count,
+		.coming_count = f->succession.coming_count,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
 		.began_ms = clock_now_ms(),
 		.found_fd = -1,
 		.stat.st_size = -1,
 	};
-	for (size_t i = 0; i < f->coming_count; i++)
-		add_other(look, &f->coming[i]->generation);
-	for (size_t i = 0; i < f->trailing_count; i++)
-		add_other(look, &f->trailing[i]->generation);
+	for (size_t i = 0; i < f->succession.coming_count; i++)
+		add_other(look, &f->succession.coming[i]->generation);
+	for (size_t i = 0; i < f->succession.trailing_count; i++)
+		add_other(look, &f->succession.trailing[i]->generation);
 	f->references++;
 	f->look_again = false;
 }
@@ -436,10 +436,10 @@ look_begin(struct follower *f)
 		return;
 	}
 	/* Without memory, the timer comes again. */
-	if (passed_copy(&f->passed, &passed) < 0)
+	if (passed_copy(&f->succession.passed, &passed) < 0)
 		return;
 	look = malloc(sizeof(*look) +
-	              (f->coming_count + f->trailing_count) * sizeof(look->others[0]));
+	              (f->succession.coming_count + f->succession.trailing_count) * sizeof(look->others[0]));
 	if (!look) {
 		passed_fini(&passed);
 		return;
@@ -462,7 +462,7 @@ look_directly(struct follower *f)
 	int missing;
 
 	if (f->look || f->look_beside || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
-	    f->coming_count > 0 || f->trailing_count > 0 || needs_watch(f))
+	    f->succession.coming_count > 0 || f->succession.trailing_count > 0 || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;
 	if (g->fd < 0 && missing && errno == ENOENT) {

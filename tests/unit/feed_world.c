@@ -187,6 +187,13 @@ world_end(struct world *w, struct run *run)
 }
 
 void
+world_go_on(struct world *w, struct run *run)
+{
+	run->is_over = false;
+	world_put(w, run);
+}
+
+void
 world_delete(struct world *w, struct run *run)
 {
 	char folder[64];

@@ -50,6 +50,8 @@ void world_write(struct world *world, struct run *run, int file, unsigned count)
 bool world_rotate(struct world *world, struct run *run, int file);
 bool world_copy_and_truncate(struct world *world, struct run *run, int file);
 void world_end(struct world *world, struct run *run);
+/* One that is over goes on. */
+void world_go_on(struct world *world, struct run *run);
 void world_delete(struct world *world, struct run *run);
 
 /* Of an event: its run's index, and whether it is an entry: then its file and number. */

@@ -1,7 +1,6 @@
 #include "stream_fixture.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "conf/conf.h"
+#include "kept_state.h"
 #include "store/file_identity.h"
 
 enum { DEADLINE_MS = 10000, MOST_READERS = 64 };
@@ -66,87 +66,17 @@ drop_hub(struct fixture *f)
 	hub_free(&f->hub);
 }
 
-/* --- a process that is killed ------------------------------------------------------------------------- */
-
-struct kept_state {
-	size_t count;
-	struct {
-		char name[64];
-		char *bytes;
-		size_t length;
-	} files[64];
-};
-
-static void
-keep_file(struct kept_state *kept, int dir_fd, const char *name)
-{
-	int fd = openat(dir_fd, name, O_RDONLY);
-	struct stat stat;
-
-	ck_assert_uint_lt(kept->count, sizeof(kept->files) / sizeof(kept->files[0]));
-	ck_assert_uint_lt(strlen(name), sizeof(kept->files[0].name));
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fstat(fd, &stat), 0);
-	kept->files[kept->count].bytes = malloc((size_t)stat.st_size + 1);
-	ck_assert_ptr_nonnull(kept->files[kept->count].bytes);
-	/* (A helper may be adding to it.) */
-	ck_assert_int_eq(read(fd, kept->files[kept->count].bytes, (size_t)stat.st_size), stat.st_size);
-	kept->files[kept->count].length = (size_t)stat.st_size;
-	strcpy(kept->files[kept->count++].name, name);
-	fd_close(&fd);
-}
-
-/* Calls for each file there. */
-static void
-each_state_file(struct fixture *f, void (*visit)(struct kept_state *kept, int dir_fd, const char *name))
-{
-	DIR *directory = opendir(f->state_directory);
-	struct dirent *entry;
-
-	ck_assert_ptr_nonnull(directory);
-	while ((entry = readdir(directory)) != NULL)
-		if (entry->d_name[0] != '.')
-			visit(f->kept, dirfd(directory), entry->d_name);
-	closedir(directory);
-}
-
 void
 fixture_kill(struct fixture *f)
 {
-	f->kept = calloc(1, sizeof(*f->kept));
-	ck_assert_ptr_nonnull(f->kept);
-	each_state_file(f, keep_file);
-}
-
-static void
-remove_file(struct kept_state *kept, int dir_fd, const char *name)
-{
-	(void)kept;
-	ck_assert_int_eq(unlinkat(dir_fd, name, 0), 0);
-}
-
-static void
-restore_state(struct fixture *f)
-{
-	each_state_file(f, remove_file);
-	for (size_t i = 0; i < f->kept->count; i++) {
-		int fd = openat(f->state_dir_fd, f->kept->files[i].name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-
-		ck_assert_int_ge(fd, 0);
-		ck_assert_int_eq(fd_write_all(fd, f->kept->files[i].bytes, f->kept->files[i].length), 0);
-		fd_close(&fd);
-		free(f->kept->files[i].bytes);
-	}
-	free(f->kept);
-	f->kept = NULL;
+	f->kept = kept_state_new(f->state_directory);
 }
 
 void
 fixture_restart(struct fixture *f, bool registry_too)
 {
 	drop_hub(f);
-	if (f->kept)
-		restore_state(f);
+	kept_state_restore(&f->kept, f->state_directory);
 	if (registry_too) {
 		drop_registries(f);
 		make_registries(f);
@@ -323,88 +253,6 @@ fixture_truncate(struct fixture *f, const char *path)
 
 /* --- readers ------------------------------------------------------------------------------------------ */
 
-static void
-wake(void *arg)
-{
-	((struct reader *)arg)->is_awake = true;
-}
-
-static void
-take_field(const char *line, size_t length, const char *name, char *to, size_t room)
-{
-	size_t name_length = strlen(name);
-
-	if (length > name_length && memcmp(line, name, name_length) == 0) {
-		ck_assert_uint_lt(length - name_length, room);
-		memcpy(to, line + name_length, length - name_length);
-		to[length - name_length] = '\0';
-	}
-}
-
-static void
-take_events(struct reader *r, const struct block *block)
-{
-	const char *at = block->text, *end = block->text + block->length_bytes;
-	uint32_t entries = 0;
-
-	while (at < end) {
-		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
-		struct read_event *e = &r->events[r->count++];
-
-		ck_assert_ptr_nonnull(stop);
-		ck_assert_uint_lt(r->count, READER_EVENTS);
-		memset(e, 0, sizeof(*e));
-		while (at < stop) {
-			const char *line_end = memchr(at, '\n', (size_t)(stop + 1 - at));
-			size_t length = (size_t)(line_end - at);
-
-			take_field(at, length, "id: ", e->id, sizeof(e->id));
-			take_field(at, length, "event: ", e->name, sizeof(e->name));
-			if (length > 6 && memcmp(at, "data: ", 6) == 0) {
-				struct json_tokener *tokener = json_tokener_new();
-
-				e->data = json_tokener_parse_ex(tokener, at + 6, (int)length - 6);
-				ck_assert_ptr_nonnull(e->data);
-				json_tokener_free(tokener);
-			}
-			at = line_end + 1;
-		}
-		if (*e->id)
-			memcpy(r->last_id, e->id, sizeof(e->id));
-		entries += strcmp(e->name, "log") == 0 || strcmp(e->name, "event") == 0 ||
-		           strcmp(e->name, "message") == 0;
-		at = stop + 2;
-	}
-	ck_assert_uint_eq(entries, block->events);
-}
-
-static void
-take(struct reader *r)
-{
-	while (r->is_awake && !r->is_over && !r->is_stuck) {
-		struct block *block;
-
-		switch (stream_next(r->stream, &block)) {
-		case STREAM_BLOCK:
-			take_events(r, block);
-			block_unref(&block);
-			if (r->blocks_left > 0 && --r->blocks_left == 0)
-				r->is_stuck = true;
-			break;
-		case STREAM_WAIT:
-			r->is_awake = false;
-			break;
-		case STREAM_NOTHING_MORE:
-			r->is_nothing_more = true;
-			r->is_over = true;
-			break;
-		case STREAM_END:
-			r->is_over = true;
-			break;
-		}
-	}
-}
-
 static struct reader *
 make_reader(struct fixture *f)
 {
@@ -426,7 +274,7 @@ reader_new_of_kind(struct fixture *f, const struct channel_request *request, con
 {
 	struct reader *r = make_reader(f);
 
-	ck_assert_int_eq(subscriber_new(f->hub, request, start, wake, r, &r->stream), 0);
+	ck_assert_int_eq(subscriber_new(f->hub, request, start, reader_wake, r, &r->stream), 0);
 	return r;
 }
 
@@ -444,7 +292,7 @@ reader_new_of_many(struct fixture *f, const struct feed_request *request)
 {
 	struct reader *r = make_reader(f);
 
-	ck_assert_int_eq(feed_subscribe(f->hub, request, wake, r, &r->stream), 0);
+	ck_assert_int_eq(feed_subscribe(f->hub, request, reader_wake, r, &r->stream), 0);
 	return r;
 }
 
@@ -491,72 +339,10 @@ fixture_turn(struct fixture *f, int timeout_ms)
 
 	for (size_t i = 0; i < MOST_READERS; i++)
 		if (readers[i])
-			take(readers[i]);
+			reader_take(readers[i]);
 	for (size_t i = 0; i < MOST_READERS; i++)
-		is_busy |= readers[i] && readers[i]->is_awake && !readers[i]->is_over &&
-		           !readers[i]->is_stuck;
+		is_busy |= readers[i] && reader_is_busy(readers[i]);
 	ck_assert_int_eq(loop_turn(f->loop, is_busy ? 0 : timeout_ms), 0);
-}
-
-size_t
-reader_count(const struct reader *r, const char *name)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < r->count; i++)
-		count += strcmp(r->events[i].name, name) == 0;
-	return count;
-}
-
-const struct read_event *
-reader_event(const struct reader *r, const char *name, size_t index)
-{
-	for (size_t i = 0; i < r->count; i++)
-		if (strcmp(r->events[i].name, name) == 0 && index-- == 0)
-			return &r->events[i];
-	ck_abort_msg("no such event: %s", name);
-	return NULL;
-}
-
-const char *
-event_text(const struct read_event *e, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(e->data, key, &value) ? json_object_get_string(value) : "";
-}
-
-int64_t
-event_number(const struct read_event *e, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(e->data, key, &value) ? json_object_get_int64(value) : -999;
-}
-
-bool
-event_flag(const struct read_event *e, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(e->data, key, &value) && json_object_get_boolean(value);
-}
-
-const char *
-reader_lines(struct reader *r, const char *stream)
-{
-	static struct buf text;
-
-	buf_clear(&text);
-	for (size_t i = 0; i < r->count; i++) {
-		const struct read_event *e = &r->events[i];
-
-		if (strcmp(e->name, "log") != 0 || strcmp(event_text(e, "stream"), stream) != 0)
-			continue;
-		buf_puts(&text, event_text(e, "line"));
-		buf_putc(&text, event_flag(e, "partial") ? '|' : '\n');
-	}
-	return buf_string(&text);
 }
 
 void

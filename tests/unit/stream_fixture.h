@@ -2,19 +2,10 @@
 #ifndef TESTS_STREAM_FIXTURE_H
 #define TESTS_STREAM_FIXTURE_H
 
-#include <json-c/json.h>
-
+#include "reader.h"
 #include "shm/registry_writer.h"
 #include "stream/feed.h"
 #include "stream/subscriber.h"
-
-enum { READER_EVENTS = 4096 };
-
-struct read_event {
-	char id[STREAM_ID_BYTES + 1];
-	char name[16];
-	struct json_object *data;
-};
 
 struct fixture {
 	char directory[64];
@@ -31,7 +22,7 @@ struct fixture {
 	struct hub *hub;
 	char state_directory[64];
 	int state_dir_fd;
-	struct kept_state *kept; /* owned; or NULL */
+	struct kept_state *kept; /* owned; NULL: it was not killed */
 };
 
 /* Short intervals; inotify as given. */
@@ -62,23 +53,7 @@ void fixture_rename(struct fixture *f, const char *from, const char *to);
 void fixture_copy(struct fixture *f, const char *from, const char *to);
 void fixture_truncate(struct fixture *f, const char *path);
 
-struct reader {
-	struct fixture *fixture;
-	struct stream *stream;
-	bool is_awake, is_over, is_nothing_more;
-	size_t count;
-	struct read_event events[READER_EVENTS];
-	char last_id[STREAM_ID_BYTES + 1];
-	/* A reader that does not take what there is: until it is told to. */
-	bool is_stuck;
-	size_t blocks_left; /* gets stuck behind so many; 0: no such limit */
-};
-
-/* All log events so far of a stream ("stdout"), joined: "line\n" for whole ones, "line|" for
- * parts. Borrowed until the next call. */
-const char *reader_lines(struct reader *r, const char *stream);
-size_t reader_count(const struct reader *r, const char *name);
-
+/* Its readers. start: borrowed. */
 struct reader *reader_new(struct fixture *f, const char *run_id, unsigned files,
                           const struct start *start);
 struct reader *reader_new_of_kind(struct fixture *f, const struct channel_request *request,
@@ -99,11 +74,5 @@ void reader_wait_over(struct reader *r);
 void fixture_turn(struct fixture *f, int timeout_ms);
 /* Until all readers rest and the file was looked at since. */
 void fixture_settle(struct fixture *f);
-
-/* Of one event. */
-const char *event_text(const struct read_event *e, const char *key);
-int64_t event_number(const struct read_event *e, const char *key);
-bool event_flag(const struct read_event *e, const char *key);
-const struct read_event *reader_event(const struct reader *r, const char *name, size_t index);
 
 #endif

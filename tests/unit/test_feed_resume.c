@@ -264,14 +264,42 @@ rotate(struct run *run)
 		begin_file(run, file);
 }
 
+/* What it writes from then on is owed to all, told of it or not; it may end again before anybody looks. */
+static void
+go_on(struct run *run)
+{
+	unsigned index = (unsigned)(run - w.runs);
+	int file = (int)world_below(&w, (unsigned)w.files);
+
+	for (int i = 0; i < MOST_CLIENTS; i++)
+		for (int k = 0; k < w.files; k++)
+			if (clients[i].is_there && clients[i].owed_from[index][k] == UINT32_MAX)
+				clients[i].owed_from[index][k] = run->lines[k];
+	world_go_on(&w, run);
+	if (world_below(&w, 2) == 0)
+		fixture_turn(&f, 0);
+	world_write(&w, run, file, 1 + world_below(&w, 20));
+	if (world_below(&w, 2) == 0)
+		world_end(&w, run);
+}
+
 static void
 act_on_run(struct run *run)
 {
 	if (run->is_deleted)
 		return;
 	if (run->is_over) {
-		if (world_below(&w, 20) == 0)
+		switch (world_below(&w, 20)) {
+		case 0:
 			world_delete(&w, run);
+			break;
+		case 1:
+		case 2:
+		case 3:
+		case 4:
+			go_on(run);
+			break;
+		}
 		return;
 	}
 	switch (world_below(&w, 30)) {
@@ -334,9 +362,9 @@ step(void)
 		break;
 	case 5:
 		/* Over a tick of the trail. */
-		for (int64_t until_ms = clock_now_ms() + 260;
-		     world_below(&w, 3) == 0 && clock_now_ms() < until_ms;)
-			fixture_turn(&f, 10);
+		if (world_below(&w, 3) == 0)
+			for (int64_t until_ms = clock_now_ms() + 260; clock_now_ms() < until_ms;)
+				fixture_turn(&f, 10);
 		break;
 	case 6:
 		if (world_below(&w, 3) == 0)

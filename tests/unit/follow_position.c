@@ -207,7 +207,7 @@ take_anywhere(struct position *p, const struct truth *t, const char *text, bool 
 		while (offset < epoch->length && line < (size_t)n)
 			line += epoch->bytes[offset++] == '\n';
 		if (line == (size_t)n && epoch->length - offset >= p->part_length &&
-		    memcmp(epoch->bytes + offset, p->part, p->part_length) == 0 &&
+		    (p->part_length == 0 || memcmp(epoch->bytes + offset, p->part, p->part_length) == 0) &&
 		    take_at(&at, t, e, offset + p->part_length, text, is_partial, n, was_terminal) &&
 		    fit_count++ == 0)
 			fitting = at;

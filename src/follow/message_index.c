@@ -119,9 +119,12 @@ index_slice(struct lore *lore, struct generation *generation, uint64_t upto)
 	bool is_further = false;
 
 	while (bytes && index->next.offset - from < MESSAGE_SCAN_SLICE_BYTES) {
-		uint64_t start = index->next.offset, cut;
-		int64_t n = message_scan_read(generation, start, upto, bytes);
+		uint64_t start, cut;
+		int64_t n;
 
+		message_scan_pass_hole(generation, upto, &index->next);
+		start = index->next.offset;
+		n = message_scan_read(generation, start, upto, bytes);
 		if (n <= 0 || message_index_add(index, bytes, (size_t)n) < 0)
 			break;
 		is_further = true;

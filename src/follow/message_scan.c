@@ -16,6 +16,26 @@ message_scan_next(struct message_position *position, const uint8_t *bytes, size_
 	return cut;
 }
 
+enum {
+	HOLE_BYTES = 256 * 1024, /* that are worth it */
+	HOLE_KEPT_BYTES = 4096,  /* read all the same: what is last is looked at as it stands */
+};
+
+void
+message_scan_pass_hole(struct generation *generation, uint64_t upto, struct message_position *position)
+{
+	const struct source_ops *ops = generation->source->ops;
+	uint64_t end;
+
+	if (!ops->hole_end || position->offset >= upto)
+		return;
+	end = ops->hole_end(generation, position->offset, upto);
+	if (end - position->offset < HOLE_BYTES)
+		return;
+	position->offset = end - HOLE_KEPT_BYTES;
+	position->is_in_line = true;
+}
+
 int64_t
 message_scan_read(struct generation *generation, uint64_t offset, uint64_t upto, uint8_t *to)
 {

@@ -23,6 +23,11 @@ enum {
 struct message_cut message_scan_next(struct message_position *position, const uint8_t *bytes,
                                      size_t length, bool is_final);
 
+/* In a helper thread: moves a position that lies in a hole of a sparse file, if that is a large one, to (almost)
+ * its end: there is nothing but text, without a line end. So it does not matter who reads it and who passes
+ * over it. */
+void message_scan_pass_hole(struct generation *generation, uint64_t upto, struct message_position *position);
+
 /*
  * In a helper thread: reads [offset, upto), or as much of it as MESSAGE_SCAN_BYTES, which is the
  * room at `to`. Returns the number of bytes, 0 if they are not all there, or -errno.

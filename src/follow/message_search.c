@@ -128,11 +128,14 @@ look_through(const struct search *search, const uint8_t *bytes, size_t length, b
 static int
 look_further(struct search *search, uint8_t *bytes)
 {
-	uint64_t start = search->next.offset, cut;
-	int64_t n = message_scan_read(search->generation, start, search->upto, bytes);
 	struct message_position end;
+	uint64_t start, cut;
+	int64_t n;
 	int found;
 
+	message_scan_pass_hole(search->generation, search->upto, &search->next);
+	start = search->next.offset;
+	n = message_scan_read(search->generation, start, search->upto, bytes);
 	if (n <= 0)
 		return -EIO;
 	found = look_through(search, bytes, (size_t)n, false, &search->next);

@@ -138,6 +138,44 @@ START_TEST(the_last_entries_below_any_offset_are_found)
 }
 END_TEST
 
+static uint64_t hole_at, hole_bytes;
+
+static uint64_t
+hole_end(struct generation *g, uint64_t offset, uint64_t limit)
+{
+	(void)g;
+	if (offset < hole_at || offset >= hole_at + hole_bytes)
+		return offset;
+	return hole_at + hole_bytes < limit ? hole_at + hole_bytes : limit;
+}
+
+START_TEST(a_hole_is_passed_over_and_what_is_behind_it_counted_where_it_is)
+{
+	static struct source_ops sparse;
+	struct slices all;
+
+	sparse = *memory.source.ops;
+	sparse.hole_end = hole_end;
+	put_bus(1, 100);
+	hole_at = (length + 4095) / 4096 * 4096;
+	hole_bytes = 16 * 1024 * 1024;
+	memset(text + length, 0, hole_at + hole_bytes - length);
+	length = hole_at + hole_bytes;
+	put_bus(2, 100); /* its first line goes on behind the hole */
+	memory.source.ops = &sparse;
+	memory_put(text, length);
+	reach(length);
+	ck_assert_uint_lt(memory.bytes_waited_for, hole_bytes / 2 + (length - hole_bytes));
+	slices_cut_whole((const uint8_t *)text, length, &all);
+	ck_assert_uint_gt(all.count, 190);
+	for (uint64_t wanted = 0; wanted < all.count + 2; wanted++)
+		check_tail(&all, length, wanted);
+	for (size_t i = 0; i < all.count; i++)
+		check_tail(&all, all.entries[i].at, 3);
+	slices_fini(&all);
+}
+END_TEST
+
 START_TEST(the_index_grows_with_the_file_wherever_a_look_fell)
 {
 	unsigned seed = 9;
@@ -228,6 +266,7 @@ main(void)
 	tcase_set_timeout(tests, 300); /* of much work, where instrumented */
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, the_last_entries_below_any_offset_are_found);
+	tcase_add_test(tests, a_hole_is_passed_over_and_what_is_behind_it_counted_where_it_is);
 	tcase_add_test(tests, the_index_grows_with_the_file_wherever_a_look_fell);
 	tcase_add_test(tests, what_is_not_at_hand_is_asked_for_again);
 	tcase_add_test(tests, nothing_is_looked_at_twice_by_those_who_ask_for_the_same);

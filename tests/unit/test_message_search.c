@@ -140,6 +140,58 @@ START_TEST(behind_the_last_entry_nothing_that_may_begin_another_is_passed_over)
 }
 END_TEST
 
+static uint64_t hole_at, hole_bytes;
+
+static uint64_t
+hole_end(struct generation *g, uint64_t offset, uint64_t limit)
+{
+	(void)g;
+	if (offset < hole_at || offset >= hole_at + hole_bytes)
+		return offset;
+	return hole_at + hole_bytes < limit ? hole_at + hole_bytes : limit;
+}
+
+START_TEST(a_hole_is_passed_over_and_what_is_behind_it_found_where_it_is)
+{
+	enum { HOLE = 30 * 1024 * 1024 };
+	static struct source_ops sparse;
+	struct message_position with, without;
+	int error;
+
+	sparse = *memory.source.ops;
+	sparse.hole_end = hole_end;
+	put_entries(0, 100, 100);
+	put("---\nmsg_id: cut\n---\nby a hole");
+	hole_at = (length + 4095) / 4096 * 4096;
+	hole_bytes = HOLE;
+	memset(text + length, 0, hole_at + hole_bytes - length);
+	length = hole_at + hole_bytes;
+	/* What is behind it on its line begins nothing. */
+	put("---\nmsg_id: no\n---\n");
+	put_entries(100, 200, 100);
+	for (int i = 0; i < 6; i++) {
+		static const char *const ids[] = { "m98", "cut", "no", "m100", "LEGACY-LINE-000000361", "x" };
+
+		memory.source.ops = &sparse;
+		memory_put(text, length);
+		error = search(ids[i], length, &with);
+		ck_assert_uint_lt(memory.bytes_waited_for, HOLE / 4);
+		sparse.hole_end = NULL;
+		memory_put(text, length);
+		ck_assert_int_eq(search(ids[i], length, &without), error);
+		sparse.hole_end = hole_end;
+		if (error)
+			continue;
+		ck_assert_uint_eq(with.offset, without.offset);
+		ck_assert_uint_eq(with.lines, without.lines);
+	}
+	/* One that ends with it. */
+	memory_put(text, hole_at + hole_bytes);
+	ck_assert_int_eq(search("x", hole_at + hole_bytes, &with), -ENOENT);
+	ck_assert_uint_lt(memory.bytes_waited_for, HOLE / 4);
+}
+END_TEST
+
 START_TEST(a_search_in_vain_goes_on_with_what_has_grown)
 {
 	struct message_position position;
@@ -235,6 +287,7 @@ main(void)
 	tcase_add_test(tests, entries_of_both_kinds_are_found_by_their_id);
 	tcase_add_test(tests, ids_are_compared_as_yaml_has_them);
 	tcase_add_test(tests, behind_the_last_entry_nothing_that_may_begin_another_is_passed_over);
+	tcase_add_test(tests, a_hole_is_passed_over_and_what_is_behind_it_found_where_it_is);
 	tcase_add_test(tests, a_search_in_vain_goes_on_with_what_has_grown);
 	tcase_add_test(tests, who_asks_for_the_same_shares_a_search_and_what_it_found);
 	tcase_add_test(tests, many_searches_take_turns_and_all_end);

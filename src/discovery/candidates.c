@@ -29,6 +29,8 @@ candidate_look(struct discovery *d, struct candidate *candidate)
 	char name[REGISTRY_NAME_BYTES + 1];
 	int is_run = runs_probe(d, folder, candidate->name);
 
+	if (is_for_now(is_run))
+		d->look_left_out = true;
 	if (is_run <= 0 && !is_gone(is_run))
 		return;
 	strcpy(name, candidate->name);

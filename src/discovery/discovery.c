@@ -84,6 +84,15 @@ measure_turn(void *arg, int64_t took_ns)
 
 /* --- looks -------------------------------------------------------------------------------------- */
 
+/* If this does not come to its end, since what it looks at hangs, the run stays left out. */
+static void
+answer_about(struct discovery *d, uint32_t slot)
+{
+	registry_writer_leave_out(d->writer, slot, true);
+	if (d->root_fd >= 0 && runs_refresh(d, slot, false))
+		registry_writer_leave_out(d->writer, slot, false);
+}
+
 /* A run that is asked for is looked at at once: one that is over would be in the sweep alone, and
  * may have gone on. Returns how many were asked for. */
 static size_t
@@ -99,8 +108,8 @@ answer_bell(struct discovery *d)
 
 		if (slot == BELL_NEW)
 			d->bell_rung = true;
-		else if (slot < registry_count(d->registry) && d->root_fd >= 0)
-			runs_refresh(d, slot, false);
+		else if (slot < registry_count(d->registry))
+			answer_about(d, slot);
 	}
 	return count;
 }

@@ -128,7 +128,7 @@ is_of_content(int error)
 	       error == -EISDIR || error == -ELOOP;
 }
 
-void
+bool
 info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
           struct info_seen *ret_seen)
 {
@@ -142,9 +142,10 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 	int error;
 
 	/* Looked at before it is read: if it changes in between, the next look reads it again. */
-	if (call_stat(d, path, dir_fd, name, &st) != 0) {
+	error = call_stat(d, path, dir_fd, name, &st);
+	if (error) {
 		*ret_seen = (struct info_seen){ 0 };
-		return;
+		return !is_for_now(error);
 	}
 	*ret_seen = (struct info_seen){ .ino = st.st_ino, .mtime_ns = mtime_ns(&st),
 		                        .bytes = st.st_size,
@@ -168,4 +169,5 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 		d->counters->faults[COUNTERS_FAULT_READ]++;
 		d->info_error = -error;
 	}
+	return error == 0 || is_of_content(error) || !is_for_now(error);
 }

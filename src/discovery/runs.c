@@ -321,7 +321,7 @@ runs_add(struct discovery *d, struct folder *folder, const char *name)
 	return error == -ENOSPC || error == -ENOMEM ? 0 : error;
 }
 
-void
+bool
 runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 {
 	struct run *run = &d->runs[slot];
@@ -329,10 +329,11 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 	char path[PATH_BYTES_MAX];
 	struct info_seen seen;
 	struct stat st;
+	bool is_known;
 	int fd, error;
 
 	if (!run->folder || registry_at(d->registry, slot, &entry) != 0)
-		return;
+		return false;
 	registry_run_path(&entry, path, sizeof(path));
 	if (!anew && !run->info_is_racy) {
 		char info_path[2 * PATH_BYTES_MAX];
@@ -341,24 +342,28 @@ runs_refresh(struct discovery *d, uint32_t slot, bool anew)
 		         d->instance->settings.storage.files.run_info);
 		error = call_stat(d, path, d->root_fd, info_path, &st);
 		if (error == CALL_HELD)
-			return;
+			return false;
 		if (error)
 			st = (struct stat){ 0 };
 		if (st.st_ino == run->info_ino && st.st_size == run->info_bytes &&
 		    mtime_ns(&st) == run->info_mtime_ns) {
 			close_choose(d, slot, &entry); /* it may be no newcomer any more */
-			return;
+			return !is_for_now(error);
 		}
 	}
-	if (call_open(d, path, &fd) != 0)
-		return; /* the listing of its parent will tell */
-	info_read(d, fd, path, &entry, &seen);
+	error = call_open(d, path, &fd);
+	if (error)
+		return !is_for_now(error); /* the listing of its parent will tell */
+	is_known = info_read(d, fd, path, &entry, &seen);
 	if (put(d, &entry, NULL) == 0) {
 		remember_info(run, &seen);
 		close_choose(d, slot, &entry);
 		watch(d, slot, entry.run_id, path, fd);
+	} else {
+		is_known = false;
 	}
 	call_close(&fd);
+	return is_known;
 }
 
 void

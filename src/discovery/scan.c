@@ -18,11 +18,10 @@ enum {
 
 /* --- names -------------------------------------------------------------------------------------- */
 
-/* What may not be looked at is passed over; all else that fails may be otherwise in a moment. */
 static void
 note_failure(struct discovery *d, int error)
 {
-	if (error < 0 && !is_gone(error) && error != -EACCES && error != -EPERM)
+	if (is_for_now(error))
 		d->look_left_out = true;
 }
 

@@ -333,8 +333,9 @@ struct info_seen {
 /* An entry for a run of which nothing but its place is known. */
 void info_blank(const struct folder *folder, const char *name, struct registry_run *ret_entry);
 /* Reads the run-info of the run in the folder dir_fd, if there is one, into entry; and notes how much
- * there is of its files if it says that the run, which was not, is over. */
-void info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
+ * there is of its files if it says that the run, which was not, is over. Whether it is known now what it
+ * says. */
+bool info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run *entry,
                struct info_seen *ret_seen);
 
 /* --- runs.c --- */
@@ -352,7 +353,8 @@ bool runs_retry(struct discovery *d);
 void runs_fit(struct discovery *d);
 /* Takes up the run. 0 (also when its id is another's), -ENOSPC or other -errno. */
 int runs_add(struct discovery *d, struct folder *folder, const char *name);
-void runs_refresh(struct discovery *d, uint32_t slot, bool anew);
+/* Looks at its run-info. Whether it is known by now what that says. */
+bool runs_refresh(struct discovery *d, uint32_t slot, bool anew);
 void runs_delete(struct discovery *d, uint32_t slot);
 void runs_look_closely(struct discovery *d);
 void runs_sweep(struct discovery *d, int64_t elapsed_ms);
@@ -442,6 +444,13 @@ static inline bool
 is_gone(int error)
 {
 	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP;
+}
+
+/* What may be looked at, and cannot be just now, is not known; what may not be is passed over. */
+static inline bool
+is_for_now(int error)
+{
+	return error < 0 && !is_gone(error) && error != -EACCES && error != -EPERM;
 }
 
 static inline bool

@@ -16,7 +16,7 @@ bell_create(int *ret_read_fd, int *ret_ring_fd)
 	return 0;
 }
 
-void
+bool
 bell_ring(int ring_fd, uint32_t slot)
 {
 	ssize_t n;
@@ -24,6 +24,7 @@ bell_ring(int ring_fd, uint32_t slot)
 	do
 		n = write(ring_fd, &slot, sizeof(slot));
 	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(slot);
 }
 
 size_t

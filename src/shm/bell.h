@@ -5,6 +5,7 @@
 #ifndef SHM_BELL_H
 #define SHM_BELL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,9 +14,9 @@
 /* The two ends, owned by the caller, neither of which ever waits. 0 or -errno. */
 int bell_create(int *ret_read_fd, int *ret_ring_fd);
 
-/* Asks for a look at the run in a slot of the registry, or for what is new. Where so much is asked
- * already that the pipe is full, this one is forgotten. */
-void bell_ring(int ring_fd, uint32_t slot);
+/* Asks for a look at the run in a slot of the registry, or for what is new. False: so much is asked
+ * already that the pipe is full, and this one is forgotten. */
+bool bell_ring(int ring_fd, uint32_t slot);
 
 /* Takes what was asked for; returns how many (0: nothing is left). They are input. */
 size_t bell_read(int read_fd, uint32_t *ret_slots, size_t most);

@@ -380,6 +380,13 @@ registry_look_answered(const struct registry *registry, uint64_t look)
 	return finished >> REGISTRY_LOOKS_BITS == look >> REGISTRY_LOOKS_BITS ? 1 : -EAGAIN;
 }
 
+bool
+registry_is_left_out(const struct registry *registry, uint32_t slot)
+{
+	return slot < registry_count(registry) &&
+	       __atomic_load_n(&registry->slots[slot].is_left_out, __ATOMIC_ACQUIRE) != 0;
+}
+
 size_t
 registry_run_path(const struct registry_run *run, char *ret_path, size_t capacity)
 {

@@ -106,5 +106,8 @@ uint64_t registry_looks_whole(const struct registry *registry);
  * 0: not yet; -EAGAIN: another discovery took over, and may not have heard the question.
  */
 int registry_look_answered(const struct registry *registry, uint64_t look);
+/* Whether the run in a slot could not be looked at when somebody asked about it last (what it lies on hangs,
+ * say): the look left it out, and is no answer. */
+bool registry_is_left_out(const struct registry *registry, uint32_t slot);
 
 #endif

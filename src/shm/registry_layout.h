@@ -103,7 +103,7 @@ static_assert(sizeof(struct registry_state) == 112, "layout");
  */
 struct registry_slot {
 	uint32_t sequence; /* atomic; 0: never used; its lowest bit: the valid copy */
-	uint32_t padding0;
+	uint32_t is_left_out; /* atomic; 1: somebody asked about it, and it could not be looked at since */
 	struct {
 		uint32_t at;    /* in units */
 		uint32_t units; /* 0: no block yet */

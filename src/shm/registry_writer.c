@@ -488,6 +488,13 @@ registry_writer_take_over(struct registry_writer *writer)
 }
 
 void
+registry_writer_leave_out(struct registry_writer *writer, uint32_t slot, bool is_left_out)
+{
+	must(slot < registry_count(&writer->registry));
+	__atomic_store_n(&writer->registry.slots[slot].is_left_out, is_left_out, __ATOMIC_RELEASE);
+}
+
+void
 registry_writer_look_was_whole(struct registry_writer *writer)
 {
 	/* As it began: whoever asked during it is not answered by it, also where it took over. */

@@ -1,5 +1,7 @@
 #include "stream/run_end.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "shm/bell.h"
 #include "stream/channel.h"
@@ -48,10 +50,12 @@ run_end_is_sure(struct channel *c)
 		return true;
 	now_ms = clock_now_ms();
 	answered = registry_look_answered(c->hub->registry, end->look);
+	/* A look that left it out is none. */
+	if (answered > 0 && registry_is_left_out(c->hub->registry, c->key.slot))
+		answered = -EAGAIN;
 	if (end->asked_ms == 0 || end->asked_ms < changed_ms || answered < 0) {
-		end->asked_ms = now_ms;
 		end->look = registry_looks_begun(c->hub->registry);
-		bell_ring(c->hub->discovery_bell_fd, c->key.slot);
+		end->asked_ms = bell_ring(c->hub->discovery_bell_fd, c->key.slot) ? now_ms : 0;
 	} else if (answered > 0) {
 		return is_up_to_date(c);
 	}

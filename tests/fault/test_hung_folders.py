@@ -144,6 +144,29 @@ class HungFolders(faults.TestCase):
             "/api/v1/runs/" + run.id).status == 200)
         self.assertEqual(self.server.get("/api/v1/runs/nowhere").status, 404)
 
+    def test_a_run_that_may_have_gone_on_in_what_hangs_is_not_said_to_be_over(self):
+        """A look that left it out says nothing of it."""
+        run = self.task_run("goes-on", "p", "hung")
+        run.finish()
+        harness.wait_for("its end is known", lambda: self.server.get(
+            "/api/v1/runs/" + run.id).json()["status"] == "completed")
+        rules = self.hang("*/p/hung*")
+        run.info("running")
+        run.out("line 2\n")
+        stream = self.stream(run)
+        stream.wait_lines(2)
+        self.wait_hung(rules)
+        # Looks go on meanwhile, and end.
+        self.check_others(lambda n: self.task_run("new-%d" % n, "p", "good"))
+        self.wait_log('folder_hangs folder="p/hung')
+        self.release(rules)
+        stream.wait("status", status="running")
+        self.assertNotIn("complete", stream.names())
+        run.out("line 3\n")
+        stream.wait_lines(3)
+        run.finish()
+        stream.wait("complete")
+
     def test_more_folders_that_hang_than_there_may_be_threads_are_said_and_waited_for(self):
         self.wait_known(self.task_run("first", "p", "good"))
         pid = self.discovery()["pid"]

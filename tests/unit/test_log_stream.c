@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "shm/bell.h"
 #include "stream_fixture.h"
 
 #define OUT "r1/agent-stdout.txt"
@@ -329,6 +331,52 @@ START_TEST(the_last_line_of_a_run_that_has_ended_comes_in_one_piece)
 	r = reader_resume(&f, "r1", NULL);
 	reader_wait_over(r);
 	ck_assert_str_eq(reader_lines(r, "stdout"), "a\nlast\n");
+}
+END_TEST
+
+static void
+wait_bell(int bell_fd)
+{
+	uint32_t slots[16];
+	int64_t until_ms = clock_now_ms() + 10000;
+
+	while (bell_read(bell_fd, slots, 16) == 0) {
+		ck_assert_int_lt(clock_now_ms(), until_ms);
+		fixture_turn(&f, 20);
+	}
+}
+
+static void
+look(bool leaves_out)
+{
+	uint32_t slot = fixture_run(&f, "r1").slot;
+
+	registry_writer_leave_out(f.writer, slot, leaves_out);
+	registry_writer_look_begin(f.writer);
+	registry_writer_look_finish(f.writer);
+}
+
+START_TEST(a_run_is_not_over_by_a_look_that_left_it_out)
+{
+	struct reader *r;
+	int bell_fd, ring_fd;
+
+	ck_assert_int_eq(bell_create(&bell_fd, &ring_fd), 0);
+	f.hub->discovery_bell_fd = ring_fd;
+	fixture_append(&f, "r1/agent-stdout.txt", "1\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait_lines(r, "stdout", "1\n");
+	fixture_put_run(&f, "r1", "completed", 0);
+	fixture_append(&f, "r1/agent-stdout.txt", "2\n"); /* it may go on */
+	wait_bell(bell_fd);
+	look(true);
+	wait_bell(bell_fd); /* asked again */
+	ck_assert_uint_eq(reader_count(r, "complete"), 0);
+	look(false);
+	reader_wait(r, "complete", 1);
+	f.hub->discovery_bell_fd = -1;
+	close(bell_fd);
+	close(ring_fd);
 }
 END_TEST
 
@@ -804,6 +852,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_line_beyond_the_limit_comes_in_parts_that_join);
 	tcase_add_test(tc, the_end_of_a_run_finishes_its_last_line_then_completes);
 	tcase_add_test(tc, the_last_line_of_a_run_that_has_ended_comes_in_one_piece);
+	tcase_add_test(tc, a_run_is_not_over_by_a_look_that_left_it_out);
 	tcase_add_test(tc, a_run_without_files_completes);
 	tcase_add_test(tc, a_run_that_ended_between_being_found_and_being_subscribed_to_ends);
 	tcase_add_test(tc, a_rotated_file_is_finished_before_the_new_one_begins);

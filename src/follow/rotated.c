@@ -1,8 +1,6 @@
 #include "follow/rotated.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,46 +8,18 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "follow/file_generation.h"
-#include "follow/neighbours.h"
 #include "follow/place.h"
+#include "follow/rotated_search.h"
 
 enum {
-	TRIES = 4,
-	MOST_FILES = 32,     /* in a chain of rotated files */
 	MOST_ANSWERS = 64,   /* remembered */
 	REMEMBER_MS = 5000,
 };
 
-/* One of a chain. */
-struct part {
-	int fd; /* owned */
-	struct stat stat;
-	uint32_t identity;
-	struct timespec born; /* zero where the file system does not tell */
-	uint32_t copy_of;     /* identity of the file that it was made of; 0: it is no copy, as far as is known */
-	const char *lost;     /* why something behind it is lost; NULL: nothing is */
-};
-
-struct search {
+struct job {
 	struct offload_job job;
 	struct rotated *rotated;
-	struct cursor_mark mark;
-	/* Where it is to lead to: the current one, or, for what lies behind that, the latest. Owned
-	 * references. */
-	struct generation *ends[2];
-	struct cursor_mark ends_known[2]; /* what is known of their content; offset 0: nothing */
-	struct generation *current;       /* the one of them that is tried */
-	struct cursor_mark known;
-	struct stat current_stat;   /* of its file, if it has one */
-	bool is_rewritten;          /* which does not hold what is known of it any more */
-	struct passed passed;       /* when it began; owned */
-	/* What it found: the one with the mark first, then in order of time. */
-	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
-	const char *older_lost;     /* as of a generation, of the first part; of the current one without any */
-	int64_t older_lost_ms;
-	size_t count;
-	struct part parts[MOST_FILES];
-	enum file_system file_system;
+	struct rotated_search search;
 };
 
 struct answer {
@@ -126,377 +96,7 @@ rotated_relax(struct rotated *r, int64_t now_ms)
 			forget(r, i - 1);
 }
 
-/* --- in a helper thread --------------------------------------------------------------------------------- */
-
-static bool
-is_current(const struct search *s, const struct stat *stat)
-{
-	const struct file_generation *current = file_generation_of(s->current);
-
-	return current->fd >= 0 && stat->st_dev == current->device && stat->st_ino == current->inode;
-}
-
-/* Whether it holds the mark; if so, it stays open. */
-static int
-open_holder(const struct search *s, const struct neighbours *n, size_t index, struct part *ret_part,
-            bool *ret_holds)
-{
-	const struct neighbour *at = &n->list[index];
-	bool holds;
-	int error;
-
-	*ret_holds = false;
-	if (at->is_packed || (uint64_t)at->stat.st_size < s->mark.offset)
-		return 0;
-	/* At the very start any file fits: only its identity tells. */
-	if (s->mark.offset == 0 && at->identity != s->mark.identity)
-		return 0;
-	error = neighbours_open(n, index, &ret_part->stat, &ret_part->fd);
-	if (error)
-		return error == -ESTALE || error == -EMFILE || error == -ENFILE ? error : 0;
-	holds = s->mark.offset == 0 || neighbour_holds(ret_part->fd, &s->mark);
-	if (!holds)
-		fd_close(&ret_part->fd);
-	ret_part->identity = at->identity;
-	ret_part->born = at->born;
-	ret_part->lost = NULL;
-	ret_part->copy_of = 0;
-	*ret_holds = holds;
-	return 0;
-}
-
-/* By identity first: a copy, too, begins with the same bytes. */
-static int
-find_holder(struct search *s, const struct neighbours *n, size_t *ret_index)
-{
-	bool holds = false;
-	int error = 0;
-
-	for (int by_content = 0; by_content < 2; by_content++)
-		for (size_t i = n->count; i > 0 && !error && !holds; i--) {
-			const struct neighbour *at = &n->list[i - 1];
-
-			if ((at->identity == s->mark.identity) == by_content || is_current(s, &at->stat))
-				continue;
-			error = open_holder(s, n, i - 1, &s->parts[0], &holds);
-			*ret_index = i - 1;
-		}
-	s->count = holds;
-	return error || holds ? error : -ENOENT;
-}
-
-/* Whether the first part is where it is because of the mark, and not the oldest that was found. */
-static bool
-holds_mark(const struct search *s)
-{
-	return s->mark.offset > 0 || s->parts[0].identity == s->mark.identity;
-}
-
-/* Whether what was opened is but a copy of a part, or of what the current file begins with. A part that
- * is but the beginning of this one goes. */
-static enum neighbour_likeness
-likeness(struct search *s, int fd, const struct stat *stat, bool *ret_is_longer)
-{
-	enum neighbour_likeness likeness = NEIGHBOUR_OTHER;
-	uint64_t bytes = (uint64_t)stat->st_size;
-	int current_fd = file_generation_of(s->current)->fd;
-	size_t i;
-
-	for (i = 0; i < s->count && likeness == NEIGHBOUR_OTHER; i++)
-		likeness = neighbour_compare(fd, bytes, s->parts[i].fd, (uint64_t)s->parts[i].stat.st_size);
-	if (likeness == NEIGHBOUR_UNREADABLE)
-		return likeness;
-	if (likeness == NEIGHBOUR_OTHER && s->known.offset > 0 && bytes >= s->known.offset &&
-	    neighbour_holds(fd, &s->known))
-		return NEIGHBOUR_COPY; /* of what it was, should it be another by now */
-	if (likeness == NEIGHBOUR_OTHER)
-		return current_fd >= 0 ? neighbour_compare(fd, bytes, current_fd,
-		                                           (uint64_t)s->current_stat.st_size)
-		                       : likeness;
-	/* Not the first, where the mark is in it. */
-	i--;
-	*ret_is_longer = (i > 0 || !holds_mark(s)) && stat->st_size > s->parts[i].stat.st_size;
-	if (*ret_is_longer) {
-		fd_close(&s->parts[i].fd);
-		memmove(&s->parts[i], &s->parts[i + 1], (s->count - i - 1) * sizeof(s->parts[0]));
-		s->count--;
-	}
-	return likeness;
-}
-
-static bool
-is_born_after(const struct timespec *born, const struct timespec *other)
-{
-	return born->tv_sec > 0 && neighbour_compare_times(born, other) > 0;
-}
-
-/* Whether it is a copy of what the current file begins with. made_of_it: if it is alike, it is; but one
- * that is longer was made before the file got smaller. */
-static bool
-is_copy_of_current(const struct search *s, const struct part *part, bool made_of_it)
-{
-	int fd = file_generation_of(s->current)->fd;
-	enum neighbour_likeness likeness;
-
-	if (fd < 0 || s->current_stat.st_size == 0 ||
-	    (made_of_it && part->stat.st_size > s->current_stat.st_size))
-		return false;
-	likeness = neighbour_compare(part->fd, (uint64_t)part->stat.st_size, fd,
-	                             (uint64_t)s->current_stat.st_size);
-	return likeness == NEIGHBOUR_COPY || (made_of_it && likeness == NEIGHBOUR_COPY_MAYBE);
-}
-
-/* Older than the oldest that can be read. */
-static void
-note_unreadable(struct search *s, const struct neighbour *at, const char *why)
-{
-	int64_t written_ms = (int64_t)at->stat.st_mtim.tv_sec * 1000 + at->stat.st_mtim.tv_nsec / 1000000;
-
-	s->older_lost = why;
-	if (written_ms > s->older_lost_ms)
-		s->older_lost_ms = written_ms;
-}
-
-/* The oldest that can be read, and is no copy of what is there. born: made later than that; or NULL. */
-static int
-find_oldest(struct search *s, const struct neighbours *n, const struct timespec *born, size_t *ret_index)
-{
-	s->older_lost = NULL;
-	s->older_lost_ms = 0;
-	for (size_t i = 0; i < n->count; i++) {
-		const struct neighbour *at = &n->list[i];
-		struct part *part = &s->parts[0];
-		int error;
-
-		if (at->stat.st_size == 0 || is_current(s, &at->stat))
-			continue;
-		if (at->is_packed)
-			note_unreadable(s, at, "compressed");
-		if (at->is_packed || (born && !is_born_after(&at->born, born)))
-			continue;
-		error = neighbours_open(n, i, &part->stat, &part->fd);
-		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
-			return error;
-		if (error == -EACCES || error == -EPERM)
-			note_unreadable(s, at, "replaced");
-		if (error)
-			continue;
-		if (is_copy_of_current(s, part, born != NULL)) {
-			fd_close(&part->fd);
-			continue;
-		}
-		part->identity = at->identity;
-		part->born = at->born;
-		part->lost = NULL;
-		part->copy_of = 0;
-		*ret_index = i;
-		s->count = 1;
-		return 0;
-	}
-	return -ENOENT;
-}
-
-/* A copy of what the current file held before: the oldest that was made since it was begun to be read. */
-static int
-find_first_copy(struct search *s, const struct neighbours *n, size_t *ret_index)
-{
-	int64_t begun_ms = (int64_t)s->mark.fingerprint;
-	struct timespec since = { .tv_sec = begun_ms / 1000, .tv_nsec = begun_ms % 1000 * 1000000 + 999999 };
-
-	return begun_ms > 0 ? find_oldest(s, n, &since, ret_index) : -ENOENT;
-}
-
-static bool
-names_nothing(const struct cursor_mark *mark)
-{
-	return mark->identity == 0 && mark->offset == 0;
-}
-
-/* What comes between the holder and the current file. */
-static int
-add_part(struct search *s, const struct neighbours *n, size_t index)
-{
-	const char **lost = &s->parts[s->count - 1].lost;
-	struct part part = { .identity = n->list[index].identity, .born = n->list[index].born };
-	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
-	bool is_longer = false;
-	int error;
-
-	if (n->list[index].is_packed) {
-		*lost = "compressed";
-		return 0;
-	}
-	if (s->count == MOST_FILES) {
-		*lost = "replaced";
-		return 0;
-	}
-	error = neighbours_open(n, index, &part.stat, &part.fd);
-	if (error == -EACCES || error == -EPERM) {
-		*lost = "replaced";
-		return 0;
-	}
-	if (error)
-		return error;
-	if (part.stat.st_size > 0)
-		alike = likeness(s, part.fd, &part.stat, &is_longer);
-	if (alike == NEIGHBOUR_UNREADABLE) {
-		fd_close(&part.fd);
-		return -EIO;
-	}
-	if (alike == NEIGHBOUR_COPY_MAYBE && s->count > 0)
-		s->parts[s->count - 1].lost = "replaced";
-	if (alike != NEIGHBOUR_OTHER && !is_longer)
-		fd_close(&part.fd);
-	else
-		s->parts[s->count++] = part;
-	return 0;
-}
-
-/* Where the current file has left its path as well, what is later than it does not lead to it. */
-static void
-drop_later(const struct search *s, struct neighbours *n)
-{
-	int fd = file_generation_of(s->current)->fd;
-	size_t at = n->count;
-	struct neighbour current;
-
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < n->count; i++)
-		if (is_current(s, &n->list[i].stat))
-			at = i;
-	if (at == n->count) {
-		struct stat at_path;
-		char path[4096];
-		int length = snprintf(path, sizeof(path), "%s/%s", n->directory, n->name);
-
-		if (length >= (int)sizeof(path) ||
-		    (fstatat(n->runs_dir_fd, path, &at_path, AT_SYMLINK_NOFOLLOW) == 0 &&
-		     is_current(s, &at_path)))
-			return;
-		/* Deleted, or moved away: by its times. */
-		neighbour_of_fd(fd, &s->current_stat, &current);
-		for (size_t i = n->count; i > 0; i--)
-			if (neighbour_is_before(&current, &n->list[i - 1]))
-				neighbours_drop(n, i - 1);
-		return;
-	}
-	while (n->count > at + 1)
-		neighbours_drop(n, n->count - 1);
-}
-
-static void
-set_copy(struct part *part, uint32_t of)
-{
-	part->copy_of = of;
-	if (!part->lost)
-		part->lost = "truncated";
-}
-
-/* Copies were made before their file was emptied: what came between the two is lost. The file itself
- * has been there since; where it is gone, the parts behind the copy need not be copies as well. */
-static void
-mark_copies(struct search *s)
-{
-	size_t file = 0;
-
-	if (names_nothing(&s->mark))
-		return;
-	while (file < s->count && s->parts[file].identity != s->mark.identity)
-		file++;
-	if (file == s->count && s->current->identity != s->mark.identity)
-		file = s->count > 0;
-	for (size_t i = 0; i < file; i++)
-		set_copy(&s->parts[i], s->mark.identity);
-}
-
-/* What was made later than the file that is there, and holds what is older, was made of it. (Where the file
- * system does not tell when files are made, there is but the mark that was found in what is not its file.) */
-static void
-find_copies(struct search *s, const struct timespec *current_born)
-{
-	for (size_t i = 0; i < s->count && current_born->tv_sec > 0; i++)
-		if (is_born_after(&s->parts[i].born, current_born))
-			set_copy(&s->parts[i], s->current->identity);
-}
-
-/* What this process saw and cannot find any more is lost as well. */
-static void
-mark_passed(struct search *s)
-{
-	struct passed_part parts[MOST_FILES];
-
-	for (size_t i = 0; i < s->count; i++)
-		parts[i] = (struct passed_part){ .fd = s->parts[i].fd, .identity = s->parts[i].identity,
-			                         .lost = &s->parts[i].lost };
-	passed_mark(&s->passed, s->mark.identity, parts, s->count, s->current->identity);
-}
-
-static void
-forget_parts(struct search *s)
-{
-	while (s->count > 0)
-		fd_close(&s->parts[--s->count].fd);
-}
-
-static int
-search_once(struct search *s)
-{
-	struct neighbours n;
-	struct neighbour current = { 0 };
-	size_t holder = 0;
-	int fd = file_generation_of(s->current)->fd;
-	int error = neighbours_list(s->rotated->runs_dir_fd, s->rotated->directory, s->rotated->name, &n);
-
-	if (error)
-		return error;
-	s->file_system = n.file_system;
-	if (fd >= 0 && fstat(fd, &s->current_stat) < 0)
-		s->current_stat.st_size = 0;
-	/* After they were listed: copies of what came behind that may be among them. */
-	s->is_rewritten = fd >= 0 && s->known.offset > 0 && neighbour_verify(fd, &s->known) == 0;
-	neighbours_sort(&n);
-	drop_later(s, &n);
-	error = names_nothing(&s->mark) ? find_oldest(s, &n, NULL, &holder) : find_holder(s, &n, &holder);
-	if (error == -ENOENT && s->mark.offset == 0 && s->mark.identity == s->current->identity &&
-	    s->current->identity != 0)
-		error = find_first_copy(s, &n, &holder);
-	for (size_t i = holder + 1; i < n.count && !error; i++)
-		if (!is_current(s, &n.list[i].stat))
-			error = add_part(s, &n, i);
-	if (!error) {
-		mark_copies(s);
-		if (fd >= 0)
-			neighbour_of_fd(fd, &s->current_stat, &current);
-		find_copies(s, &current.born);
-		mark_passed(s);
-	} else {
-		forget_parts(s);
-	}
-	neighbours_fini(&n);
-	return error;
-}
-
-static void
-search(struct offload_job *job)
-{
-	struct search *s = (struct search *)job;
-
-	s->error = -ENOENT;
-	for (int end = 0; end < 2 && s->error == -ENOENT; end++) {
-		/* What lies behind the current one is not older than it. */
-		if (end > 0 && (s->ends[1] == s->ends[0] || names_nothing(&s->mark)))
-			break;
-		s->current = s->ends[end];
-		s->known = s->ends_known[end];
-		s->error = -ESTALE;
-		/* Renamed while it was listed: what has which name is asked again. */
-		for (int i = 0; i < TRIES && s->error == -ESTALE; i++)
-			s->error = search_once(s);
-	}
-}
-
-/* --- back in the loop ---------------------------------------------------------------------------------------- */
+/* --- what was found ----------------------------------------------------------------------------------------- */
 
 static void
 remember(struct rotated *r, const struct cursor_mark *mark, struct generation *generation, int error)
@@ -514,12 +114,12 @@ remember(struct rotated *r, const struct cursor_mark *mark, struct generation *g
 
 /* Makes generations of what was found, the last leading to the current one. */
 static void
-make_chain(struct rotated *r, struct search *s)
+make_chain(struct rotated *r, struct rotated_search *s)
 {
 	struct generation *next = generation_ref(s->current);
 
 	while (s->count > 0) {
-		struct part *part = &s->parts[--s->count];
+		struct rotated_part *part = &s->parts[--s->count];
 		struct file_generation *g;
 
 		if (file_generation_new(r->source, r->offload, part->fd, &part->stat, s->file_system,
@@ -534,7 +134,7 @@ make_chain(struct rotated *r, struct search *s)
 		next = &g->generation;
 	}
 	/* (Who looked for a mark looked for nothing before it.) */
-	if (s->older_lost || names_nothing(&s->mark)) {
+	if (s->older_lost || rotated_search_is_for_oldest(s)) {
 		next->older_lost = s->older_lost;
 		next->older_lost_ms = s->older_lost_ms;
 	}
@@ -550,7 +150,7 @@ make_chain(struct rotated *r, struct search *s)
 /* What no look has come upon yet may be of what the current file held, or come behind it: that is for a
  * look to find, and not to be there twice. */
 static bool
-is_all_past(const struct rotated *r, const struct search *s)
+is_all_past(const struct rotated *r, const struct rotated_search *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (!r->ops->is_noted(r->source, s->parts[i].identity))
@@ -560,7 +160,7 @@ is_all_past(const struct rotated *r, const struct search *s)
 
 /* What comes behind the current one is not before it as well. */
 static void
-drop_coming(const struct rotated *r, struct search *s)
+drop_coming(const struct rotated *r, struct rotated_search *s)
 {
 	size_t kept = 0;
 
@@ -575,10 +175,17 @@ drop_coming(const struct rotated *r, struct search *s)
 }
 
 static void
-searched(struct offload_job *job)
+search(struct offload_job *job)
 {
-	struct search *s = (struct search *)job;
-	struct rotated *r = s->rotated;
+	rotated_search_run(&((struct job *)job)->search);
+}
+
+static void
+searched(struct offload_job *offload_job)
+{
+	struct job *job = (struct job *)offload_job;
+	struct rotated_search *s = &job->search;
+	struct rotated *r = job->rotated;
 	struct source *source = r->source;
 	bool are_ends_same = source->current == s->ends[0] &&
 	                     source_latest(source) == s->ends[1];
@@ -593,15 +200,12 @@ searched(struct offload_job *job)
 	} else {
 		/* Rotated or emptied meanwhile: what was current may be missing in what was found, or be
 		 * there twice. It is searched again, when that was seen. */
-		forget_parts(s);
 		if (are_ends_same && s->is_rewritten)
 			source_rewritten(s->current);
 		source_refresh(source);
 	}
-	generation_unref(&s->ends[0]);
-	generation_unref(&s->ends[1]);
-	passed_fini(&s->passed);
-	free(s);
+	rotated_search_fini(s);
+	free(job);
 	source->ops->release(source);
 }
 
@@ -631,7 +235,7 @@ find_in_chain(const struct rotated *r, struct generation *first, const struct cu
 int
 rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generation **ret_generation)
 {
-	struct search *s;
+	struct job *job;
 
 	for (size_t i = 0; i < r->answer_count; i++) {
 		struct generation *g = r->answers[i].generation;
@@ -652,22 +256,17 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 	}
 	if (r->is_searching)
 		return -EAGAIN;
-	s = calloc(1, sizeof(*s));
-	if (!s)
+	job = calloc(1, sizeof(*job));
+	if (!job)
 		return -ENOMEM;
-	if (passed_copy(r->passed, &s->passed) < 0) {
-		free(s);
+	if (rotated_search_init(&job->search, r->source, r->passed, mark, r->runs_dir_fd, r->directory,
+	                        r->name) < 0) {
+		free(job);
 		return -ENOMEM;
 	}
-	s->rotated = r;
-	s->mark = *mark;
-	s->ends[0] = generation_ref(r->source->current);
-	s->ends[1] = generation_ref(source_latest(r->source));
-	for (int i = 0; i < 2; i++)
-		s->ends_known[i] = (struct cursor_mark){ .offset = s->ends[i]->known_to,
-			                                 .fingerprint = s->ends[i]->known_fingerprint };
+	job->rotated = r;
 	r->is_searching = true;
 	r->source->ops->hold(r->source);
-	offload_submit(r->offload, &s->job, search, searched);
+	offload_submit(r->offload, &job->job, search, searched);
 	return -EAGAIN;
 }

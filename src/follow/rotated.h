@@ -1,8 +1,8 @@
 /*
  * Finding what was rotated away: the file in which a returning client was, which bears another
  * name in the same directory by now, or is a copy there, and the files between it and the
- * current one. Looked for by helper threads; what was found, or not, is kept for some seconds,
- * since clients come back together.
+ * current one. Looked for by helper threads (rotated_search.h); what was found, or not, is kept for
+ * some seconds, since clients come back together.
  */
 #ifndef FOLLOW_ROTATED_H
 #define FOLLOW_ROTATED_H
@@ -24,7 +24,8 @@ struct rotated_ops {
 	bool (*is_coming)(const struct source *source, uint32_t identity);
 };
 
-/* Borrows all; passed: what the source has left behind; path: of the followed file, beneath the runs directory. Returns owned, or NULL. */
+/* Borrows all; passed: what the source has left behind; path: of the followed file, beneath the runs
+ * directory. Returns owned, or NULL. */
 struct rotated *rotated_new(struct source *source, struct offload *offload, const struct rotated_ops *ops,
                             const struct passed *passed, int runs_dir_fd, const char *path);
 /* No search may be under way (each holds its source). */

@@ -12,7 +12,6 @@
 
 enum {
 	TRIES = 4,
-	MOST_PARTS = 32,
 	/* The times of a directory are those of the kernel's ticks. */
 	TICK_MS = 20,
 	/* What cannot be read is waited for so often, and then missing. */
@@ -24,15 +23,6 @@ beside_fini(struct beside *b)
 {
 	free(b->noted);
 	*b = (struct beside){ 0 };
-}
-
-void
-beside_parts_fini(struct beside_parts *parts)
-{
-	for (size_t i = 0; i < parts->count; i++)
-		fd_close(&parts->list[i].fd);
-	free(parts->list);
-	*parts = (struct beside_parts){ 0 };
 }
 
 void
@@ -206,97 +196,40 @@ likeness_to_open(const struct beside_files *files, int fd, const struct stat *st
 	return likeness;
 }
 
-/* The same of the parts found so far; one that is but the beginning of this one goes. */
-static enum neighbour_likeness
-likeness_to_parts(struct beside_parts *parts, int fd, const struct stat *stat, bool *ret_is_longer)
-{
-	for (size_t i = 0; i < parts->count; i++) {
-		struct beside_part *part = &parts->list[i];
-		enum neighbour_likeness likeness = neighbour_compare(fd, (uint64_t)stat->st_size, part->fd,
-		                                                     (uint64_t)part->stat.st_size);
-
-		if (likeness == NEIGHBOUR_OTHER)
-			continue;
-		if (likeness == NEIGHBOUR_UNREADABLE)
-			return likeness;
-		*ret_is_longer = stat->st_size > part->stat.st_size;
-		if (*ret_is_longer) {
-			fd_close(&part->fd);
-			memmove(part, part + 1, (parts->count - i - 1) * sizeof(*part));
-			parts->count--;
-		}
-		return likeness;
-	}
-	return NEIGHBOUR_OTHER;
-}
-
-/* One whose content cannot be told from that of the others. */
+/* What cannot be told from the others is waited for a while, and then missing. */
 static int
-skip_unreadable(struct beside *b, int *fd, struct beside_parts *parts, const char *lost)
+take(struct beside *b, struct beside_parts *parts, struct beside_candidate *candidate)
 {
-	fd_close(fd);
-	if (++b->unreadable_count <= MOST_UNREADABLE)
-		return -EIO;
-	parts->lost = lost;
+	int error = beside_parts_take(parts, candidate);
+
+	if (!error || ++b->unreadable_count <= MOST_UNREADABLE)
+		return error;
+	parts->lost = candidate->lost;
 	return 0;
-}
-
-/* Whether it holds what is known already: 1 or 0; -errno: it cannot be read. */
-static int
-is_known(const struct beside_known *known, int fd)
-{
-	int holds = known->mark.offset > 0 ? neighbour_verify(fd, &known->mark) : 0;
-
-	for (size_t i = 0; i < known->coming_count && holds == 0; i++)
-		if (known->coming[i].offset > 0)
-			holds = neighbour_verify(fd, &known->coming[i]);
-	for (size_t i = 0; i < known->passed->count && holds == 0; i++)
-		if (known->passed->list[i].known.offset > 0)
-			holds = neighbour_verify(fd, &known->passed->list[i].known);
-	return holds;
 }
 
 static int
 take_part(struct beside *b, const struct neighbours *n, size_t index, const struct beside_files *files,
           struct beside_parts *parts)
 {
-	enum neighbour_likeness alike = NEIGHBOUR_OTHER;
-	bool is_longer = false;
-	struct stat stat;
-	int fd, error, known = 0;
+	struct beside_candidate found;
+	int opened = beside_parts_open(parts, n, index, "replaced", &found);
 
-	if (n->list[index].is_packed) {
-		parts->lost = "compressed";
-		return 0;
-	}
-	error = neighbours_open(n, index, &stat, &fd);
-	if (error == -EACCES || error == -EPERM || (!error && parts->count == MOST_PARTS)) {
-		if (!error)
-			fd_close(&fd);
-		parts->lost = "replaced"; /* it is there, and cannot be read */
-		return 0;
-	}
-	if (error)
-		return error;
+	if (opened <= 0)
+		return opened;
+	if (n->list[index].is_doubtful)
+		found.lost_behind = "truncated";
 	/* An empty one may yet be written to, by who has it open. */
-	if (stat.st_size > 0)
-		alike = likeness_to_open(files, fd, &stat);
-	if (stat.st_size > 0 && alike == NEIGHBOUR_OTHER)
-		alike = likeness_to_parts(parts, fd, &stat, &is_longer);
-	/* A copy of what one of them held before it was emptied. */
-	if (stat.st_size > 0 && n->list[index].is_doubtful)
-		known = is_known(&files->known, fd);
-	if (alike == NEIGHBOUR_UNREADABLE || known < 0)
-		return skip_unreadable(b, &fd, parts, "replaced");
-	if (alike == NEIGHBOUR_COPY_MAYBE)
-		parts->lost = "replaced";
-	if ((alike != NEIGHBOUR_OTHER && !is_longer) || known) {
-		fd_close(&fd);
-		return 0;
+	if (found.part.stat.st_size > 0) {
+		found.alike = likeness_to_open(files, found.part.fd, &found.part.stat);
+		beside_parts_compare(parts, &found);
+		/* A copy of what one of them held before it was emptied. */
+		if (n->list[index].is_doubtful)
+			found.known = beside_known_holds(&files->known, found.part.fd);
 	}
-	parts->list[parts->count++] = (struct beside_part){ .fd = fd, .stat = stat, .lost = parts->lost };
-	parts->lost = n->list[index].is_doubtful ? "truncated" : NULL;
-	return 0;
+	if (found.alike == NEIGHBOUR_COPY_MAYBE)
+		parts->lost = "replaced";
+	return take(b, parts, &found);
 }
 
 static int
@@ -320,12 +253,9 @@ find_once(struct beside *b, int runs_dir_fd, const char *directory, const char *
 		}
 		drop_known(b, &n, files);
 		neighbours_sort(&n);
-		parts->file_system = n.file_system;
 	}
-	if (!error && n.count > 0) {
-		parts->list = calloc(MOST_PARTS, sizeof(*parts->list));
-		error = parts->list ? 0 : -ENOMEM;
-	}
+	if (!error && n.count > 0)
+		error = beside_parts_init(parts, n.file_system);
 	for (size_t i = 0; i < n.count && !error; i++)
 		error = take_part(b, &n, i, files, parts);
 	neighbours_fini(&n);
@@ -364,43 +294,20 @@ static int
 take_copy(struct beside *b, const struct neighbours *n, size_t index, const struct beside_file *file,
           struct beside_parts *parts)
 {
-	struct beside_part part = { 0 };
-	enum neighbour_likeness alike;
-	bool is_longer = false;
+	struct beside_candidate found;
+	struct beside_part *part = &found.part;
+	int opened = beside_parts_open(parts, n, index, "truncated", &found);
 	uint64_t bytes;
-	int error, known;
 
-	if (n->list[index].is_packed) {
-		parts->lost = "compressed";
-		return 0;
-	}
-	error = neighbours_open(n, index, &part.stat, &part.fd);
-	if (error == -EACCES || error == -EPERM) {
-		parts->lost = "truncated";
-		return 0;
-	}
-	if (error)
-		return error;
-	bytes = (uint64_t)part.stat.st_size;
-	alike = neighbour_compare(part.fd, bytes, file->fd, (uint64_t)file->stat.st_size);
-	if (alike == NEIGHBOUR_OTHER)
-		alike = likeness_to_parts(parts, part.fd, &part.stat, &is_longer);
-	known = is_known(&file->known, part.fd);
-	if (alike == NEIGHBOUR_UNREADABLE || known < 0 || !neighbour_fingerprint(part.fd, bytes, &part.fingerprint))
-		return skip_unreadable(b, &part.fd, parts, "truncated");
-	if ((alike != NEIGHBOUR_OTHER && !is_longer) || known) {
-		fd_close(&part.fd);
-		return 0;
-	}
-	if (parts->count == MOST_PARTS) {
-		fd_close(&part.fd);
-		parts->lost = "truncated";
-		return 0;
-	}
-	part.lost = parts->lost;
-	parts->lost = NULL;
-	parts->list[parts->count++] = part;
-	return 0;
+	if (opened <= 0)
+		return opened;
+	bytes = (uint64_t)part->stat.st_size;
+	found.alike = neighbour_compare(part->fd, bytes, file->fd, (uint64_t)file->stat.st_size);
+	beside_parts_compare(parts, &found);
+	found.known = beside_known_holds(&file->known, part->fd);
+	if (!neighbour_fingerprint(part->fd, bytes, &part->fingerprint))
+		found.alike = NEIGHBOUR_UNREADABLE;
+	return take(b, parts, &found);
 }
 
 static bool
@@ -451,10 +358,7 @@ find_copies(struct neighbours *n, struct beside *b, const struct beside_file *fi
 	if (n->count == 0 || (file->known.mark.offset > 0 && !file->is_other))
 		return 0;
 	neighbours_sort(n);
-	parts->file_system = n->file_system;
-	parts->list = calloc(MOST_PARTS, sizeof(*parts->list));
-	if (!parts->list)
-		return -ENOMEM;
+	error = beside_parts_init(parts, n->file_system);
 	for (size_t i = 0; i < n->count && !error; i++)
 		error = take_copy(b, n, i, file, parts);
 	return error;

@@ -13,9 +13,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "follow/file_system.h"
-#include "follow/passed.h"
-#include "model/cursor.h"
+#include "follow/beside_parts.h"
 
 struct beside_noted {
 	uint32_t identity; /* 0: no file's */
@@ -40,21 +38,6 @@ struct beside_open {
 	struct stat stat;
 };
 
-struct beside_part {
-	int fd; /* owned */
-	struct stat stat;
-	const char *lost; /* why something between it and what came before is lost; NULL: nothing is */
-	uint64_t fingerprint; /* of copies: of all that is in them */
-};
-
-struct beside_parts {
-	size_t count;
-	struct beside_part *list; /* owned: the oldest first */
-	const char *lost;         /* the same, behind the last */
-	enum file_system file_system;
-};
-
-void beside_parts_fini(struct beside_parts *parts);
 /* What was found is not taken: it is to be found again. */
 void beside_forget(struct beside *beside, const struct beside_parts *parts);
 
@@ -66,14 +49,6 @@ int beside_note(struct beside *beside, int runs_dir_fd, const char *directory, c
 
 /* Whether the directory may have changed since it was listed. */
 bool beside_has_changed(const struct beside *beside, const struct stat *directory);
-
-/* What was read, of which there may be copies. */
-struct beside_known {
-	struct cursor_mark mark;          /* of the current file; offset 0: nothing */
-	const struct cursor_mark *coming; /* of those that come */
-	size_t coming_count;
-	const struct passed *passed;      /* of what was there before */
-};
 
 /* The files that are open. */
 struct beside_files {

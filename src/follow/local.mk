@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libfollow.a
 libfollow_a_SOURCES = \
 	src/follow/beside.c src/follow/beside.h \
+	src/follow/beside_parts.c src/follow/beside_parts.h \
 	src/follow/file_generation.c src/follow/file_generation.h \
 	src/follow/file_system.c src/follow/file_system.h \
 	src/follow/follower.c src/follow/follower.h src/follow/follower_state.h \

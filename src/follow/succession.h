@@ -13,7 +13,7 @@
 #ifndef FOLLOW_SUCCESSION_H
 #define FOLLOW_SUCCESSION_H
 
-#include "follow/beside.h"
+#include "follow/beside_parts.h"
 #include "follow/file_generation.h"
 #include "follow/passed.h"
 #include "follow/source.h"

@@ -136,7 +136,7 @@ set_from_outside(struct settings *settings, const struct settings_key *key, cons
 	if (error != -EINVAL)
 		return error;
 	buf_printf(sentence, "%s must be ", source);
-	settings_append_demand(sentence, key);
+	settings_key_append_demand(sentence, key);
 	buf_puts(sentence, ", not ");
 	document_append_quoted(sentence, value, strlen(value));
 	return -EINVAL;

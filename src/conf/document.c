@@ -281,7 +281,7 @@ complain_of_value(struct document *d, yaml_mark_t mark, const struct settings_ke
                   const yaml_event_t *event)
 {
 	complain_at(d, mark, "%s must be ", key->path);
-	settings_append_demand(d->error, key);
+	settings_key_append_demand(d->error, key);
 	buf_puts(d->error, ", not ");
 	append_found(d->error, event);
 	return -EINVAL;
@@ -300,7 +300,7 @@ read_words(struct document *d, const struct settings_key *key, struct buf *words
 			return error;
 		type = event.type;
 		if (type == YAML_SCALAR_EVENT && !is_null(&event) &&
-		    settings_takes_word(key, (const char *)event.data.scalar.value,
+		    settings_key_takes_word(key, (const char *)event.data.scalar.value,
 		                        event.data.scalar.length)) {
 			buf_append(words, event.data.scalar.value, event.data.scalar.length);
 			buf_putc(words, ' ');
@@ -341,7 +341,7 @@ read_value(struct document *d, const struct settings_key *key, const yaml_event_
 	int error = -EINVAL;
 
 	d->places[key - settings_keys] = (struct document_place){ mark.line + 1, mark.column + 1 };
-	if (event->type == YAML_SEQUENCE_START_EVENT && settings_is_list(key))
+	if (event->type == YAML_SEQUENCE_START_EVENT && settings_key_is_list(key))
 		return read_list(d, key, event);
 	if (event->type == YAML_SCALAR_EVENT && !is_null(event) &&
 	    (is_plain || (key->type != SETTINGS_NUMBER && key->type != SETTINGS_BOOLEAN)))

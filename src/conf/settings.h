@@ -1,8 +1,7 @@
 /*
  * What the configuration says, after defaults, file, RUNSTREAM_* variables and flags. A plain
  * struct: every process has its own copy, made by conf_load() (conf.h) or handed down by the
- * supervisor (settings_message.h). Each member is one row of the key table in settings.c, which
- * gives its type, default, range and help, and from which the pages are checked.
+ * supervisor (settings_message.h). Each member has its key in the table of settings_key.h.
  */
 #ifndef CONF_SETTINGS_H
 #define CONF_SETTINGS_H
@@ -10,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "conf/settings_key.h"
 
 struct buf;
 
@@ -88,55 +89,15 @@ uint32_t settings_sockets(const struct settings *settings);
 /* A deep copy. 0 or -ENOMEM. */
 int settings_copy(const struct settings *settings, struct settings *ret_copy);
 
-/* --- the key table ---------------------------------------------------------------------------- */
-
-enum settings_type {
-	SETTINGS_NUMBER,  /* int64_t from lowest to highest */
-	SETTINGS_BOOLEAN, /* bool; true or false */
-	/* char *, at most SETTINGS_TEXT_BYTES and without control characters; what else it must be: */
-	SETTINGS_PATH,    /* absolute; or empty, where that is the default */
-	SETTINGS_FILE,    /* one name in a folder */
-	SETTINGS_PREFIX,  /* the beginning of an URL's path */
-	SETTINGS_MODE,    /* octal */
-	SETTINGS_ACCOUNT, /* a user or group, or empty */
-	SETTINGS_LEVEL,   /* a level of log.h */
-	SETTINGS_DURABILITY, /* written or synced */
-	/* Lists, with one blank between words; in the file as a list as well: */
-	SETTINGS_NETWORKS,
-	SETTINGS_ORIGINS,
-};
-
-enum { SETTINGS_TEXT_BYTES = 1023, SETTINGS_COUNT = 45 };
-
-struct settings_key {
-	const char *path; /* "api.sse.poll_interval_ms" */
-	const char *help; /* one sentence */
-	/* What the pages say of a default that depends on the machine; else NULL. */
-	const char *default_words;
-	const char *default_text; /* of text */
-	int64_t default_number;   /* of numbers and booleans */
-	int64_t lowest, highest;  /* of numbers */
-	size_t offset;            /* of the member in struct settings */
-	enum settings_type type;
-	bool needs_restart;       /* a reload does not change it */
-};
-
-/* All SETTINGS_COUNT keys, those of a section together. */
-extern const struct settings_key settings_keys[SETTINGS_COUNT];
+/* --- one by one ------------------------------------------------------------------------------- */
 
 /*
  * Sets one member from text. 0; -ENOMEM; -EINVAL when it is not what the key must be: see
- * settings_append_demand() for the sentence.
+ * settings_key_append_demand() for the sentence.
  */
 int settings_set(struct settings *settings, const struct settings_key *key, const char *text,
                  size_t length);
 
-/* Whether a key is a list; and whether text may be one of its words. */
-bool settings_is_list(const struct settings_key *key);
-bool settings_takes_word(const struct settings_key *key, const char *text, size_t length);
-
-/* Appends what a value must be: "a whole number of milliseconds from 10 to 60000". */
-void settings_append_demand(struct buf *to, const struct settings_key *key);
 /* Appends the value as settings_set() takes it. */
 void settings_append_text(struct buf *to, const struct settings *settings,
                           const struct settings_key *key);

@@ -38,7 +38,7 @@ append_entry(struct buf *to, const struct settings *defaults, const struct setti
 
 	buf_printf(to, ".It Ic %s\n%s\n", key->path, key->help);
 	demand = to->length_bytes;
-	settings_append_demand(to, key);
+	settings_key_append_demand(to, key);
 	to->data[demand] = (char)toupper((unsigned char)to->data[demand]);
 	buf_puts(to, "; default: ");
 	if (key->default_words)

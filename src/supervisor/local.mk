@@ -13,6 +13,7 @@ libsupervisor_a_SOURCES = \
 	src/supervisor/pool_replace.c \
 	src/supervisor/pool_sockets.c \
 	src/supervisor/privileges.c src/supervisor/privileges.h \
+	src/supervisor/reload.c src/supervisor/reload.h \
 	src/supervisor/runtime_dir.c src/supervisor/runtime_dir.h \
 	src/supervisor/sandbox.c src/supervisor/sandbox.h \
 	src/supervisor/segments.c src/supervisor/segments.h \

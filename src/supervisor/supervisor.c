@@ -28,6 +28,7 @@
 #include "supervisor/options.h"
 #include "supervisor/pool.h"
 #include "supervisor/privileges.h"
+#include "supervisor/reload.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/segments.h"
@@ -82,94 +83,20 @@ handle_child_up(void *arg)
 
 /* --- reload ----------------------------------------------------------------------------------- */
 
-static void
-apply_log_level(const struct settings *settings)
-{
-	enum log_level level;
-
-	if (log_parse_level(settings->log.level, &level) == 0)
-		log_set_level(level);
-}
-
-/* What a worker may do is settled when it is started. */
-static bool
-needs_other_workers(const struct settings *before, const struct settings *next)
-{
-	return next->server.sandbox && *before->recording.allow_from == '\0' &&
-	       *next->recording.allow_from != '\0';
-}
-
-/* A worker needs a place, and the places are there from the start. */
-static bool
-clip_workers(struct settings *next, uint32_t places)
-{
-	if (next->server.workers <= places)
-		return false;
-	next->server.workers = places;
-	return true;
-}
-
-static void
-tell_waiting(struct json_object *waiting, const char *path)
-{
-	log_warning("reload_needs_restart", "key=%s", path);
-	if (waiting)
-		json_object_array_add(waiting, json_object_new_string(path));
-}
-
-/* 0, and the keys that wait for a restart are added to waiting (or NULL); or -errno and a sentence:
- * then all is as before. */
-static int
-take_new_settings(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
-{
-	const struct settings_key *pinned[SETTINGS_COUNT];
-	struct counters_values *counters = counters_own(supervisor->segments.own_counters);
-	char error_text[CONF_ERROR_BYTES];
-	struct settings next;
-	int count = 0, error = conf_load(&supervisor->sources, &next, error_text);
-	bool is_clipped, replaces_workers;
-
-	if (error) {
-		buf_puts(sentence, error_text);
-	} else {
-		count = settings_pin(&next, &supervisor->settings, pinned);
-		if (count < 0) {
-			settings_fini(&next);
-			error = count;
-			buf_puts(sentence, strerror(-error));
-		}
-	}
-	counters->reloads[error ? COUNTERS_RESULT_FAILED : COUNTERS_RESULT_OK]++;
-	counters->last_reload_ok = !error;
-	if (error) {
-		log_error("reload_failed", "reason=%s", buf_string(sentence));
-		return error;
-	}
-	is_clipped = clip_workers(&next, supervisor->sockets.count);
-	replaces_workers = needs_other_workers(&supervisor->settings, &next);
-	settings_fini(&supervisor->settings);
-	supervisor->settings = next;
-	apply_log_level(&supervisor->settings);
-	pool_send_settings(&supervisor->pool);
-	pool_resize(&supervisor->pool);
-	if (replaces_workers && pool_drain(&supervisor->pool, POOL_ALL_WORKERS) == 0)
-		log_info("workers_replaced", "reason=\"recording was switched on\"");
-	log_info("reloaded", "config=\"%s\"",
-	         conf_file(&supervisor->sources) ? conf_file(&supervisor->sources) : "");
-	for (int i = 0; i < count; i++)
-		tell_waiting(waiting, pinned[i]->path);
-	if (is_clipped)
-		tell_waiting(waiting, "server.workers");
-	return 0;
-}
-
 static int
 reload(struct supervisor *supervisor, struct json_object *waiting, struct buf *sentence)
 {
+	struct reload what = {
+		.sources = &supervisor->sources,
+		.settings = &supervisor->settings,
+		.pool = &supervisor->pool,
+		.counters = counters_own(supervisor->segments.own_counters),
+		.places = supervisor->sockets.count,
+	};
 	int error;
 
 	notify_reloading(&supervisor->notify);
-	error = take_new_settings(supervisor, waiting, sentence);
+	error = reload_settings(&what, waiting, sentence);
 	/* READY also then: it is as ready as before. */
 	if (error)
 		notify_send(&supervisor->notify, "READY=1\nSTATUS=Not reloaded: %s",
@@ -555,7 +482,7 @@ run(struct supervisor *supervisor, const struct options *options)
 		        file ? file : "there is no file");
 		return EXIT_SUCCESS;
 	}
-	apply_log_level(&supervisor->settings);
+	reload_log_level(&supervisor->settings);
 	if (geteuid() == 0 && !supervisor->privileges.changes_user)
 		log_warning("runs_as_root", "hint=\"all processes stay root: set server.user\"");
 	return serve(supervisor, ready_fd);

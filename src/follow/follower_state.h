@@ -1,6 +1,7 @@
 /*
- * What follower.c (what a look means for its succession.h), look.c (looking) and followers.c
- * (who is followed) share of one another; nobody else includes it.
+ * What follower.c (what a look means for the generations, which are a succession.h), look.c (when it is looked,
+ * and by whom), look_path.c (what a look sees) and followers.c (who is followed) share of one another;
+ * nobody else includes it.
  */
 #ifndef FOLLOW_FOLLOWER_STATE_H
 #define FOLLOW_FOLLOWER_STATE_H
@@ -129,6 +130,14 @@ void look_begin(struct follower *f);
 void look_soon(struct follower *f);
 /* The settings were changed: the next look comes within the new interval. */
 void look_reschedule(struct follower *f);
+
+/* The look itself: what is at the path now, what of it came beside it, and the files that are open. May block
+ * unless the file is open, local, and still at its path. */
+void look_path_see(struct look *look);
+/* Whether a file was written to, or emptied, since it was of this size and time. */
+bool look_path_has_changed(uint64_t size_bytes, const struct timespec *modified, const struct stat *stat);
+/* Whether the followed file's directory may have changed since it was listed. */
+bool look_path_has_directory_changed(int runs_dir_fd, const struct follower *f);
 
 /* One more reference to the directory, made if need be, or NULL without memory. */
 struct directory *followers_get_directory(struct followers *set, const char *path);

@@ -9,7 +9,7 @@ libfollow_a_SOURCES = \
 	src/follow/hash_table.h \
 	src/follow/indexer.c src/follow/indexer.h \
 	src/follow/line_index.c src/follow/line_index.h \
-	src/follow/look.c \
+	src/follow/look.c src/follow/look_path.c \
 	src/follow/lore.c src/follow/lore.h \
 	src/follow/message_index.c src/follow/message_index.h \
 	src/follow/message_scan.c src/follow/message_scan.h \

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "discovery/state.h"
+#include "store/file_fingerprint.h"
 #include "store/run_dir.h"
 #include "store/run_info.h"
 
@@ -181,6 +182,27 @@ call_list_end(DIR *dir)
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
+
+int
+call_fingerprint(struct discovery *d, const char *about, int dir_fd, const char *name, uint64_t bytes,
+                 uint64_t *ret_fingerprint)
+{
+	uint64_t fingerprint = 0;
+	struct stat st;
+	int fd, error;
+
+	if (!errand_enter(d, about))
+		return CALL_HELD;
+	fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	error = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+	if (!error)
+		error = S_ISREG(st.st_mode) ? file_fingerprint(fd, bytes, &fingerprint) : -ENXIO;
+	fd_close(&fd);
+	errand_leave();
+	if (!error)
+		*ret_fingerprint = fingerprint;
+	return error;
+}
 
 int
 call_read_info(struct discovery *d, const char *about, int dir_fd, struct run_info *ret_info)

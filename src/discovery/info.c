@@ -12,6 +12,8 @@
 #include "store/file_identity.h"
 #include "store/run_info.h"
 
+enum { RECENT_MS = 10 * 60 * 1000 };
+
 static void
 set_name(char to[static REGISTRY_NAME_BYTES + 1], const char *from, const char *otherwise)
 {
@@ -79,21 +81,24 @@ info_blank(const struct folder *folder, const char *name, struct registry_run *r
 	set_status(ret_entry, "unknown");
 }
 
+static const char *
+file_name(const struct discovery *d, int file)
+{
+	const struct settings *s = &d->instance->settings;
+
+	if (file == REGISTRY_EVENTS)
+		return s->storage.files.events;
+	return file == REGISTRY_STDOUT ? s->storage.files.stdout_log : s->storage.files.stderr_log;
+}
+
 /* How much there is of the run's files. Not known if one of them cannot be looked at. */
 static void
 look_at_files(struct discovery *d, const char *path, int dir_fd, struct registry_ending *ret_ending)
 {
-	const struct settings *s = &d->instance->settings;
-	const char *const names[REGISTRY_FILES] = {
-		[REGISTRY_STDOUT] = s->storage.files.stdout_log,
-		[REGISTRY_STDERR] = s->storage.files.stderr_log,
-		[REGISTRY_EVENTS] = s->storage.files.events,
-	};
-
 	*ret_ending = (struct registry_ending){ .is_known = true };
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		struct statx file;
-		int error = call_statx(d, path, dir_fd, names[i], STATX_TYPE | STATX_SIZE |
+		int error = call_statx(d, path, dir_fd, file_name(d, i), STATX_TYPE | STATX_SIZE |
 		                       STATX_MTIME | FILE_IDENTITY_MASK, &file);
 
 		if (error) {
@@ -107,6 +112,16 @@ look_at_files(struct discovery *d, const char *path, int dir_fd, struct registry
 			ret_ending->files[i].identity = file_identity(&file);
 		}
 	}
+}
+
+/* What they are known by, should the run go on. */
+static void
+take_fingerprints(struct discovery *d, const char *path, int dir_fd, struct registry_ending *ending)
+{
+	for (int i = 0; i < REGISTRY_FILES; i++)
+		if (ending->files[i].bytes > 0)
+			(void)call_fingerprint(d, path, dir_fd, file_name(d, i), ending->files[i].bytes,
+			                       &ending->files[i].fingerprint);
 }
 
 /* Of a run that was over, and is. */
@@ -153,6 +168,10 @@ info_read(struct discovery *d, int dir_fd, const char *path, struct registry_run
 	/* Before it is read as well: a run that is over then was not going on again when its files
 	 * were looked at, so nothing that it writes later was there. */
 	look_at_files(d, path, dir_fd, &ending);
+	/* Of those that were over long before anybody looked, which may be a million, nothing is read: they
+	 * are known by their identity and size alone. */
+	if (!keeps_ending && (entry->version > 0 || ending.written_ms >= clock_wall_ms() - RECENT_MS))
+		take_fingerprints(d, path, dir_fd, &ending);
 	error = call_read_info(d, path, dir_fd, &info);
 	if (error == 0) {
 		apply_info(entry, &info);

@@ -282,6 +282,9 @@ int call_stat(struct discovery *d, const char *about, int dir_fd, const char *pa
               struct stat *ret_st);
 int call_statx(struct discovery *d, const char *about, int dir_fd, const char *name, unsigned mask,
                struct statx *ret_stx);
+/* The fingerprint of the first so many bytes of a file (model/fingerprint.h). */
+int call_fingerprint(struct discovery *d, const char *about, int dir_fd, const char *name, uint64_t bytes,
+                     uint64_t *ret_fingerprint);
 int call_statfs(struct discovery *d, const char *about, int fd, struct statfs *ret_fs);
 /* Watches what fd is; its number or -errno. */
 int call_watch(struct discovery *d, const char *about, int fd, uint32_t events);

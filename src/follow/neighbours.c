@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "model/fingerprint.h"
+#include "store/file_fingerprint.h"
 #include "store/file_identity.h"
 #include "store/run_dir.h"
 
@@ -346,57 +346,17 @@ neighbours_open(const struct neighbours *n, size_t index, struct stat *ret_stat,
 	return 0;
 }
 
-/* -ENODATA: it does not reach so far. */
-static int
-read_at(int fd, uint64_t offset, uint8_t *to, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = pread(fd, to, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		to += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
-static int
-fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint)
-{
-	uint8_t head[FINGERPRINT_HEAD_BYTES], window[FINGERPRINT_WINDOW_BYTES];
-	uint64_t start = fingerprint_window_start(offset), head_hash = 0;
-	struct fingerprint_pass pass;
-	int error = 0;
-
-	if (fingerprint_needs_head(offset)) {
-		error = read_at(fd, 0, head, sizeof(head));
-		if (error)
-			return error;
-		head_hash = fingerprint_head(head);
-	}
-	error = read_at(fd, start, window, (size_t)(offset - start));
-	if (error)
-		return error;
-	fingerprint_begin(&pass, window, start, head_hash);
-	*ret_fingerprint = fingerprint_at(&pass, offset);
-	return 0;
-}
-
 bool
 neighbour_fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint)
 {
-	return fingerprint(fd, offset, ret_fingerprint) == 0;
+	return file_fingerprint(fd, offset, ret_fingerprint) == 0;
 }
 
 int
 neighbour_verify(int fd, const struct cursor_mark *mark)
 {
 	uint64_t found = 0;
-	int error = fingerprint(fd, mark->offset, &found);
+	int error = file_fingerprint(fd, mark->offset, &found);
 
 	if (error)
 		return error == -ENODATA ? 0 : error;
@@ -417,9 +377,9 @@ neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 
 	if (common == 0)
 		return NEIGHBOUR_OTHER;
-	error = fingerprint(a_fd, common, &a_fingerprint);
+	error = file_fingerprint(a_fd, common, &a_fingerprint);
 	if (!error)
-		error = fingerprint(b_fd, common, &b_fingerprint);
+		error = file_fingerprint(b_fd, common, &b_fingerprint);
 	if (error && error != -ENODATA)
 		return NEIGHBOUR_UNREADABLE;
 	if (error || a_fingerprint != b_fingerprint)

@@ -181,6 +181,7 @@ take_ending(const struct registry_state *state, struct registry_ending *ret_endi
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		ret_ending->files[i].bytes = state->ending_bytes[i];
 		ret_ending->files[i].identity = state->ending_identity[i];
+		ret_ending->files[i].fingerprint = state->ending_fingerprint[i];
 	}
 }
 

@@ -33,6 +33,7 @@ struct registry_ending {
 	struct {
 		uint64_t bytes;
 		uint32_t identity; /* file_identity(); 0: there was no file */
+		uint64_t fingerprint; /* of all of it, as in ids (model/fingerprint.h); 0: not known */
 	} files[REGISTRY_FILES];
 };
 

@@ -26,7 +26,7 @@
 #define REGISTRY_MAGIC "RSruns\r\n"
 
 enum {
-	REGISTRY_LAYOUT_VERSION = 3,
+	REGISTRY_LAYOUT_VERSION = 4,
 	REGISTRY_CAPACITY_MAX = 16000000,
 	REGISTRY_RING_ENTRIES = 65536,  /* a power of two */
 	REGISTRY_INDEX_LOG2_MIN = 10,   /* buckets of the smallest index */
@@ -91,10 +91,11 @@ struct registry_state {
 	int64_t first_seen_ms;
 	char status[REGISTRY_STATUS_BYTES + 1];
 	uint64_t ending_bytes[REGISTRY_FILES];
+	uint64_t ending_fingerprint[REGISTRY_FILES];
 	uint32_t ending_identity[REGISTRY_FILES];
 	uint32_t ending_written_s;
 };
-static_assert(sizeof(struct registry_state) == 112, "layout");
+static_assert(sizeof(struct registry_state) == 136, "layout");
 
 /*
  * A slot owns at most two text blocks, so that one can be filled while the other is read: texts
@@ -114,7 +115,7 @@ struct registry_slot {
 	uint64_t went_on_at;
 };
 static_assert(offsetof(struct registry_slot, copy) == 24, "layout");
-static_assert(sizeof(struct registry_slot) == 256, "layout");
+static_assert(sizeof(struct registry_slot) == 304, "layout");
 
 /* A bucket of the index: upper half of the id's hash << 32 | slot + 1. */
 #define REGISTRY_BUCKET_EMPTY UINT64_C(0)

@@ -188,7 +188,8 @@ same_ending(const struct registry_ending *a, const struct registry_ending *b)
 
 	for (int i = 0; i < REGISTRY_FILES; i++)
 		same &= a->files[i].bytes == b->files[i].bytes &&
-		        a->files[i].identity == b->files[i].identity;
+		        a->files[i].identity == b->files[i].identity &&
+		        a->files[i].fingerprint == b->files[i].fingerprint;
 	return same;
 }
 
@@ -246,6 +247,7 @@ write_slot(struct registry_writer *writer, uint32_t at, const struct registry_ru
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		copy.state.ending_bytes[i] = run->ending.files[i].bytes;
 		copy.state.ending_identity[i] = run->ending.files[i].identity;
+		copy.state.ending_fingerprint[i] = run->ending.files[i].fingerprint;
 	}
 
 	/* The sequence that made the other copy and block stale comes before what is put there. */

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
+	src/store/file_fingerprint.c src/store/file_fingerprint.h \
 	src/store/file_identity.c src/store/file_identity.h \
 	src/store/recording.c src/store/recording.h \
 	src/store/recording_cache.c src/store/recording_cache.h \

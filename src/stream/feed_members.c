@@ -246,14 +246,14 @@ feed_registry_file(const struct feed *feed, enum cursor_file file)
 static struct start
 start_at_ending(const struct feed *feed, const struct registry_run *run)
 {
-	struct start start = { .kind = START_ENDING };
+	struct start start = { .kind = START_ENDING, .since_ms = run->ending.written_ms };
 
 	for (int i = 0; i < CURSOR_FILES; i++) {
 		enum registry_file file = feed_registry_file(feed, (enum cursor_file)i);
 
 		start.cursor.files[i].mark.offset = run->ending.files[file].bytes;
 		start.cursor.files[i].mark.identity = run->ending.files[file].identity;
-		start.cursor.files[i].mark.fingerprint = (uint64_t)run->ending.written_ms;
+		start.cursor.files[i].mark.fingerprint = run->ending.files[file].fingerprint;
 	}
 	return start;
 }

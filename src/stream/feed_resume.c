@@ -197,7 +197,7 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 		return;
 	if (start->kind == START_ENDING)
 		*start = (struct start){ .kind = START_CURSOR, .cursor = start->cursor,
-			                 .noted_files = feed->files };
+			                 .noted_files = feed->files, .since_ms = start->since_ms };
 	else if (start->kind != START_CURSOR)
 		*start = (struct start){ .kind = START_CURSOR, .has_no_older = start->kind == START_OLDEST,
 			                 .since_ms = start->since_ms };

@@ -264,22 +264,28 @@ start_at_oldest(struct source *source, int64_t since_ms, const struct start_prog
 	return start_at(g, 0, 0, ret_place);
 }
 
-/* What has grown since it was noted: the current file, or the one that it was then, which lies beside
- * it by now and leads to it. */
 static int
-begin_at_ending(const struct cursor_mark *mark, struct source *source, struct offload *offload,
-                const struct start_progress *progress, struct place *ret_place,
-                struct event_gap *ret_gap)
+begin_at_line_of(struct generation *g, uint64_t offset, struct offload *offload, struct place *ret_place)
 {
-	/* No bytes to be known by: its identity tells; of a copy, that it was made since. */
-	const struct cursor_mark start = { .identity = mark->identity, .fingerprint = mark->fingerprint };
+	uint64_t lines;
+	int error = indexer_reach(offload, g, offset);
+
+	if (!error)
+		error = indexer_lines_before(g, offset, &lines);
+	return error ? error : begin_behind_lines(g, lines, ret_place);
+}
+
+/* As what was noted: the identity alone tells; of a copy, that it was made since. */
+static int
+begin_at_identity(const struct cursor_mark *mark, int64_t since_ms, struct source *source,
+                  struct offload *offload, const struct start_progress *progress, struct place *ret_place,
+                  struct event_gap *ret_gap)
+{
+	const struct cursor_mark start = { .identity = mark->identity, .fingerprint = (uint64_t)since_ms };
 	struct generation *g = source->current;
 	const char *reason = "truncated";
-	uint64_t lines;
 	int error = 0;
 
-	if (mark->identity == 0) /* there was no file: all parts of it are later */
-		return start_at_oldest(source, (int64_t)mark->fingerprint, progress, ret_place, ret_gap);
 	if (mark->identity != g->identity || mark->offset > g->size_bytes) {
 		if (!source_is_fresh(source, progress->asked))
 			return -EAGAIN;
@@ -293,10 +299,33 @@ begin_at_ending(const struct cursor_mark *mark, struct source *source, struct of
 		*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
 		return start_at(source_latest(source), 0, 0, ret_place);
 	}
-	error = indexer_reach(offload, g, mark->offset);
-	if (!error)
-		error = indexer_lines_before(g, mark->offset, &lines);
-	return error ? error : begin_behind_lines(g, lines, ret_place);
+	return begin_at_line_of(g, mark->offset, offload, ret_place);
+}
+
+/* What has grown since it was noted: the current file, or the one that it was then, which lies beside
+ * it by now, or is a copy there, and leads to it. */
+static int
+begin_at_ending(const struct cursor_mark *mark, int64_t since_ms, struct source *source,
+                struct offload *offload, const struct start_progress *progress, struct place *ret_place,
+                struct event_gap *ret_gap)
+{
+	struct place place = { .generation = NULL };
+	int error;
+
+	if (mark->identity == 0) /* there was no file: all parts of it are later */
+		return start_at_oldest(source, since_ms, progress, ret_place, ret_gap);
+	if (mark->offset == 0 || mark->fingerprint == 0)
+		return begin_at_identity(mark, since_ms, source, offload, progress, ret_place, ret_gap);
+	error = start_at_mark(mark, 0, source, progress, &place, ret_gap);
+	if (error)
+		return error;
+	if (ret_gap->reason) {
+		*ret_place = place;
+		return 0;
+	}
+	error = begin_at_line_of(place.generation, mark->offset, offload, ret_place);
+	place_fini(&place);
+	return error;
 }
 
 int
@@ -324,8 +353,8 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		                        &gap);
 		break;
 	case START_ENDING:
-		error = begin_at_ending(&start->cursor.files[file].mark, source, offload, progress, ret_place,
-		                        &gap);
+		error = begin_at_ending(&start->cursor.files[file].mark, start->since_ms, source, offload,
+		                        progress, ret_place, &gap);
 		break;
 	case START_END:
 	case START_TAIL:
@@ -336,8 +365,8 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 		break;
 	case START_CURSOR:
 		if (start->noted_files & 1U << file)
-			error = begin_at_ending(&start->cursor.files[file].mark, source, offload, progress,
-			                        ret_place, &gap);
+			error = begin_at_ending(&start->cursor.files[file].mark, start->since_ms, source,
+			                        offload, progress, ret_place, &gap);
 		else if (start->cursor.files[file].has_mark)
 			error = start_at_mark(&start->cursor.files[file].mark,
 			                      start->cursor.files[file].lines, source, progress, ret_place,

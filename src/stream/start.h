@@ -17,7 +17,7 @@ enum start_kind {
 	START_TAIL,      /* the last `tail_lines` lines (of a message bus: entries) */
 	START_CURSOR,
 	START_OFFSET,    /* at byte offset cursor.files[0].mark.offset, which nothing vouches for */
-	START_ENDING,    /* what came since the marks, which have no fingerprints, were noted: from the
+	START_ENDING,    /* what came since the marks were noted, which may lack fingerprints: from the
 	                  * start of the line there, and all of a file that was not there */
 };
 
@@ -28,7 +28,8 @@ struct start {
 	struct cursor cursor;
 	bool has_no_older;      /* with START_CURSOR: a file without a mark was not there then, so that
 	                         * all parts of it are later: as START_OLDEST */
-	int64_t since_ms;       /* of those: what was written before that time is of no interest */
+	int64_t since_ms;       /* of those: what was written before that time is of no interest. Of
+	                         * START_ENDING: when the last file was written to, to the second */
 	unsigned noted_files;   /* of START_CURSOR, bits: whose marks are as those of START_ENDING */
 	bool is_cursor_invalid; /* an id came that cannot be parsed: a gap, then the beginning */
 	/* Of START_CURSOR in a message bus: the entry seen last; with the mark, if any, behind it. */

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "conf/conf.h"
 #include "kept_state.h"
+#include "store/file_fingerprint.h"
 #include "store/file_identity.h"
 
 enum { DEADLINE_MS = 10000, MOST_READERS = 64 };
@@ -149,6 +150,7 @@ note_ending(struct fixture *f, const char *id, struct registry_ending *ret_endin
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		char path[300];
 		struct statx file;
+		int fd;
 
 		snprintf(path, sizeof(path), "%s/%s", id, names[i]);
 		if (statx(f->runs_dir_fd, path, 0, STATX_SIZE | STATX_MTIME | FILE_IDENTITY_MASK, &file) < 0)
@@ -157,6 +159,11 @@ note_ending(struct fixture *f, const char *id, struct registry_ending *ret_endin
 			ret_ending->written_ms = file.stx_mtime.tv_sec * 1000;
 		ret_ending->files[i].bytes = file.stx_size;
 		ret_ending->files[i].identity = file_identity(&file);
+		fd = openat(f->runs_dir_fd, path, O_RDONLY);
+		ck_assert_int_ge(fd, 0);
+		if (file.stx_size > 0)
+			ck_assert_int_eq(file_fingerprint(fd, file.stx_size, &ret_ending->files[i].fingerprint), 0);
+		fd_close(&fd);
 	}
 }
 

@@ -507,7 +507,7 @@ START_TEST(how_much_there_was_of_a_run_at_its_end_is_noted_and_kept_until_its_ne
 	ck_assert(!wait_run("r1", has_status, "running").ending.is_known);
 	shell("printf 45 >> runs/r1/agent-stdout.txt");
 	write_info("r1", "status: failed\\n");
-	wait_run("r1", has_status, "failed");
+	ck_assert_uint_ne(wait_run("r1", has_status, "failed").ending.files[REGISTRY_STDOUT].fingerprint, 0);
 	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDOUT), 5);
 	ck_assert_uint_eq(ending_bytes("r1", REGISTRY_STDERR), 0); /* which is no file */
 	write_info("r1", "status: running\\n");

@@ -228,8 +228,10 @@ START_TEST(a_history_is_read_to_where_it_ends_though_that_was_emptied_since_the_
 }
 END_TEST
 
-/* Nobody here has read it, so there is no content to be known by; but the copy was made since. */
-START_TEST(what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_before_anybody_looked)
+/* A run that was over before the feed was made writes a line more, which is copied, and then others to the
+ * emptied file: all of that is new. */
+static void
+expect_what_went_on(const char *others, const char *all)
 {
 	struct reader *r;
 
@@ -244,9 +246,20 @@ START_TEST(what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_befo
 	fixture_append(&f, "a/agent-stdout.txt", "a3\n");
 	fixture_copy(&f, "a/agent-stdout.txt", "a/agent-stdout.txt-1");
 	fixture_truncate(&f, "a/agent-stdout.txt");
-	fixture_append(&f, "a/agent-stdout.txt", "b1\n");
+	fixture_append(&f, "a/agent-stdout.txt", others);
 	fixture_put_run(&f, "a", "running", -1);
-	reader_wait_lines(r, "stdout", "a3\nb1\n");
+	reader_wait_lines(r, "stdout", all);
+}
+
+START_TEST(what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_before_anybody_looked)
+{
+	expect_what_went_on("b1\n", "a3\nb1\n");
+}
+END_TEST
+
+START_TEST(where_a_run_ended_is_not_found_in_what_its_emptied_file_has_grown_to_since)
+{
+	expect_what_went_on("b1\nb2\nb3\nb4\n", "a3\nb1\nb2\nb3\nb4\n");
 }
 END_TEST
 
@@ -270,6 +283,7 @@ main(void)
 	tcase_add_test(
 		tcase,
 		what_a_run_wrote_that_went_on_is_given_from_a_copy_that_was_made_before_anybody_looked);
+	tcase_add_test(tcase, where_a_run_ended_is_not_found_in_what_its_emptied_file_has_grown_to_since);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -80,6 +80,7 @@ START_TEST(a_run_that_was_put_is_found_with_all_its_fields)
 	run.ending.is_known = true;
 	run.ending.files[REGISTRY_STDOUT].bytes = UINT64_C(1) << 60;
 	run.ending.files[REGISTRY_EVENTS].identity = UINT32_MAX;
+	run.ending.files[REGISTRY_EVENTS].fingerprint = UINT64_MAX;
 	ck_assert_int_eq(registry_writer_put(pair.writer, &run, &slot, &changed), 0);
 	ck_assert(changed);
 	ck_assert_int_eq(registry_find(pair.reader, "run-1", &found), 0);
@@ -100,6 +101,7 @@ START_TEST(a_run_that_was_put_is_found_with_all_its_fields)
 	ck_assert_uint_eq(found.ending.files[REGISTRY_STDOUT].bytes, UINT64_C(1) << 60);
 	ck_assert_uint_eq(found.ending.files[REGISTRY_STDERR].bytes, 0);
 	ck_assert_uint_eq(found.ending.files[REGISTRY_EVENTS].identity, UINT32_MAX);
+	ck_assert_uint_eq(found.ending.files[REGISTRY_EVENTS].fingerprint, UINT64_MAX);
 	ck_assert_uint_eq(found.went_on_at, 0);
 	ck_assert_uint_eq(registry_count(pair.reader), 1);
 	ck_assert_uint_eq(registry_capacity(pair.reader), 10);
@@ -566,6 +568,7 @@ patterned_run(int id, int64_t number)
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		run.ending.files[i].bytes = (uint64_t)number << i;
 		run.ending.files[i].identity = (uint32_t)(number + i);
+		run.ending.files[i].fingerprint = (uint64_t)number * 7 + (uint64_t)i;
 	}
 	return run;
 }
@@ -588,6 +591,7 @@ check_patterned(const struct registry_run *found)
 	for (int i = 0; i < REGISTRY_FILES; i++) {
 		expect(found->ending.files[i].bytes == expected.ending.files[i].bytes);
 		expect(found->ending.files[i].identity == expected.ending.files[i].identity);
+		expect(found->ending.files[i].fingerprint == expected.ending.files[i].fingerprint);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "follow/neighbours.h"
+#include "store/file_fingerprint.h"
 #include "store/file_identity.h"
 
 enum {
@@ -305,7 +306,7 @@ take_copy(struct beside *b, const struct neighbours *n, size_t index, const stru
 	found.alike = neighbour_compare(part->fd, bytes, file->fd, (uint64_t)file->stat.st_size);
 	beside_parts_compare(parts, &found);
 	found.known = beside_known_holds(&file->known, part->fd);
-	if (!neighbour_fingerprint(part->fd, bytes, &part->fingerprint))
+	if (file_fingerprint(part->fd, bytes, &part->fingerprint) < 0)
 		found.alike = NEIGHBOUR_UNREADABLE;
 	return take(b, parts, &found);
 }

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "follow/follower_state.h"
 #include "follow/neighbours.h"
+#include "store/file_fingerprint.h"
 #include "store/run_dir.h"
 
 /* There is nothing to be read at the path; other errors say nothing about it. */
@@ -193,7 +194,7 @@ learn_known(int fd, const struct stat *stat, struct look_known *known)
 {
 	uint64_t fingerprint, to = known->to > 0 ? known->to : file_generation_size(stat);
 
-	if (to == 0 || file_generation_size(stat) < to || !neighbour_fingerprint(fd, to, &fingerprint))
+	if (to == 0 || file_generation_size(stat) < to || file_fingerprint(fd, to, &fingerprint) < 0)
 		return;
 	known->is_other = known->to > 0 && fingerprint != known->fingerprint;
 	known->to = to;

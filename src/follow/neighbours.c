@@ -346,12 +346,6 @@ neighbours_open(const struct neighbours *n, size_t index, struct stat *ret_stat,
 	return 0;
 }
 
-bool
-neighbour_fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint)
-{
-	return file_fingerprint(fd, offset, ret_fingerprint) == 0;
-}
-
 int
 neighbour_verify(int fd, const struct cursor_mark *mark)
 {

@@ -63,10 +63,6 @@ void neighbours_sort(struct neighbours *neighbours);
 int neighbours_open(const struct neighbours *neighbours, size_t index, struct stat *ret_stat,
                     int *ret_fd);
 
-/* The fingerprint at an offset (model/fingerprint.h). False: the file does not reach so far, or cannot
- * be read. */
-bool neighbour_fingerprint(int fd, uint64_t offset, uint64_t *ret_fingerprint);
-
 /* Whether the bytes before the mark are those that it was made from: 1 or 0; -errno: they cannot be read. */
 int neighbour_verify(int fd, const struct cursor_mark *mark);
 /* The same: false as well if they cannot be read. */

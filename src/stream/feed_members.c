@@ -12,8 +12,7 @@ enum {
 	/* A run that is over when it is first seen was short, not old. */
 	NEW_MS = 60 * 1000,
 	MOST_PAST = 10000,
-	WRITTEN_MS = 5000,           /* times of files may be off by so much */
-	FEED_HORIZON_MS = 10 * 1000, /* more than that */
+	FEED_HORIZON_MS = 10 * 1000, /* more than FEED_WRITTEN_MS */
 };
 
 /* --- runs that ended ------------------------------------------------------------------------------------ */
@@ -271,7 +270,7 @@ void
 feed_consider(struct feed *feed, uint32_t slot)
 {
 	/* Of one that is new, what was rotated away before it was found is new as well. */
-	struct start start = { .kind = START_OLDEST, .since_ms = feed->made_wall_ms - WRITTEN_MS };
+	struct start start = { .kind = START_OLDEST, .since_ms = feed->made_wall_ms - FEED_WRITTEN_MS };
 	struct feed_member *m = feed_member_at(feed, slot);
 	struct registry_run run;
 	struct feed_past *past;
@@ -288,7 +287,7 @@ feed_consider(struct feed *feed, uint32_t slot)
 		return;
 	if (past)
 		start = (struct start){ .kind = START_CURSOR, .cursor = past->cursor, .has_no_older = true,
-			                .since_ms = past->over_ms - WRITTEN_MS };
+			                .since_ms = past->over_ms - FEED_WRITTEN_MS };
 	else if (!is_new(feed, &run))
 		start = has_gone_on(feed, &run) ? start_at_ending(feed, &run)
 		                                : (struct start){ .kind = START_END };

@@ -10,9 +10,8 @@
 #include "stream/feed_state.h"
 
 enum {
-	/* Times of files may be off by so much; where the registry has seen the run itself, by no more than
-	 * they are rounded. */
-	WRITTEN_MS = 5000,
+	/* Where the registry has seen the run itself, times of files are off by no more than they are
+	 * rounded. */
 	WRITTEN_ROUNDED_MS = 1000,
 	GONE_TEXT_BYTES = 16 * 1024,
 };
@@ -138,7 +137,7 @@ was_written_since(const struct registry_run *run, int64_t since_ms)
 static int64_t
 since_ms(const struct trail_view *view)
 {
-	return view->of.horizon_ms - WRITTEN_MS;
+	return view->of.horizon_ms - FEED_WRITTEN_MS;
 }
 
 /* A run that the trail does not know: not yet, or it was of no interest. */
@@ -151,7 +150,7 @@ is_new(const struct trail_view *view, const struct registry_run *run, const stru
 		return true;
 	if (run->is_terminal)
 		return was_written_since(run, view->of.horizon_ms -
-		                                      (is_comparable ? WRITTEN_ROUNDED_MS : WRITTEN_MS));
+		                                      (is_comparable ? WRITTEN_ROUNDED_MS : FEED_WRITTEN_MS));
 	/* It may have been found, but nothing of it as yet; or there was no room for it, as was told. */
 	return !view->of.has_left_out || run->start_time_ms >= view->of.horizon_ms;
 }

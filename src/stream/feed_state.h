@@ -10,7 +10,10 @@
 #include "stream/trail.h"
 #include "stream/trail_reader.h"
 
-enum { FEED_PREFIX_BYTES = FEED_ID_BYTES + 1 };
+enum {
+	FEED_PREFIX_BYTES = FEED_ID_BYTES + 1,
+	FEED_WRITTEN_MS = 5000, /* times of files may be off by so much */
+};
 
 /* A run (or bus) in the feed. It lives for as long as the journal names it; so its files do. */
 struct feed_member {

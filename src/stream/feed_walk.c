@@ -216,6 +216,12 @@ open_slot(struct feed_client *client)
 	struct start start;
 	bool is_wanted;
 
+	/* One that is there, but was not told of yet, is a member first: read to its end as none, it would
+	 * go on there for all others. (Where there is no room, they were told.) */
+	if (walk->slot < feed->scan_next && (!m || !m->is_in) && !feed->has_left_out) {
+		feed_consider(feed, walk->slot);
+		m = feed_member_at(feed, walk->slot);
+	}
 	if (!is_settled(feed, walk->slot))
 		return STREAM_WAIT;
 	if (registry_at(feed_registry(feed), walk->slot, &run) < 0 || run.is_deleted ||

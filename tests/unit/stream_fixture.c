@@ -173,8 +173,8 @@ fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_
 	fixture_put_run_of(f, id, "t", status, exit_code);
 }
 
-void
-fixture_put_run_of(struct fixture *f, const char *id, const char *task, const char *status, int exit_code)
+static void
+put_run(struct fixture *f, const char *id, const char *task, const char *status, int exit_code)
 {
 	struct registry_run run = { .exit_code = exit_code }, known = { 0 };
 
@@ -199,7 +199,19 @@ fixture_put_run_of(struct fixture *f, const char *id, const char *task, const ch
 	}
 	ck_assert_int_eq(registry_writer_put(f->writer, &run, NULL, NULL), 0);
 	mkdirat(f->runs_dir_fd, id, 0755);
+}
+
+void
+fixture_put_run_of(struct fixture *f, const char *id, const char *task, const char *status, int exit_code)
+{
+	put_run(f, id, task, status, exit_code);
 	hub_registry_changed(f->hub);
+}
+
+void
+fixture_put_run_untold(struct fixture *f, const char *id, const char *status, int exit_code)
+{
+	put_run(f, id, "t", status, exit_code);
 }
 
 struct registry_run

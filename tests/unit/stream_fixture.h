@@ -44,6 +44,8 @@ void fixture_kill(struct fixture *f);
 void fixture_put_run(struct fixture *f, const char *id, const char *status, int exit_code);
 /* The same of another task than "t". */
 void fixture_put_run_of(struct fixture *f, const char *id, const char *task, const char *status, int exit_code);
+/* It is in the registry, but nobody is told until the next one is put there. */
+void fixture_put_run_untold(struct fixture *f, const char *id, const char *status, int exit_code);
 struct registry_run fixture_run(struct fixture *f, const char *id);
 
 /* Of files beneath the runs directory; text may hold NULs. */

@@ -312,6 +312,26 @@ START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_wh
 END_TEST
 
 /* Nobody saw it running: it was over before and is over now. */
+START_TEST(a_run_that_a_history_comes_to_before_anybody_is_told_of_it_is_given_to_all)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *live = reader_new_of_many(&f, &request), *history;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(live, "stdout", "a1\n");
+	fixture_put_run_untold(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	request.from = FEED_FROM_START;
+	history = reader_new_of_many(&f, &request);
+	reader_wait_lines(history, "stdout", "a1\nb1\n");
+	fixture_put_run(&f, "c", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b2\n");
+	reader_wait_lines(live, "stdout", "a1\nb1\nb2\n");
+	reader_wait_lines(history, "stdout", "a1\nb1\nb2\n");
+}
+END_TEST
+
 START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
 {
 	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
@@ -367,6 +387,7 @@ main(void)
 	tcase_add_test(tcase, who_comes_when_a_run_has_ended_gets_its_last_line_whole_and_its_end);
 	tcase_add_test(tcase,
 	               who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_where_the_run_had_ended);
+	tcase_add_test(tcase, a_run_that_a_history_comes_to_before_anybody_is_told_of_it_is_given_to_all);
 	tcase_add_test(tcase, what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);

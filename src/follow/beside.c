@@ -192,8 +192,7 @@ likeness_to_open(const struct beside_files *files, int fd, const struct stat *st
 	enum neighbour_likeness likeness = NEIGHBOUR_OTHER;
 
 	for (size_t i = 0; i < files->count && likeness == NEIGHBOUR_OTHER; i++)
-		likeness = neighbour_compare(fd, (uint64_t)stat->st_size, files->open[i].fd,
-		                             (uint64_t)files->open[i].stat.st_size);
+		likeness = neighbour_compare_to_open(fd, (uint64_t)stat->st_size, files->open[i].fd);
 	return likeness;
 }
 
@@ -303,7 +302,7 @@ take_copy(struct beside *b, const struct neighbours *n, size_t index, const stru
 	if (opened <= 0)
 		return opened;
 	bytes = (uint64_t)part->stat.st_size;
-	found.alike = neighbour_compare(part->fd, bytes, file->fd, (uint64_t)file->stat.st_size);
+	found.alike = neighbour_compare_to_open(part->fd, bytes, file->fd);
 	beside_parts_compare(parts, &found);
 	found.known = beside_known_holds(&file->known, part->fd);
 	if (file_fingerprint(part->fd, bytes, &part->fingerprint) < 0)
@@ -348,16 +347,43 @@ drop_old(struct neighbours *n, const struct beside *b, const struct beside_file 
 			neighbours_drop(n, i - 1);
 }
 
+/* What was read of it was so little that what it holds now begins with the same: a copy of it tells, which goes
+ * on otherwise. 1, 0 or -errno. */
 static int
-find_copies(struct neighbours *n, struct beside *b, const struct beside_file *file,
-            struct beside_parts *parts)
+is_other_by_copy(const struct neighbours *n, const struct beside_file *file)
+{
+	bool is_other = false;
+	int error = 0;
+
+	for (size_t i = 0; i < n->count && !error && !is_other; i++) {
+		struct stat stat;
+		int fd;
+
+		if (n->list[i].is_packed)
+			continue;
+		error = neighbours_open(n, i, &stat, &fd);
+		if (error)
+			return error == -EACCES || error == -EPERM ? 0 : error;
+		is_other = neighbour_holds(fd, &file->known.mark) &&
+		           neighbour_compare_to_open(fd, (uint64_t)stat.st_size, file->fd) == NEIGHBOUR_OTHER;
+		fd_close(&fd);
+	}
+	return error ? error : is_other;
+}
+
+static int
+find_copies(struct neighbours *n, struct beside *b, struct beside_file *file, struct beside_parts *parts)
 {
 	int error = 0;
 
 	drop_old(n, b, file);
+	if (n->count > 0 && file->known.mark.offset > 0 && !file->is_other) {
+		error = is_other_by_copy(n, file);
+		file->is_other = error > 0;
+	}
 	/* What was read of it, and is there still, was never emptied. */
-	if (n->count == 0 || (file->known.mark.offset > 0 && !file->is_other))
-		return 0;
+	if (error < 0 || n->count == 0 || (file->known.mark.offset > 0 && !file->is_other))
+		return error;
 	neighbours_sort(n);
 	error = beside_parts_init(parts, n->file_system);
 	for (size_t i = 0; i < n->count && !error; i++)
@@ -367,7 +393,7 @@ find_copies(struct neighbours *n, struct beside *b, const struct beside_file *fi
 
 int
 beside_find_copies(struct beside *b, int runs_dir_fd, const char *directory, const char *name,
-                   const struct beside_file *file, struct beside_parts *ret_parts)
+                   struct beside_file *file, struct beside_parts *ret_parts)
 {
 	struct beside_parts parts = { 0 };
 	struct beside now = { 0 };

@@ -72,7 +72,8 @@ struct beside_file {
 	struct stat stat;             /* as it is now, from before the directory is listed */
 	int64_t begun_ms;             /* since the epoch: since when its content was followed */
 	struct beside_known known;
-	bool is_other;                /* what was read of it is not there any more */
+	bool is_other;                /* what was read of it is not there any more; set as well where a
+	                               * copy tells so */
 };
 
 /*
@@ -81,6 +82,6 @@ struct beside_file {
  * any more, and nothing was noted; else as beside_find().
  */
 int beside_find_copies(struct beside *beside, int runs_dir_fd, const char *directory, const char *name,
-                       const struct beside_file *file, struct beside_parts *ret_parts);
+                       struct beside_file *file, struct beside_parts *ret_parts);
 
 #endif

@@ -180,9 +180,10 @@ find_copies(struct look *look)
 		fail(look);
 		return;
 	}
-	look->is_other = file.is_other = look->known.offset > 0 && !holds;
+	file.is_other = look->known.offset > 0 && !holds;
 	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
 	                           &look->between);
+	look->is_other = file.is_other;
 	if (error == -ESTALE)
 		find(look);
 	if (error && !means_nothing_there(error) && look->is_at_path)

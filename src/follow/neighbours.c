@@ -380,3 +380,15 @@ neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 		return NEIGHBOUR_OTHER;
 	return common < CHANCE_BYTES ? NEIGHBOUR_COPY_MAYBE : NEIGHBOUR_COPY;
 }
+
+enum neighbour_likeness
+neighbour_compare_to_open(int fd, uint64_t bytes, int open_fd)
+{
+	enum neighbour_likeness likeness;
+	struct stat open;
+
+	if (fstat(open_fd, &open) < 0)
+		return NEIGHBOUR_UNREADABLE;
+	likeness = neighbour_compare(fd, bytes, open_fd, (uint64_t)open.st_size);
+	return likeness == NEIGHBOUR_COPY_MAYBE && bytes > (uint64_t)open.st_size ? NEIGHBOUR_OTHER : likeness;
+}

@@ -77,5 +77,11 @@ enum neighbour_likeness {
 
 /* Of two files with something in them; sizes: as far as they are compared. */
 enum neighbour_likeness neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes);
+/*
+ * The same of one that lies there, and an open file that is still written to. Copies are made of what is
+ * there: one that is longer than the file is of what it held before it was emptied, and no copy of the few
+ * bytes that both begin with.
+ */
+enum neighbour_likeness neighbour_compare_to_open(int fd, uint64_t bytes, int open_fd);
 
 #endif

@@ -133,13 +133,8 @@ likeness(struct rotated_search *s, int fd, const struct stat *stat, bool *ret_is
 		likeness = neighbour_compare(fd, bytes, s->parts[i].fd, (uint64_t)s->parts[i].stat.st_size);
 	if (likeness == NEIGHBOUR_UNREADABLE)
 		return likeness;
-	if (likeness == NEIGHBOUR_OTHER && s->known.offset > 0 && bytes >= s->known.offset &&
-	    neighbour_holds(fd, &s->known))
-		return NEIGHBOUR_COPY; /* of what it was, should it be another by now */
 	if (likeness == NEIGHBOUR_OTHER)
-		return current_fd >= 0 ? neighbour_compare(fd, bytes, current_fd,
-		                                           (uint64_t)s->current_stat.st_size)
-		                       : likeness;
+		return current_fd >= 0 ? neighbour_compare_to_open(fd, bytes, current_fd) : likeness;
 	/* Not the first, where the mark is in it. */
 	i--;
 	*ret_is_longer = (i > 0 || !holds_mark(s)) && stat->st_size > s->parts[i].stat.st_size;
@@ -367,8 +362,6 @@ search_once(struct rotated_search *s)
 	s->file_system = n.file_system;
 	if (fd >= 0 && fstat(fd, &s->current_stat) < 0)
 		s->current_stat.st_size = 0;
-	/* After they were listed: copies of what came behind that may be among them. */
-	s->is_rewritten = fd >= 0 && s->known.offset > 0 && neighbour_verify(fd, &s->known) == 0;
 	neighbours_sort(&n);
 	drop_later(s, &n);
 	error = rotated_search_is_for_oldest(s) ? find_oldest(s, &n, NULL, &holder)
@@ -388,6 +381,8 @@ search_once(struct rotated_search *s)
 	} else {
 		forget_parts(s);
 	}
+	/* After they were listed, and compared with it: copies of what came behind that may be among them. */
+	s->is_rewritten = fd >= 0 && s->known.offset > 0 && neighbour_verify(fd, &s->known) == 0;
 	neighbours_fini(&n);
 	return error;
 }

@@ -337,6 +337,39 @@ START_TEST(what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_i
 }
 END_TEST
 
+START_TEST(what_lies_there_is_no_copy_of_the_few_bytes_that_the_log_begins_with)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, "a1\n");
+	r = rotation_reader(&f, "a1\n");
+	rotation_leave(&r, id);
+	rotation_put(&f, OUT "-20260101", "a1\n");
+	fixture_truncate(&f, OUT);
+	rotation_pass_an_epoch(&f, "b1\nb2\n", OUT "-20260102", "b");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "b1\nb2\n");
+	fixture_append(&f, OUT, "3\n");
+	reader_wait_lines(r, "stdout", "b1\nb2\nb3\n");
+}
+END_TEST
+
+START_TEST(a_copy_tells_that_a_log_was_emptied_which_begins_with_the_same_few_bytes)
+{
+	struct reader *r;
+
+	fixture_append(&f, OUT, "b");
+	r = rotation_reader(&f, "b|");
+	fixture_append(&f, OUT, "1\nb2\n");
+	rotation_put(&f, OUT "-20260101", "b1\nb2\n");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "b3\n");
+	reader_wait_lines(r, "stdout", "b|1\nb2\nb3\n");
+	reader_wait(r, "gap", 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -354,6 +387,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, copies_of_what_a_file_held_since_nobody_looks_come_behind_what_it_held_before);
 	tcase_add_test(tc, what_came_behind_a_file_that_was_emptied_and_deleted_later_is_read);
 	tcase_add_test(tc, what_was_compressed_at_once_of_a_file_that_was_emptied_between_two_looks_is_told);
+	tcase_add_test(tc, what_lies_there_is_no_copy_of_the_few_bytes_that_the_log_begins_with);
+	tcase_add_test(tc, a_copy_tells_that_a_log_was_emptied_which_begins_with_the_same_few_bytes);
 	tcase_add_test(tc, the_last_lines_of_a_log_that_was_emptied_just_now_are_those_that_are_there);
 	tcase_add_test(tc, what_is_rendered_for_one_is_not_sent_to_who_read_other_bytes_before_it);
 }

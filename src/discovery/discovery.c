@@ -138,7 +138,8 @@ look(struct discovery *d)
 		/* Whoever rang before the look began has an answer when it is finished. */
 		for (int i = 0; i < BELLS_A_LOOK && answer_bell(d) > 0; i++)
 			;
-		candidates_look(d, CANDIDATES_PER_LOOK);
+		/* Who asks may ask for what one of them is by now. */
+		candidates_look(d, d->look_is_forced ? SIZE_MAX : CANDIDATES_PER_LOOK);
 		runs_look_closely(d);
 		if (d->is_settled) {
 			runs_sweep(d, began_ms - d->look_began_ms);

@@ -551,6 +551,26 @@ START_TEST(a_run_that_was_over_is_looked_at_when_somebody_asks_for_it)
 }
 END_TEST
 
+START_TEST(all_folders_that_may_be_runs_by_now_are_looked_at_when_somebody_asks)
+{
+	instance.settings.following.inotify = false;
+	instance.settings.api.sse.discovery_interval_ms = 60000;
+	shell("mkdir -p runs/p/t/runs && cd runs/p/t/runs && mkdir $(seq 1 600)");
+	start();
+	look(1);
+	shell("cd runs/p/t/runs && touch $(seq -f %%g/agent-stdout.txt 1 600)");
+	look(1);
+	for (int i = 1; i <= 600; i++) {
+		struct registry_run run;
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		ck_assert_msg(registry_find(registry, name, &run) == 0, "%s is not known", name);
+	}
+	stop();
+}
+END_TEST
+
 /* Whoever comes for what is new did not see that it went on. */
 START_TEST(a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted)
 {
@@ -1008,6 +1028,7 @@ main(void)
 	                    2);
 	tcase_add_test(tests, a_run_that_goes_on_and_ends_unseen_keeps_what_was_noted);
 	tcase_add_test(tests, a_run_that_was_over_is_looked_at_when_somebody_asks_for_it);
+	tcase_add_test(tests, all_folders_that_may_be_runs_by_now_are_looked_at_when_somebody_asks);
 	tcase_add_test(tests, a_runs_directory_that_is_missing_is_waited_for);
 	tcase_add_test(tests, links_hidden_names_and_strange_files_are_no_runs);
 	tcase_add_test(tests, a_bad_run_info_hides_no_run_and_a_good_one_mends_it);

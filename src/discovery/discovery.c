@@ -157,6 +157,7 @@ look(struct discovery *d)
 	}
 	/* Before it is finished: who has waited for it sees these figures as well. */
 	publish_look(d, began_ns);
+	registry_writer_look_was_full(d->writer, d->is_full);
 	if (!d->look_left_out)
 		registry_writer_look_was_whole(d->writer);
 	registry_writer_look_finish(d->writer);

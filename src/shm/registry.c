@@ -371,6 +371,12 @@ registry_looks_whole(const struct registry *registry)
 	return __atomic_load_n(&registry->header->looks_whole, __ATOMIC_ACQUIRE);
 }
 
+bool
+registry_is_full(const struct registry *registry)
+{
+	return __atomic_load_n(&registry->header->is_full, __ATOMIC_ACQUIRE) != 0;
+}
+
 int
 registry_look_answered(const struct registry *registry, uint64_t look)
 {

@@ -102,6 +102,8 @@ ssize_t registry_changes(const struct registry *registry, uint64_t *cursor, uint
 uint64_t registry_looks_begun(const struct registry *registry);
 uint64_t registry_looks_finished(const struct registry *registry);
 uint64_t registry_looks_whole(const struct registry *registry);
+/* Whether there are runs for which there was no room, as of the last look: one that is not found may be there. */
+bool registry_is_full(const struct registry *registry);
 /*
  * Whether whoever asked about one run by its slot, when looks_begun() was look, has an answer: 1;
  * 0: not yet; -EAGAIN: another discovery took over, and may not have heard the question.

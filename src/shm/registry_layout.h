@@ -57,7 +57,7 @@ struct registry_header {
 	/* Read by all, written by the writer; changes and looks apart from what look-ups read. */
 	uint64_t index;       /* atomic: generation << 8 | area << 7 | log2 of its buckets */
 	uint32_t slot_count;  /* atomic: slots below it may be read */
-	uint32_t padding1;
+	uint32_t is_full;     /* atomic; 1: there are runs for which there was no room */
 	uint8_t padding2[48];
 	uint64_t changes;     /* atomic: entries ever put in the ring */
 	/* The higher bits grow when another discovery takes over, REGISTRY_LOOKS_BITS with each look. */

@@ -504,6 +504,12 @@ registry_writer_look_was_whole(struct registry_writer *writer)
 }
 
 void
+registry_writer_look_was_full(struct registry_writer *writer, bool is_full)
+{
+	__atomic_store_n(&writer->registry.header->is_full, is_full, __ATOMIC_RELEASE);
+}
+
+void
 registry_writer_look_finish(struct registry_writer *writer)
 {
 	struct registry_header *header = writer->registry.header;

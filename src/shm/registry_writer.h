@@ -50,6 +50,8 @@ void registry_writer_look_begin(struct registry_writer *writer);
 void registry_writer_look_finish(struct registry_writer *writer);
 /* Before it is finished: nothing was left out, so what it did not find is not there. */
 void registry_writer_look_was_whole(struct registry_writer *writer);
+/* Likewise: whether runs were found for which there is no room. */
+void registry_writer_look_was_full(struct registry_writer *writer, bool is_full);
 /* The run in a slot is to be looked at, or was: in between, what is said of it is no answer to who asked. */
 void registry_writer_leave_out(struct registry_writer *writer, uint32_t slot, bool is_left_out);
 /* During a look: what was asked of an earlier writer may never have been heard. */

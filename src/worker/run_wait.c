@@ -52,6 +52,10 @@ give_up(struct run_wait *w)
 	if (w->is_overdue)
 		run_answer_error(c, ANSWER_UNAVAILABLE,
 		                 "the run is not known, and discovery cannot look for it now");
+	else if (registry_is_full(c->worker->registry))
+		run_answer_error(c, ANSWER_UNAVAILABLE,
+		                 "the run is not known, and there are runs for which there is no room "
+		                 "(storage.max_runs)");
 	else
 		run_answer_error(c, ANSWER_NOT_FOUND, "there is no such run");
 }

@@ -246,7 +246,7 @@ class SharedMemory(faults.TestCase):
             run = self.server.run("first", lines=1)
             rule.wait()
             self.wait_log("registry_full run=\"first\"")
-            self.assertEqual(self.server.get("/api/v1/runs/first").status, 404)
+            self.assertEqual(self.server.get("/api/v1/runs/first").status, 503)
         stream = self.stream(run, "wait_s=30")
         stream.wait_lines(1, within_s=30)
         status = self.server.status()
@@ -276,14 +276,18 @@ class SharedMemory(faults.TestCase):
                     if self.server.get("/api/v1/runs/" + run.id).status == 200]
         harness.wait_for("20 are known", lambda: len(known()) == 20)
         first = known()
+        left = [run for run in runs if run not in first]
+        self.assertEqual({self.server.get("/api/v1/runs/" + run.id).status for run in left}, {503})
+        with self.stream(left[0]) as stream:
+            stream.wait("refused")
         stream = self.stream(first[0])
         stream.wait_lines(1)
         for run in first[10:]:
             shutil.rmtree(run.path)
-        left = [run for run in runs if run not in first]
         harness.wait_for("the others are let in", lambda: all(
             self.server.get("/api/v1/runs/" + run.id).status == 200 for run in left))
         self.wait_log("registry_full over=1")
+        self.assertEqual(self.server.get("/api/v1/runs/none").status, 404)
         self.assertEqual(self.count_log("registry_full run="), 1)
         first[0].out("line 2\n")
         stream.wait("log", line="line 2")

@@ -2,7 +2,7 @@ noinst_LIBRARIES += libstream.a
 libstream_a_SOURCES = \
 	src/stream/audience.c src/stream/audience.h \
 	src/stream/block.c src/stream/block.h \
-	src/stream/channel.c src/stream/channel.h \
+	src/stream/channel.c src/stream/channel.h src/stream/channel_block.c \
 	src/stream/copy.c src/stream/copy.h \
 	src/stream/feed.c src/stream/feed.h src/stream/feed_client.c src/stream/feed_state.h \
 	src/stream/feed_members.c \
@@ -19,7 +19,7 @@ libstream_a_SOURCES = \
 	src/stream/start.c src/stream/start.h \
 	src/stream/stream.h \
 	src/stream/subscriber.c src/stream/subscriber.h \
-	src/stream/subscriber_advance.c src/stream/subscriber_state.h \
+	src/stream/subscriber_advance.c src/stream/subscriber_begin.c src/stream/subscriber_state.h \
 	src/stream/subscription.c src/stream/subscription.h \
 	src/stream/trail.c src/stream/trail.h src/stream/trail_reader.c src/stream/trail_reader.h \
 	src/stream/until.c src/stream/until.h

@@ -1,5 +1,5 @@
-/* What subscriber.c (what is given) and subscriber_advance.c (from which generation) share; nobody else
- * includes it. */
+/* What subscriber.c (what is given), subscriber_begin.c (where it begins) and subscriber_advance.c (from which
+ * generation) share; nobody else includes it. */
 #ifndef STREAM_SUBSCRIBER_STATE_H
 #define STREAM_SUBSCRIBER_STATE_H
 
@@ -11,6 +11,16 @@ struct subscriber_start {
 	struct start_progress progress[CURSOR_FILES];
 	struct event_gap gaps[CURSOR_FILES]; /* reason NULL: none to be told */
 };
+
+/* --- subscriber_begin.c, until it has begun --- */
+
+/* Whether the id of a `complete` that it came with still names the end. */
+bool subscriber_is_still_the_end(struct subscriber *s);
+/* Whether its files were looked at since it came. */
+bool subscriber_is_fresh(struct subscriber *s);
+/* All gaps of the beginning. The id comes with the last: it names places behind all of them, so whoever has it
+ * was told. False: there are none. */
+bool subscriber_put_first_gaps(struct subscriber *s, const struct event_id *id, struct buf *text);
 
 /* --- subscriber_advance.c --- */
 

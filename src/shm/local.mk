@@ -3,7 +3,7 @@ libshm_a_SOURCES = \
 	src/shm/bell.c src/shm/bell.h \
 	src/shm/clients.c src/shm/clients.h \
 	src/shm/control.h \
-	src/shm/counters.c src/shm/counters.h \
+	src/shm/counters.c src/shm/counters.h src/shm/counters_list.h \
 	src/shm/instance.c src/shm/instance.h \
 	src/shm/orders.c src/shm/orders.h \
 	src/shm/pulse.c src/shm/pulse.h \

@@ -129,6 +129,13 @@ class Tracked(unittest.TestCase):
                                 capture_output=True, text=True)
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
 
+    def test_what_is_compiled_is_in_the_archive_for_others(self):
+        """As far as a Makefile says: what is named nowhere is not distributed."""
+        named = set(re.findall(r"[\w./-]+\.[ch]\b", "".join(
+            read(path) for path in sources("Makefile.am", "src/**/*.mk", "tests/**/*.mk"))))
+        self.assertEqual([path for path in sources("src/**/*.[ch]", "tests/*/*.h")
+                          if path not in named], [])
+
 
 class Pages(unittest.TestCase):
     def test_pages_pass_mandoc(self):

@@ -342,6 +342,7 @@ START_TEST(what_lies_there_is_no_copy_of_the_few_bytes_that_the_log_begins_with)
 	char id[STREAM_ID_BYTES + 1];
 	struct reader *r;
 
+	f.settings.api.sse.partial_flush_ms = 60000;
 	fixture_append(&f, OUT, "a1\n");
 	r = rotation_reader(&f, "a1\n");
 	rotation_leave(&r, id);

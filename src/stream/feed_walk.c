@@ -230,6 +230,9 @@ open_slot(struct feed_client *client)
 	if (m && m->is_kept && m->over_at <= client->joined_at)
 		m = NULL; /* the journal, as this client reads it, has nothing of it, its end included */
 	is_wanted = find_start(client, &run, &start);
+	/* That it has all until the run's end says nothing where the run went on, and the feed with it, before
+	 * the registry knows. */
+	is_wanted |= m && start.kind == START_CURSOR;
 	/* (Who comes back may have left off in a file that was rotated away since.) */
 	if (m && !find_until(client, m) && m->told_at >= client->joined_at && !client->resume) {
 		forget_until(walk); /* all of it is in the journal */

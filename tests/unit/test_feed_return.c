@@ -56,6 +56,39 @@ START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_e
 }
 END_TEST
 
+START_TEST(who_comes_back_gets_what_a_run_wrote_that_went_on_before_the_registry_knows)
+{
+	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
+	struct reader *r = reader_new_of_many(&f, &request), *live;
+	struct feed_id after;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(r, "stdout", "a1\n");
+	fixture_put_run(&f, "a", "completed", 0);
+	reader_wait(r, "complete", 1);
+	fixture_settle(&f);
+	fixture_put_run(&f, "b", "running", -1);
+	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
+	reader_wait_lines(r, "stdout", "a1\nb1\n");
+	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	/* Another process follows it until it is over for good. */
+	f.settings.api.sse.terminal_linger_ms = 60000;
+	live = reader_new_of_many(&f, &request);
+	fixture_settle(&f);
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_settle(&f);
+	fixture_put_run(&f, "a", "completed", 0);
+	fixture_append(&f, "a/agent-stdout.txt", "a2\n");
+	reader_wait_lines(live, "stdout", "a2\n");
+	request.after = &after;
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stdout", "a2\n");
+}
+END_TEST
+
 START_TEST(who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on)
 {
 	struct feed_id after = leave_run_a("a1\n", "a1\n");
@@ -271,6 +304,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one);
+	tcase_add_test(tcase, who_comes_back_gets_what_a_run_wrote_that_went_on_before_the_registry_knows);
 	tcase_add_test(tcase, who_comes_back_gets_what_began_meanwhile_from_its_oldest_part_on);
 	tcase_add_test(tcase,
 	               who_comes_back_is_told_before_the_lines_of_what_began_meanwhile_that_older_ones_are_compressed);

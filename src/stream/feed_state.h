@@ -211,7 +211,8 @@ void feed_resume_free(struct feed_resume **resume, struct hub *hub);
 /* Reads the trail. 0; -EAGAIN: the client is woken; -ENOENT: too old; -EINVAL: of another stream; other
  * -errno. */
 int feed_resume_find(struct feed_client *client);
-/* Where a run begins for it. False: there is nothing of it to be given. */
+/* Where a run begins for it. False: there is nothing of it to be given, as far as the registry knows; with
+ * START_CURSOR, what else there may be begins there. */
 bool feed_resume_start(const struct feed_client *client, const struct registry_run *run,
                        struct start *ret_start);
 /* The walk's own id, for its slot. */

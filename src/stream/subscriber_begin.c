@@ -53,8 +53,8 @@ find_places(struct subscriber *s)
 			b->progress[i].in = NULL;
 		}
 		error = s->channel->key.kind->resolve(&b->start, (enum cursor_file)i, s->channel->sources[i],
-		                      s->channel->hub->offload, &b->progress[i], &s->places[i],
-		                      &b->gaps[i]);
+		                                       s->channel->hub->offload, &b->progress[i],
+		                                       &s->places[i], &b->gaps[i]);
 		if (error && error != -EAGAIN)
 			s->channel->sources[i]->tell = true; /* tried again after a look */
 		if (error) {

@@ -311,7 +311,6 @@ START_TEST(who_left_in_one_file_of_a_run_that_went_on_gets_the_other_one_from_wh
 }
 END_TEST
 
-/* Nobody saw it running: it was over before and is over now. */
 START_TEST(a_run_that_a_history_comes_to_before_anybody_is_told_of_it_is_given_to_all)
 {
 	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
@@ -332,6 +331,7 @@ START_TEST(a_run_that_a_history_comes_to_before_anybody_is_told_of_it_is_given_t
 }
 END_TEST
 
+/* Nobody saw it running: it was over before and is over now. */
 START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
 {
 	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };

@@ -24,21 +24,29 @@ tear_down(void)
 	fixture_tear_down(&f);
 }
 
-/* Somebody has read these lines of run a, and goes; then the process is another one. Their last id. */
+/* A client goes; then the process is another one. Its last id. */
+static struct feed_id
+leave(struct reader **r)
+{
+	struct feed_id last;
+
+	ck_assert_int_eq(feed_id_parse((*r)->last_id, strlen((*r)->last_id), &last), 0);
+	reader_free(r);
+	fixture_restart(&f, false);
+	return last;
+}
+
+/* Who leaves has read these lines of run a. */
 static struct feed_id
 leave_run_a(const char *text, const char *lines)
 {
 	struct feed_request request = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH };
 	struct reader *r = reader_new_of_many(&f, &request);
-	struct feed_id last;
 
 	fixture_put_run(&f, "a", "running", -1);
 	fixture_append(&f, "a/agent-stdout.txt", text);
 	reader_wait_lines(r, "stdout", lines);
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &last), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
-	return last;
+	return leave(&r);
 }
 
 START_TEST(who_comes_back_gets_the_rest_of_a_file_that_was_rotated_away_for_an_empty_one)
@@ -71,9 +79,7 @@ START_TEST(who_comes_back_gets_what_a_run_wrote_that_went_on_before_the_registry
 	fixture_put_run(&f, "b", "running", -1);
 	fixture_append(&f, "b/agent-stdout.txt", "b1\n");
 	reader_wait_lines(r, "stdout", "a1\nb1\n");
-	ck_assert_int_eq(feed_id_parse(r->last_id, strlen(r->last_id), &after), 0);
-	reader_free(&r);
-	fixture_restart(&f, false);
+	after = leave(&r);
 	/* Another process follows it until it is over for good. */
 	f.settings.api.sse.terminal_linger_ms = 60000;
 	live = reader_new_of_many(&f, &request);

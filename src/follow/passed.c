@@ -111,6 +111,7 @@ find_behind(const struct passed *p, size_t index, const struct passed_part *part
 	return count;
 }
 
+/* (Of the same tick of the file system's clock, it may have been: it is better told than left out.) */
 static bool
 is_made_after(const struct passed_one *one, const struct passed_part *parts, size_t count)
 {
@@ -120,7 +121,7 @@ is_made_after(const struct passed_one *one, const struct passed_part *parts, siz
 	if (count == 0 || one->born.tv_sec == 0 || fstat(parts[0].fd, &stat) < 0)
 		return false;
 	neighbour_of_fd(parts[0].fd, &stat, &first);
-	return first.born.tv_sec != 0 && neighbour_compare_times(&one->born, &first.born) > 0;
+	return first.born.tv_sec != 0 && neighbour_compare_times(&one->born, &first.born) >= 0;
 }
 
 static void

@@ -275,6 +275,55 @@ START_TEST(what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_i
 }
 END_TEST
 
+static struct statx_timestamp
+birth_of(const char *path)
+{
+	struct statx what = { 0 };
+
+	ck_assert_int_eq(statx(f.runs_dir_fd, path, 0, STATX_BTIME, &what), 0);
+	return what.stx_btime;
+}
+
+/* Within one tick of the clock by which files get their times. */
+static void
+put_at_once(const char *first, const char *first_text, const char *second, const char *second_text)
+{
+	struct statx_timestamp a, b;
+
+	do {
+		unlinkat(f.runs_dir_fd, first, 0);
+		unlinkat(f.runs_dir_fd, second, 0);
+		rotation_put(&f, first, first_text);
+		rotation_put(&f, second, second_text);
+		a = birth_of(first);
+		b = birth_of(second);
+	} while (a.tv_sec != b.tv_sec || a.tv_nsec != b.tv_nsec);
+}
+
+START_TEST(of_files_that_were_made_at_once_the_second_is_missed_if_it_was_left_before_its_reader_came)
+{
+	struct start at_end = { .kind = START_END };
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r, *other;
+
+	put_at_once(OUT ".first", "1\n", OUT ".second", "lost\n");
+	fixture_rename(&f, OUT ".first", OUT);
+	r = rotation_reader(&f, "1\n");
+	rotation_leave(&r, id);
+	fixture_restart(&f, false);
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_rename(&f, OUT ".second", OUT);
+	other = reader_new(&f, "r1", CHANNEL_BOTH, &at_end);
+	reader_wait(other, "status", 1);
+	unlinkat(f.runs_dir_fd, OUT, 0);
+	fixture_append(&f, OUT, "2\n");
+	reader_wait_lines(other, "stdout", "2\n");
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -293,6 +342,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_others_read_and_was_deleted_since_is_told_to_who_comes_back);
 	tcase_add_test(tc, what_is_missing_before_an_empty_file_is_told_to_who_comes_back);
 	tcase_add_test(tc, what_was_rotated_away_empty_and_written_to_late_is_not_missing_when_it_is_compressed);
+	tcase_add_test(tc, of_files_that_were_made_at_once_the_second_is_missed_if_it_was_left_before_its_reader_came);
 }
 
 int

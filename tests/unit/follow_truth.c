@@ -173,8 +173,9 @@ flush(struct truth *t, size_t epoch, size_t from, const char *path, int flags)
 
 	if (from == 0 && e->length > 0)
 		t->note(t, e, TRUTH_BEGINS, e->length);
-	if (epoch > 0 && t->epochs[epoch - 1]->is_truncated && t->epochs[epoch - 1]->inode == e->inode)
-		t->note(t, t->epochs[epoch - 1], TRUTH_REGROWS, e->length);
+	/* Emptied twice, it is past what it held before that as well. */
+	for (size_t k = epoch; k > 0 && t->epochs[k - 1]->is_truncated && t->epochs[k - 1]->inode == e->inode; k--)
+		t->note(t, t->epochs[k - 1], TRUTH_REGROWS, e->length);
 	put(t, path, flags, e->bytes + from, e->length - from);
 }
 

@@ -362,8 +362,12 @@ is_other_by_copy(const struct neighbours *n, const struct beside_file *file)
 		if (n->list[i].is_packed)
 			continue;
 		error = neighbours_open(n, i, &stat, &fd);
+		if (error == -EACCES || error == -EPERM) {
+			error = 0; /* another may tell */
+			continue;
+		}
 		if (error)
-			return error == -EACCES || error == -EPERM ? 0 : error;
+			return error;
 		is_other = neighbour_holds(fd, &file->known.mark) &&
 		           neighbour_compare_to_open(fd, (uint64_t)stat.st_size, file->fd) == NEIGHBOUR_OTHER;
 		fd_close(&fd);

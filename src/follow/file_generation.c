@@ -326,7 +326,7 @@ file_generation_read(struct generation *generation, uint64_t offset, void *to, s
 	struct iovec iov = { .iov_base = to, .iov_len = length };
 	ssize_t n;
 
-	if (generation->state == GENERATION_LOST)
+	if (generation->state == GENERATION_LOST || generation->is_rewritten)
 		return -ESTALE;
 	if (generation != generation->source->current &&
 	    __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED)) {

@@ -35,7 +35,7 @@ resize_others(struct follower *f, const struct look *look)
 
 		if (stat->st_size < 0 || g->state != GENERATION_LIVE)
 			continue;
-		if (i < look->coming_count && look->others[i].known.is_other) {
+		if (i < look->coming_count && (look->others[i].known.is_other || g->is_rewritten)) {
 			(void)succession_lose_coming(&f->succession, g, stat);
 			continue;
 		}
@@ -223,10 +223,13 @@ rewritten(struct generation *generation)
 {
 	struct follower *f = (struct follower *)generation->source;
 
-	if (succession_lose(&f->succession, generation))
+	/* What the current file held in between may lie beside it: only a look can tell. */
+	if (generation != f->source.current && succession_lose(&f->succession, generation)) {
 		source_notify(&f->source);
-	else
+	} else {
 		f->source.tell = true;
+		look_soon(f);
+	}
 }
 
 static void

@@ -103,7 +103,7 @@ struct look {
 	uint64_t size_bytes;
 	struct timespec modified;
 	struct cursor_mark known;    /* offset 0: nothing */
-	bool is_other;               /* and it is not what it was */
+	bool is_other;               /* and it is not what it was, as a reader found or the look does */
 	/* Those that come and trail: st_size -1 if that could not be told. */
 	size_t other_count, coming_count;
 	struct {

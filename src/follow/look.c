@@ -163,6 +163,7 @@ begin_look(struct look *look, struct follower *f)
 		.modified = follower_current(f)->modified,
 		.known = { .offset = f->source.current->known_to,
 		           .fingerprint = f->source.current->known_fingerprint },
+		.is_other = f->source.current->is_rewritten,
 		.coming_count = f->succession.coming_count,
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
@@ -199,7 +200,7 @@ look_begin(struct follower *f)
 	}
 	begin_look(look, f);
 	look->passed = passed;
-	look->is_to_list = f->look_beside;
+	look->is_to_list = f->look_beside || look->is_other;
 	f->look_beside = false;
 	f->look = look;
 	offload_submit(f->set->offload, &look->job, look_in_helper, looked_in_helper);
@@ -214,7 +215,7 @@ look_directly(struct follower *f)
 	struct look look;
 	int missing;
 
-	if (f->look || f->look_beside || is_stale(f) || !f->source.is_ready || !f->directory->is_local ||
+	if (f->look || f->look_beside || is_stale(f) || !source_is_ready(&f->source) || !f->directory->is_local ||
 	    f->succession.coming_count > 0 || f->succession.trailing_count > 0 || needs_watch(f))
 		return false;
 	missing = fstatat(f->set->runs_dir_fd, f->path, &at_path, AT_SYMLINK_NOFOLLOW) < 0;

@@ -54,6 +54,12 @@ source_latest(struct source *source)
 	return source->ops->latest ? source->ops->latest(source) : source->current;
 }
 
+bool
+source_is_ready(const struct source *source)
+{
+	return source->is_ready && !source->current->is_rewritten;
+}
+
 void
 source_refresh(struct source *source)
 {
@@ -72,8 +78,10 @@ source_is_fresh(struct source *source, uint64_t asked)
 void
 source_rewritten(struct generation *generation)
 {
-	if (generation->state != GENERATION_LOST)
-		generation->source->ops->rewritten(generation);
+	if (generation->state == GENERATION_LOST || generation->is_rewritten)
+		return;
+	generation->is_rewritten = true;
+	generation->source->ops->rewritten(generation);
 }
 
 void

@@ -76,6 +76,8 @@ struct generation {
 	uint64_t lost_to_bytes;  /* of a copy: what the file that it was made of is known to have held */
 	uint64_t size_bytes;     /* known to be there */
 	bool is_suspect;         /* written to without growing: the next reader at its end verifies it */
+	bool is_rewritten;       /* a reader found other bytes than were there: not to be read any more, and LOST
+	                          * with the next look, which finds what comes behind it */
 
 	/* When: what was there at opening bears the file's time, what came since its own. */
 	uint64_t opened_size_bytes;
@@ -122,7 +124,8 @@ struct source_ops {
 	struct generation *(*latest)(struct source *source);
 	/* Looks soon; the listeners are called when it is done, even if nothing changed. */
 	void (*refresh)(struct source *source);
-	/* A reader found other bytes than were there: the generation is to become LOST. */
+	/* A reader found other bytes than were there: the generation is to become LOST, now or with the next
+	 * look, after which the listeners are called. */
 	void (*rewritten)(struct generation *generation);
 	void (*free_generation)(struct generation *generation);
 	/* The source must outlive work in another thread: one more, one less who needs it. */
@@ -167,6 +170,10 @@ void generation_unref(struct generation **generation);
  */
 int64_t source_read(struct generation *generation, uint64_t offset, void *to, size_t length);
 
+/* Whether the current generation is what is there, as far as the last look saw; if not, the listeners will be
+ * called. */
+bool source_is_ready(const struct source *source);
+
 void source_refresh(struct source *source);
 
 bool source_may_have_copies(struct source *source);
@@ -182,7 +189,8 @@ struct generation *source_latest(struct source *source);
  */
 bool source_is_fresh(struct source *source, uint64_t asked);
 
-/* Tells the source that the bytes of a generation are not what they were. */
+/* Tells the source that the bytes of a generation are not what they were. Until it is LOST, nothing is to be
+ * read of it (-ESTALE), and nothing to be said of what follows it. */
 void source_rewritten(struct generation *generation);
 
 void source_listen(struct source *source, struct source_listener *listener, source_listener_fn *fn,

@@ -128,6 +128,13 @@ coming_has_content(const struct succession *s)
 static void
 shift(struct succession *s)
 {
+	struct generation *g = s->source->current;
+
+	/* No look will find it as the current one any more. */
+	if (g->state == GENERATION_LIVE && g->is_rewritten && !succession_lose(s, g)) {
+		g->state = GENERATION_LOST;
+		g->lost_reason = "truncated";
+	}
 	do {
 		struct file_generation *next = s->coming[0];
 

@@ -90,6 +90,8 @@ copy_move(struct place *p, const struct copy_left *left, struct generation **ret
 	struct place in_copy;
 	int error;
 
+	if (g->state == GENERATION_LIVE && g->is_rewritten)
+		return -EAGAIN; /* the next look leads on from it */
 	if (p->offset == 0)
 		/* Any file begins like that: what others read of it tells. */
 		mark = (struct cursor_mark){ .offset = g->known_to, .identity = g->identity,

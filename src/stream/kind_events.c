@@ -153,7 +153,7 @@ status_version(struct channel *c, struct status_goal *goal, uint64_t *ret_versio
 	struct channel_state *rendered = &c->state;
 	int error;
 
-	if (!source->is_ready)
+	if (!source_is_ready(source))
 		return -EAGAIN;
 	if (!goal->is_set || goal->generation != g->serial)
 		*goal = (struct status_goal){ .is_set = true, .generation = g->serial,

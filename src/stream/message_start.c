@@ -120,7 +120,7 @@ message_start_resolve(const struct start *start, enum cursor_file file, struct s
 	int error = -EINVAL;
 
 	(void)file;
-	if (!source->is_ready)
+	if (!source_is_ready(source))
 		return -EAGAIN;
 	switch (start->kind) {
 	case START_OLDEST:

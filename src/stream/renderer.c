@@ -282,7 +282,7 @@ renderer_render(struct renderer *renderer, const struct renderer_job *job, struc
 	struct block *block;
 	int error;
 
-	if (g->state == GENERATION_LOST)
+	if (g->state == GENERATION_LOST || g->is_rewritten)
 		return -ESTALE;
 	if (place->offset > limit || (job->kind->has_entries && place->offset >= stop))
 		return -ENODATA;

@@ -337,7 +337,7 @@ start_resolve(const struct start *start, enum cursor_file file, struct source *s
 	struct event_gap gap = { 0 };
 	int error = -EINVAL;
 
-	if (!source->is_ready)
+	if (!source_is_ready(source))
 		return -EAGAIN;
 	switch (start->kind) {
 	case START_BEGINNING:

@@ -70,7 +70,7 @@ go_on(void *arg)
 	struct source *source = follower_source(s->follower);
 	int error;
 
-	if (!source->is_ready || !source_is_fresh(source, s->asked))
+	if (!source_is_ready(source) || !source_is_fresh(source, s->asked))
 		return;
 	error = state_fold_reach(s->worker->offload, source->current, source->current->size_bytes);
 	if (error == -EAGAIN)

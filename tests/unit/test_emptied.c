@@ -3,6 +3,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rotation.h"
@@ -105,6 +106,27 @@ START_TEST(a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind
 	fixture_settle(&f);
 	length = strlen(reader_lines(r, "stdout"));
 	ck_assert_str_eq(reader_lines(r, "stdout") + length - 2, "3\n");
+}
+END_TEST
+
+START_TEST(a_copy_comes_before_its_file_where_only_a_reader_finds_that_it_was_emptied)
+{
+	struct start from_start = { .kind = START_BEGINNING };
+	struct reader *r;
+	struct stat was;
+
+	fixture_append(&f, OUT, "1\n");
+	r = rotation_reader(&f, "1\n");
+	fixture_settle(&f);
+	ck_assert_int_eq(fstatat(f.runs_dir_fd, OUT, &was, 0), 0);
+	fixture_truncate(&f, OUT);
+	rotation_pass_an_epoch(&f, "2\n", OUT ".1", "3\n");
+	/* All of it within one tick of the clock by which files get their times: no look sees it. */
+	ck_assert_int_eq(utimensat(f.runs_dir_fd, OUT, (struct timespec[]){ was.st_atim, was.st_mtim }, 0), 0);
+	(void)reader_new(&f, "r1", CHANNEL_BOTH, &from_start);
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+	fixture_append(&f, OUT, "4\n");
+	reader_wait_lines(r, "stdout", "1\n2\n3\n4\n");
 }
 END_TEST
 
@@ -378,6 +400,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_comes_back_to_the_start_of_a_file_that_is_left_just_now_is_told_what_was_lost_behind_it);
 	tcase_add_test(tc, a_log_emptied_and_regrown_past_its_size_while_away_is_told);
 	tcase_add_test(tc, a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file);
+	tcase_add_test(tc, a_copy_comes_before_its_file_where_only_a_reader_finds_that_it_was_emptied);
 	tcase_add_test(tc, what_an_empty_file_held_between_two_looks_is_read_from_the_copy);
 	tcase_add_test(tc, what_a_file_held_twice_between_two_looks_is_read_from_both_copies);
 	tcase_add_test(tc, behind_what_was_emptied_the_copy_of_what_nobody_saw_comes_once);

@@ -76,6 +76,8 @@ struct channel {
 	struct registry_run *run; /* owned; as the registry last said */
 	uint32_t status_serial;   /* grows with each change of status or exit code */
 	const char *id_prefix;    /* what ids begin with, in a stream of many; borrowed, set by its feed */
+	bool holds_unfinished;    /* a last line without its end is not sent, however long it rests: set by
+	                           * who leaves it to another channel to go on */
 
 	struct follower *followers[CURSOR_FILES]; /* owned reference, or NULL: not chosen */
 	struct source *sources[CURSOR_FILES];     /* of the follower, or the hub's nothing */

@@ -97,8 +97,8 @@ render(struct channel *c, const struct place *places, enum cursor_file file, uin
 	}
 	job.is_final = g->state == GENERATION_ENDED || (kind->is_whole && kind->is_whole(c, g)) ||
 	               channel_is_finished(c) || channel_is_gone(c);
-	job.may_flush = kind->flushes && !job.is_final && places[file].offset < g->size_bytes &&
-	                may_flush(c, g);
+	job.may_flush = kind->flushes && !c->holds_unfinished && !job.is_final &&
+	                places[file].offset < g->size_bytes && may_flush(c, g);
 	if (!job.is_final && !job.may_flush)
 		return -ENODATA;
 	return renderer_render(c->hub->renderer, &job, ret_block);

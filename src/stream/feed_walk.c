@@ -253,6 +253,8 @@ open_slot(struct feed_client *client)
 	if (m)
 		subscriber_read_until(s, walk->until);
 	s->stops_at_end = !m;
+	/* One that becomes a member meanwhile begins with the line, or where it says. */
+	s->channel->holds_unfinished = true;
 	format_prefix(client, walk->slot, walk->prefix);
 	return STREAM_BLOCK;
 }

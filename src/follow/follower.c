@@ -125,7 +125,7 @@ follower_apply(struct follower *f, struct look *look)
 	size_t trailing_before = f->succession.trailing_count;
 	bool tell;
 
-	if (look->current != g ||
+	if (look->current != g || g->is_rewritten != look->was_rewritten ||
 	    (look->is_at_path && has_copies(look) && look->known.offset != g->known_to)) {
 		/* Its bytes were found to be others meanwhile, or more of it was read, of which one of the
 		 * copies may be: what was seen is about the past. */
@@ -140,7 +140,7 @@ follower_apply(struct follower *f, struct look *look)
 		}
 	} else if (look->stat.st_size >= 0) {
 		if (file_generation_size(&look->stat) < g->size_bytes || look->is_other)
-			(void)succession_lose_current(&f->succession, &look->stat);
+			look->has_failed |= !succession_lose_current(&f->succession, &look->stat);
 		else if (file_generation_size(&look->stat) > g->size_bytes)
 			file_generation_grow(g, &look->stat);
 		else

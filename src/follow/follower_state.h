@@ -100,10 +100,11 @@ struct look {
 	bool is_to_list;
 	struct passed passed; /* owned: when the look began */
 	/* Of the current one, when the look began. */
+	bool was_rewritten;
 	uint64_t size_bytes;
 	struct timespec modified;
 	struct cursor_mark known;    /* offset 0: nothing */
-	bool is_other;               /* and it is not what it was, as a reader found or the look does */
+	bool is_other;               /* and it is not what it was, as a reader found, or the look did */
 	/* Those that come and trail: st_size -1 if that could not be told. */
 	size_t other_count, coming_count;
 	struct {

@@ -163,6 +163,7 @@ begin_look(struct look *look, struct follower *f)
 		.modified = follower_current(f)->modified,
 		.known = { .offset = f->source.current->known_to,
 		           .fingerprint = f->source.current->known_fingerprint },
+		.was_rewritten = f->source.current->is_rewritten,
 		.is_other = f->source.current->is_rewritten,
 		.coming_count = f->succession.coming_count,
 		.watch_descriptor = -ENOENT,

@@ -174,13 +174,13 @@ find_copies(struct look *look)
 	if (!look->is_to_list && (!look_path_has_changed(look->size_bytes, &look->modified, &look->stat) ||
 	                          !look_path_has_directory_changed(look->runs_dir_fd, f)))
 		return;
-	if (look->known.offset > 0)
+	if (look->known.offset > 0 && !look->is_other)
 		holds = neighbour_verify(file.fd, &look->known);
 	if (holds < 0) {
 		fail(look);
 		return;
 	}
-	file.is_other = look->is_other || (look->known.offset > 0 && !holds);
+	file.is_other = look->known.offset > 0 && !holds;
 	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
 	                           &look->between);
 	look->is_other = file.is_other;

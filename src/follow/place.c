@@ -211,7 +211,11 @@ place_holds(struct generation *generation, const struct cursor_mark *mark)
 	if (place_identity(generation, mark->offset) != mark->identity || generation->size_bytes < mark->offset)
 		return -ENOENT;
 	error = place_fingerprint(generation, mark->offset, &fingerprint, &is_open);
-	if (error == -EAGAIN || generation->is_rewritten)
-		return -EAGAIN; /* the next look tells what became of what it held */
+	if (error == -ESTALE && generation->state == GENERATION_LIVE) {
+		generation->source->tell = true; /* the next look says what became of what it held */
+		return -EAGAIN;
+	}
+	if (error == -EAGAIN)
+		return error;
 	return !error && (mark->offset == 0 || fingerprint == mark->fingerprint) ? 0 : -ENOENT;
 }

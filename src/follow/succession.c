@@ -170,7 +170,7 @@ end_rotated(struct succession *s, int64_t rested_ms)
 {
 	int64_t now_ms = clock_now_ms();
 
-	while (coming_has_content(s)) {
+	while (coming_has_content(s) && !s->source->current->is_rewritten) {
 		if (s->coming_since_ms == 0)
 			s->coming_since_ms = now_ms;
 		if (now_ms - s->coming_since_ms < rested_ms ||

@@ -16,7 +16,6 @@
 enum {
 	MOST_NAMES = 1024, /* looked at in a directory */
 	LIST_TRIES = 4,
-	CHANCE_BYTES = 4096, /* two files that are alike this far are so for a reason */
 };
 
 /* --- names ------------------------------------------------------------------------------------------ */
@@ -378,7 +377,7 @@ neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 		return NEIGHBOUR_UNREADABLE;
 	if (error || a_fingerprint != b_fingerprint)
 		return NEIGHBOUR_OTHER;
-	return common < CHANCE_BYTES ? NEIGHBOUR_COPY_MAYBE : NEIGHBOUR_COPY;
+	return common < NEIGHBOUR_CHANCE_BYTES ? NEIGHBOUR_COPY_MAYBE : NEIGHBOUR_COPY;
 }
 
 enum neighbour_likeness

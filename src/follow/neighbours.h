@@ -68,6 +68,8 @@ int neighbour_verify(int fd, const struct cursor_mark *mark);
 /* The same: false as well if they cannot be read. */
 bool neighbour_holds(int fd, const struct cursor_mark *mark);
 
+enum { NEIGHBOUR_CHANCE_BYTES = 4096 }; /* two files that are alike this far are so for a reason */
+
 enum neighbour_likeness {
 	NEIGHBOUR_OTHER,
 	NEIGHBOUR_COPY,       /* one is what the other begins with */

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "follow/file_generation.h"
+#include "follow/neighbours.h"
 #include "follow/place.h"
 #include "follow/rotated_search.h"
 
@@ -28,6 +29,7 @@ struct answer {
 	int error;       /* why */
 	int64_t at_ms;
 	uint64_t looked; /* the source had, at that time */
+	uint32_t current; /* serial of the generation that was current then */
 };
 
 struct rotated {
@@ -109,6 +111,7 @@ remember(struct rotated *r, const struct cursor_mark *mark, struct generation *g
 		.error = error,
 		.at_ms = clock_now_ms(),
 		.looked = r->source->looked,
+		.current = r->source->current->serial,
 	};
 }
 
@@ -215,14 +218,24 @@ is_same(const struct cursor_mark *a, const struct cursor_mark *b)
 	return a->offset == b->offset && a->identity == b->identity && a->fingerprint == b->fingerprint;
 }
 
+/* Logs begin alike: which copy so few bytes are of was told for what the file had held by then, and has to be
+ * asked anew once it holds something else. */
+static bool
+may_be_of_another(const struct rotated *r, const struct answer *answer, const struct cursor_mark *mark)
+{
+	return mark->offset > 0 && mark->offset < NEIGHBOUR_CHANCE_BYTES &&
+	       answer->current != r->source->current->serial;
+}
+
 /* The generation of a chain that holds the mark, of the file that it names. */
 static int
 find_in_chain(const struct rotated *r, struct generation *first, const struct cursor_mark *mark,
-              struct generation **ret_generation)
+              bool skips_copies, struct generation **ret_generation)
 {
 	for (struct generation *g = first; g && g != r->source->current && g != source_latest(r->source);
 	     g = g->next) {
-		int error = g->state != GENERATION_LOST ? place_holds(g, mark) : -ENOENT;
+		int error = g->state == GENERATION_LOST || (skips_copies && g->copy_of) ? -ENOENT
+		                                                                        : place_holds(g, mark);
 
 		if (!error)
 			*ret_generation = g;
@@ -239,18 +252,19 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 
 	for (size_t i = 0; i < r->answer_count; i++) {
 		struct generation *g = r->answers[i].generation;
+		bool skips_copies = may_be_of_another(r, &r->answers[i], mark);
 		int error;
 
 		/* What was not there may be by now, and what was there may be lost. */
 		if (g ? g->state == GENERATION_LOST : r->answers[i].looked != r->source->looked)
 			continue;
-		if (is_same(&r->answers[i].mark, mark)) {
+		if (is_same(&r->answers[i].mark, mark) && !(skips_copies && g && g->copy_of)) {
 			if (g)
 				*ret_generation = g;
 			return g ? 0 : r->answers[i].error;
 		}
 		/* Those who were in the same file share it. */
-		error = g ? find_in_chain(r, g, mark, ret_generation) : -ENOENT;
+		error = g ? find_in_chain(r, g, mark, skips_copies, ret_generation) : -ENOENT;
 		if (error != -ENOENT)
 			return error;
 	}

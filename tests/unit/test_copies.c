@@ -255,6 +255,29 @@ START_TEST(who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_befor
 }
 END_TEST
 
+START_TEST(who_has_but_the_head_of_a_line_gets_the_rest_of_it_from_the_copy_of_it_and_not_of_one_like_it)
+{
+	struct reader *r;
+
+	f.settings.api.sse.partial_flush_ms = 10;
+	fixture_append(&f, OUT, "line 1\n");
+	r = rotation_reader(&f, "line 1\n");
+	fixture_copy(&f, OUT, OUT "-0001");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "lin");
+	reader_wait_lines(r, "stdout", "line 1\nlin|");
+	fixture_settle(&f);
+	fixture_append(&f, OUT, "e 2\n");
+	fixture_copy(&f, OUT, OUT "-0002");
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "other\n");
+	do
+		fixture_turn(&f, 5);
+	while (!strstr(reader_lines(r, "stdout"), "other\n"));
+	ck_assert_str_eq(reader_lines(r, "stdout"), "line 1\nlin|e 2\nother\n");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -269,6 +292,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_was_at_the_start_of_an_empty_file_gets_the_copy_of_what_was_written_since);
 	tcase_add_test(tc, a_copy_of_what_the_file_holds_still_is_not_read);
 	tcase_add_test(tc, who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows);
+	tcase_add_test(tc, who_has_but_the_head_of_a_line_gets_the_rest_of_it_from_the_copy_of_it_and_not_of_one_like_it);
 }
 
 int

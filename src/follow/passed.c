@@ -51,6 +51,15 @@ passed_note(struct passed *p, struct generation *left)
 	};
 }
 
+const struct passed_one *
+passed_find(const struct passed *p, uint32_t identity)
+{
+	for (size_t i = p->count; i > 0; i--)
+		if (p->list[i - 1].identity == identity)
+			return &p->list[i - 1];
+	return NULL;
+}
+
 bool
 passed_was_emptied(const struct passed *p, uint32_t identity, int64_t since_ms)
 {

@@ -39,6 +39,9 @@ int passed_copy(const struct passed *from, struct passed *ret_to);
 /* A generation was left for the next one. (Without memory that is not remembered.) */
 void passed_note(struct passed *passed, struct generation *left);
 
+/* The file as it was left last; NULL: it is not known. Copies are known by the file that they were made of. */
+const struct passed_one *passed_find(const struct passed *passed, uint32_t identity);
+
 /* Whether a file was emptied since a time, with something in it. */
 bool passed_was_emptied(const struct passed *passed, uint32_t identity, int64_t since_ms);
 

@@ -92,6 +92,30 @@ open_holder(const struct rotated_search *s, const struct neighbours *n, size_t i
 	return 0;
 }
 
+/* When the file of the mark was made; zero: that is not known. */
+static struct timespec
+birth_of_file(const struct rotated_search *s)
+{
+	const struct passed_one *passed = passed_find(&s->passed, s->mark.identity);
+
+	if (s->current->identity == s->mark.identity)
+		return file_generation_of(s->current)->born;
+	return passed ? passed->born : (struct timespec){ 0 };
+}
+
+/* Logs begin alike: what holds but a few bytes of the mark's file, and was there before it or is known as a part of
+ * its own, is no copy of it. */
+static bool
+is_alike_by_chance(const struct rotated_search *s, const struct neighbour *at)
+{
+	struct timespec born = birth_of_file(s);
+
+	if (s->mark.offset == 0 || s->mark.offset >= NEIGHBOUR_CHANCE_BYTES)
+		return false;
+	return passed_find(&s->passed, at->identity) ||
+	       (born.tv_sec > 0 && at->born.tv_sec > 0 && neighbour_compare_times(&at->born, &born) < 0);
+}
+
 /* By identity first: a copy, too, begins with the same bytes. */
 static int
 find_holder(struct rotated_search *s, const struct neighbours *n, size_t *ret_index)
@@ -103,7 +127,8 @@ find_holder(struct rotated_search *s, const struct neighbours *n, size_t *ret_in
 		for (size_t i = n->count; i > 0 && !error && !holds; i--) {
 			const struct neighbour *at = &n->list[i - 1];
 
-			if ((at->identity == s->mark.identity) == by_content || is_current(s, &at->stat))
+			if ((at->identity == s->mark.identity) == by_content || is_current(s, &at->stat) ||
+			    (by_content && is_alike_by_chance(s, at)))
 				continue;
 			error = open_holder(s, n, i - 1, &s->parts[0], &holds);
 			*ret_index = i - 1;

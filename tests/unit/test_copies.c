@@ -278,6 +278,27 @@ START_TEST(who_has_but_the_head_of_a_line_gets_the_rest_of_it_from_the_copy_of_i
 }
 END_TEST
 
+START_TEST(the_file_before_it_is_no_copy_of_one_that_was_emptied_and_began_like_it)
+{
+	struct reader *r;
+
+	f.settings.api.sse.partial_flush_ms = 10;
+	fixture_append(&f, OUT, "line 1\n");
+	r = rotation_reader(&f, "line 1\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	fixture_append(&f, OUT, "lin");
+	reader_wait_lines(r, "stdout", "line 1\nlin|");
+	fixture_truncate(&f, OUT);
+	fixture_settle(&f);
+	fixture_append(&f, OUT, "2\n");
+	do
+		fixture_turn(&f, 5);
+	while (!strstr(reader_lines(r, "stdout"), "2\n"));
+	ck_assert_str_eq(reader_lines(r, "stdout"), "line 1\nlin|2\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -293,6 +314,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_copy_of_what_the_file_holds_still_is_not_read);
 	tcase_add_test(tc, who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows);
 	tcase_add_test(tc, who_has_but_the_head_of_a_line_gets_the_rest_of_it_from_the_copy_of_it_and_not_of_one_like_it);
+	tcase_add_test(tc, the_file_before_it_is_no_copy_of_one_that_was_emptied_and_began_like_it);
 }
 
 int

@@ -561,13 +561,15 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("sandbox");
-	TCase *tests = tcase_create("sandbox");
+	Suite *suite;
+	TCase *tests;
 	SRunner *runner;
 	int failed;
 
 	if (!sandbox_is_built())
 		return 77; /* for automake: it is skipped */
+	suite = suite_create("sandbox");
+	tests = tcase_create("sandbox");
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, without_a_sandbox_all_of_it_is_possible);

@@ -107,7 +107,8 @@ take_found(struct follower *f, struct look *look)
 		look->has_failed = take(f, &look->found_fd, &look->found_stat, look->found_file_system,
 		                        look->between.lost, &look->found_known) < 0;
 	if (f->succession.coming_count > 0 &&
-	    __atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED))
+	    (__atomic_load_n(&follower_current(f)->is_stale, __ATOMIC_RELAXED) ||
+	     (f->source.current->is_rewritten && look->stat.st_size < 0)))
 		succession_give_up_current(&f->succession);
 }
 

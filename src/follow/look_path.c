@@ -180,7 +180,7 @@ find_copies(struct look *look)
 		fail(look);
 		return;
 	}
-	file.is_other = look->known.offset > 0 && !holds;
+	file.is_other = look->is_other || (look->known.offset > 0 && !holds);
 	error = beside_find_copies(&f->beside, look->runs_dir_fd, f->directory->path, f->name, &file,
 	                           &look->between);
 	look->is_other = file.is_other;

@@ -130,6 +130,29 @@ START_TEST(a_copy_comes_before_its_file_where_only_a_reader_finds_that_it_was_em
 }
 END_TEST
 
+START_TEST(a_log_of_which_nobody_has_read_goes_on_where_one_at_its_end_finds_it_rewritten)
+{
+	struct start at_end = { .kind = START_END };
+	struct reader *r, *stuck;
+
+	fixture_append(&f, OUT, "");
+	stuck = rotation_reader(&f, "");
+	stuck->is_stuck = true;
+	fixture_append(&f, OUT, "old\n");
+	fixture_settle(&f);
+	r = reader_new(&f, "r1", CHANNEL_BOTH, &at_end);
+	reader_wait(r, "status", 1);
+	fixture_settle(&f);
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "new\n");
+	reader_wait_lines(r, "stdout", "new\n");
+	stuck->is_stuck = false;
+	fixture_append(&f, OUT, "more\n");
+	reader_wait_lines(r, "stdout", "new\nmore\n");
+	reader_wait_lines(stuck, "stdout", "new\nmore\n");
+}
+END_TEST
+
 START_TEST(what_an_empty_file_held_between_two_looks_is_read_from_the_copy)
 {
 	struct reader *r;
@@ -401,6 +424,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_log_emptied_and_regrown_past_its_size_while_away_is_told);
 	tcase_add_test(tc, a_copy_of_what_was_emptied_before_anybody_looked_does_not_come_behind_its_file);
 	tcase_add_test(tc, a_copy_comes_before_its_file_where_only_a_reader_finds_that_it_was_emptied);
+	tcase_add_test(tc, a_log_of_which_nobody_has_read_goes_on_where_one_at_its_end_finds_it_rewritten);
 	tcase_add_test(tc, what_an_empty_file_held_between_two_looks_is_read_from_the_copy);
 	tcase_add_test(tc, what_a_file_held_twice_between_two_looks_is_read_from_both_copies);
 	tcase_add_test(tc, behind_what_was_emptied_the_copy_of_what_nobody_saw_comes_once);

@@ -54,9 +54,9 @@ passed_note(struct passed *p, struct generation *left)
 const struct passed_one *
 passed_find(const struct passed *p, uint32_t identity)
 {
-	for (size_t i = p->count; i > 0; i--)
-		if (p->list[i - 1].identity == identity)
-			return &p->list[i - 1];
+	for (size_t i = 0; i < p->count; i++)
+		if (p->list[i].identity == identity)
+			return &p->list[i];
 	return NULL;
 }
 

@@ -39,7 +39,7 @@ int passed_copy(const struct passed *from, struct passed *ret_to);
 /* A generation was left for the next one. (Without memory that is not remembered.) */
 void passed_note(struct passed *passed, struct generation *left);
 
-/* The file as it was left last; NULL: it is not known. Copies are known by the file that they were made of. */
+/* The file as it was left first, which is before any copy of it; NULL: that is not known. */
 const struct passed_one *passed_find(const struct passed *passed, uint32_t identity);
 
 /* Whether a file was emptied since a time, with something in it. */

@@ -218,24 +218,30 @@ is_same(const struct cursor_mark *a, const struct cursor_mark *b)
 	return a->offset == b->offset && a->identity == b->identity && a->fingerprint == b->fingerprint;
 }
 
-/* Logs begin alike: which copy so few bytes are of was told for what the file had held by then, and has to be
- * asked anew once it holds something else. */
+/* Logs begin alike: which copy so few bytes are of, nothing but a search tells; and that for as long as the file
+ * holds what it held then. */
 static bool
-may_be_of_another(const struct rotated *r, const struct answer *answer, const struct cursor_mark *mark)
+is_short(const struct cursor_mark *mark)
 {
-	return mark->offset > 0 && mark->offset < NEIGHBOUR_CHANCE_BYTES &&
-	       answer->current != r->source->current->serial;
+	return mark->offset > 0 && mark->offset < NEIGHBOUR_CHANCE_BYTES;
+}
+
+static bool
+is_of_now(const struct rotated *r, const struct answer *answer)
+{
+	return !answer->generation || !answer->generation->copy_of || !is_short(&answer->mark) ||
+	       answer->current == r->source->current->serial;
 }
 
 /* The generation of a chain that holds the mark, of the file that it names. */
 static int
 find_in_chain(const struct rotated *r, struct generation *first, const struct cursor_mark *mark,
-              bool skips_copies, struct generation **ret_generation)
+              struct generation **ret_generation)
 {
 	for (struct generation *g = first; g && g != r->source->current && g != source_latest(r->source);
 	     g = g->next) {
-		int error = g->state == GENERATION_LOST || (skips_copies && g->copy_of) ? -ENOENT
-		                                                                        : place_holds(g, mark);
+		bool is_out = g->state == GENERATION_LOST || (is_short(mark) && g->copy_of);
+		int error = is_out ? -ENOENT : place_holds(g, mark);
 
 		if (!error)
 			*ret_generation = g;
@@ -252,19 +258,18 @@ rotated_find(struct rotated *r, const struct cursor_mark *mark, struct generatio
 
 	for (size_t i = 0; i < r->answer_count; i++) {
 		struct generation *g = r->answers[i].generation;
-		bool skips_copies = may_be_of_another(r, &r->answers[i], mark);
 		int error;
 
 		/* What was not there may be by now, and what was there may be lost. */
 		if (g ? g->state == GENERATION_LOST : r->answers[i].looked != r->source->looked)
 			continue;
-		if (is_same(&r->answers[i].mark, mark) && !(skips_copies && g && g->copy_of)) {
+		if (is_same(&r->answers[i].mark, mark) && is_of_now(r, &r->answers[i])) {
 			if (g)
 				*ret_generation = g;
 			return g ? 0 : r->answers[i].error;
 		}
 		/* Those who were in the same file share it. */
-		error = g ? find_in_chain(r, g, mark, skips_copies, ret_generation) : -ENOENT;
+		error = g ? find_in_chain(r, g, mark, ret_generation) : -ENOENT;
 		if (error != -ENOENT)
 			return error;
 	}

@@ -98,22 +98,22 @@ birth_of_file(const struct rotated_search *s)
 {
 	const struct passed_one *passed = passed_find(&s->passed, s->mark.identity);
 
-	if (s->current->identity == s->mark.identity)
-		return file_generation_of(s->current)->born;
+	for (int i = 0; i < 2; i++)
+		if (s->ends[i]->identity == s->mark.identity)
+			return file_generation_of(s->ends[i])->born;
 	return passed ? passed->born : (struct timespec){ 0 };
 }
 
-/* Logs begin alike: what holds but a few bytes of the mark's file, and was there before it or is known as a part of
- * its own, is no copy of it. */
+/* Logs begin alike: what holds but a few bytes of the mark's file, and was there before it and not written to since,
+ * is no copy of it. */
 static bool
 is_alike_by_chance(const struct rotated_search *s, const struct neighbour *at)
 {
 	struct timespec born = birth_of_file(s);
 
-	if (s->mark.offset == 0 || s->mark.offset >= NEIGHBOUR_CHANCE_BYTES)
-		return false;
-	return passed_find(&s->passed, at->identity) ||
-	       (born.tv_sec > 0 && at->born.tv_sec > 0 && neighbour_compare_times(&at->born, &born) < 0);
+	return s->mark.offset > 0 && s->mark.offset < NEIGHBOUR_CHANCE_BYTES && born.tv_sec > 0 &&
+	       at->born.tv_sec > 0 && neighbour_compare_times(&at->born, &born) < 0 &&
+	       neighbour_compare_times(&at->stat.st_mtim, &born) < 0;
 }
 
 /* By identity first: a copy, too, begins with the same bytes. */

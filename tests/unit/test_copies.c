@@ -299,6 +299,25 @@ START_TEST(the_file_before_it_is_no_copy_of_one_that_was_emptied_and_began_like_
 }
 END_TEST
 
+START_TEST(a_copy_over_an_older_file_is_one_of_a_log_of_which_little_was_read)
+{
+	struct reader *r;
+
+	rotation_put(&f, OUT ".1", "of before\n");
+	fixture_append(&f, OUT, "1\n");
+	r = rotation_reader(&f, "1\n");
+	r->is_stuck = true;
+	fixture_append(&f, OUT, "2\n");
+	fixture_settle(&f);
+	rotation_put(&f, OUT ".1", "1\n2\n");
+	fixture_truncate(&f, OUT);
+	fixture_settle(&f);
+	fixture_append(&f, OUT, "3\n");
+	r->is_stuck = false;
+	reader_wait_lines(r, "stdout", "1\n2\n3\n");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -315,6 +334,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_comes_through_earlier_files_to_a_copy_is_told_what_it_lacks_before_anything_follows);
 	tcase_add_test(tc, who_has_but_the_head_of_a_line_gets_the_rest_of_it_from_the_copy_of_it_and_not_of_one_like_it);
 	tcase_add_test(tc, the_file_before_it_is_no_copy_of_one_that_was_emptied_and_began_like_it);
+	tcase_add_test(tc, a_copy_over_an_older_file_is_one_of_a_log_of_which_little_was_read);
 }
 
 int

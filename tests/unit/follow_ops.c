@@ -649,8 +649,7 @@ set_up(const struct ops *ops)
 	for (int h = 0; h < TRUTH_HUBS; h++)
 		hubs[h]->cache.most_bytes = ops->has_small_cache ? 20000 : 1 << 20;
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		logs[i] = (struct truth){ .name = names[i], .is_dated = ops->is_dated,
-			                  .begins_alike = ops->begins_alike, .note = note,
+		logs[i] = (struct truth){ .name = names[i], .is_dated = ops->is_dated, .note = note,
 			                  .runs_dir_fd = f.runs_dir_fd };
 		snprintf(logs[i].directory, sizeof(logs[i].directory), "r");
 	}
@@ -755,7 +754,6 @@ ops_make(struct ops *ops, uint64_t seed, bool has_inotify)
 	ops->has_inotify = has_inotify;
 	ops->is_dated = NEXT % 2;
 	ops->has_small_cache = NEXT % 2;
-	ops->begins_alike = seed % 4 == 0;
 	ops->count = 8 + NEXT % (OPS_MOST - 8);
 	for (size_t i = 0; i < ops->count; i++) {
 		unsigned what = NEXT % all;
@@ -787,9 +785,8 @@ print_op(const struct op *op, FILE *to)
 void
 ops_print(const struct ops *ops, FILE *to)
 {
-	fprintf(to, "%s, archives with %s%s%s\n", ops->has_inotify ? "inotify" : "polling",
-	        ops->is_dated ? "dates" : "numbers", ops->begins_alike ? ", lines that begin alike" : "",
-	        ops->has_small_cache ? ", small cache" : "");
+	fprintf(to, "%s, archives with %s%s\n", ops->has_inotify ? "inotify" : "polling",
+	        ops->is_dated ? "dates" : "numbers", ops->has_small_cache ? ", small cache" : "");
 	for (size_t i = 0; i < ops->count; i++)
 		print_op(&ops->list[i], to);
 }

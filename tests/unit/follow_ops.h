@@ -19,7 +19,7 @@ struct op {
 };
 
 struct ops {
-	bool has_inotify, is_dated, has_small_cache, begins_alike;
+	bool has_inotify, is_dated, has_small_cache;
 	size_t count;
 	struct op list[OPS_MOST];
 };

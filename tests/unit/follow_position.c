@@ -175,7 +175,6 @@ take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, 
 	p->is_finished = is_finished;
 	p->is_touched = true;
 	p->part_length = 0;
-	p->may_be_to = 0;
 	p->is_anywhere = p->is_start = p->has_gap = p->is_lost = p->is_back = false;
 	return true;
 }
@@ -191,13 +190,6 @@ is_late_end(const struct position *p, const struct truth *t, const char *text, b
 	       n == (int64_t)lines_before(e, p->offset) && (was_terminal || e->is_over);
 }
 
-/* Whether it was taken for the head of a line that was finished, of which there is more. */
-static bool
-is_cut(const struct position *at, const struct truth *t)
-{
-	return at->is_finished && at->offset < t->epochs[at->epoch]->length;
-}
-
 /* At the start of some line, of which some may have come already. Of a part that several epochs have,
  * it is not known yet which it is of. */
 static bool
@@ -205,7 +197,7 @@ take_anywhere(struct position *p, const struct truth *t, const char *text, bool 
               bool was_terminal)
 {
 	size_t length = strlen(text), fit_count = 0;
-	struct position fitting = *p;
+	struct position fitting;
 
 	for (size_t e = p->epoch; e < t->count; e++) {
 		const struct epoch *epoch = t->epochs[e];
@@ -217,7 +209,7 @@ take_anywhere(struct position *p, const struct truth *t, const char *text, bool 
 		if (line == (size_t)n && epoch->length - offset >= p->part_length &&
 		    (p->part_length == 0 || memcmp(epoch->bytes + offset, p->part, p->part_length) == 0) &&
 		    take_at(&at, t, e, offset + p->part_length, text, is_partial, n, was_terminal) &&
-		    (fit_count++ == 0 || (is_cut(&fitting, t) && !is_cut(&at, t))))
+		    fit_count++ == 0)
 			fitting = at;
 	}
 	if (fit_count == 0)
@@ -231,72 +223,18 @@ take_anywhere(struct position *p, const struct truth *t, const char *text, bool 
 	return true;
 }
 
-/* Whether all that was read of its epoch is what another begins with as well: nothing tells that what goes on is
- * another; an earlier one, where its own is gone. What lies between is to be there all the same. */
-static bool
-has_twin(const struct position *p, const struct truth *t, size_t epoch)
-{
-	const struct epoch *e = t->epochs[p->epoch], *other = t->epochs[epoch];
-
-	if (p->offset == 0 || other->length < p->offset || memcmp(e->bytes, other->bytes, p->offset) != 0)
-		return false;
-	for (size_t k = p->epoch + 1; k < epoch && epoch > p->may_be_to; k++)
-		if (!may_leave(p, t, k, 0))
-			return false;
-	return true;
-}
-
-/* Takes it where it fits; which may be the head of others as well. */
-static const char *
-take_fitting(struct position *p, const struct position *fitting, const struct truth *t, const char *text,
-             bool is_partial, int64_t n)
-{
-	size_t may_be_to = 0;
-
-	for (size_t e = fitting->epoch + 1; e < t->count && fitting->offset == strlen(text); e++) {
-		struct position at = *p;
-
-		if (take_at(&at, t, e, 0, text, is_partial, n, false) && may_land(p, t, e))
-			may_be_to = e;
-	}
-	*p = *fitting;
-	p->may_be_to = is_partial ? may_be_to : 0;
-	return NULL;
-}
-
-static bool
-take_in_twin(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
-             bool was_terminal)
-{
-	for (size_t e = p->is_back && p->is_lost ? 0 : p->epoch + 1; e < t->count; e++) {
-		struct position at = *p;
-
-		if (e == p->epoch || !has_twin(p, t, e) || !take_at(&at, t, e, p->offset, text, is_partial, n, was_terminal))
-			continue;
-		*p = at;
-		return true;
-	}
-	return false;
-}
-
 const char *
 position_take_line(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
                    bool was_terminal)
 {
-	struct position fitting = *p;
-	bool is_late, is_fitting = false;
+	bool is_late;
 
 	if (p->is_anywhere)
 		return take_anywhere(p, t, text, is_partial, n, was_terminal)
 		               ? NULL
 		               : "not the start of a line";
 	if (!p->has_gap && p->epoch < t->count &&
-	    take_at(&fitting, t, p->epoch, p->offset, text, is_partial, n, was_terminal)) {
-		is_fitting = true;
-		if (!is_cut(&fitting, t))
-			return take_fitting(p, &fitting, t, text, is_partial, n);
-	}
-	if (!is_fitting && !p->has_gap && p->epoch < t->count && take_in_twin(p, t, text, is_partial, n, was_terminal))
+	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
 		return NULL;
 	is_late = !p->has_gap && is_late_end(p, t, text, is_partial, n, was_terminal);
 	/* What it is the start of: of what was not begun yet, the same epoch may follow a gap. */
@@ -305,17 +243,11 @@ position_take_line(struct position *p, const struct truth *t, const char *text, 
 
 		if (!take_at(&at, t, e, 0, text, is_partial, n, was_terminal))
 			continue;
-		if (is_fitting && (is_cut(&at, t) || !may_land(p, t, e)))
-			continue;
 		if (!may_land(p, t, e))
 			return is_late ? NULL : "something was left out";
-		is_fitting = true;
-		fitting = at;
-		if (!is_cut(&at, t))
-			break;
+		*p = at;
+		return NULL;
 	}
-	if (is_fitting)
-		return take_fitting(p, &fitting, t, text, is_partial, n);
 	if (is_late)
 		return NULL;
 	/* A gap may name what is lost between the halves of a copy and its original. */
@@ -389,14 +321,6 @@ bool
 position_has_all(const struct position *p, const struct truth *t, bool is_end)
 {
 	size_t last = t->count;
-
-	for (size_t e = p->epoch + 1; e < t->count; e++) {
-		struct position twin = *p;
-
-		twin.epoch = e;
-		if (has_twin(p, t, e) && position_has_all(&twin, t, is_end))
-			return true;
-	}
 
 	if (p->is_anywhere || t->count == 0 || p->epoch >= t->count)
 		return true;

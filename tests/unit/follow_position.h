@@ -13,7 +13,6 @@ struct position {
 	bool is_anywhere;   /* begins somewhere: at the end, some lines before it */
 	char part[16];      /* and this came of its line, which may be of several epochs */
 	size_t part_length;
-	size_t may_be_to;   /* what came last may as well have been the head of this one */
 	bool is_start;      /* begins at the start of a file, this one or up to may_skip_to */
 	size_t may_skip_to; /* epochs before this one were over when it came */
 	size_t away_to;     /* epochs before this one were over when it came back */

@@ -138,19 +138,10 @@ put_line(const struct truth *t, size_t epoch, size_t length, bool end, bool cr)
 	static const char *const some[] = { "a", "b", "c", " ", "\xc3\xa9", "\xe2\x82\xac", "\"" };
 
 	if (e->length == 0 || e->bytes[e->length - 1] == '\n') {
-		e->lines_begun++;
-		e->owes_name = true;
-		if (t->begins_alike)
-			add(e, "line ", 5);
-		if (t->begins_alike && !end && length % 2 == 0)
-			return;
-	}
-	if (e->owes_name) {
-		char name[64];
-		int n = snprintf(name, sizeof(name), "%c%zu.%zu ", t->name[9], epoch, e->lines_begun);
+		char head[64];
+		int n = snprintf(head, sizeof(head), "%c%zu.%zu ", t->name[9], epoch, ++e->lines_begun);
 
-		add(e, name, (size_t)n);
-		e->owes_name = false;
+		add(e, head, (size_t)n);
 	}
 	for (size_t i = 0; i < length; i++) {
 		const char *c = some[(i * 7 + e->lines_begun * 3 + e->length) % 7];
@@ -180,9 +171,6 @@ flush(struct truth *t, size_t epoch, size_t from, const char *path, int flags)
 {
 	struct epoch *e = t->epochs[epoch];
 
-	/* Of files that begin alike it is by when they were made that one is known to be no copy. */
-	if ((flags & O_CREAT) && t->begins_alike)
-		driven_pass(1);
 	if (from == 0 && e->length > 0)
 		t->note(t, e, TRUTH_BEGINS, e->length);
 	/* Emptied twice, it is past what it held before that as well. */

@@ -191,7 +191,7 @@ channel_is_finished(struct channel *c)
 		if (now_ms < rested_ms) {
 			channel_wake_at(c, rested_ms);
 			finished = false;
-		} else if (!source->is_ready || source->is_rotating) {
+		} else if (!source_is_ready(source) || source->is_rotating) {
 			source->tell = true; /* looks are under way, as often as is good */
 			finished = false;
 		} else if (source->looked_ms < rested_ms || source->looked <= c->looks_before_end[i]) {

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 
 static struct fixture *fixture;
 
@@ -77,10 +76,7 @@ rotation_pass_an_epoch(struct fixture *f, const char *lines, const char *copy, c
 void
 rotation_pass_a_tick(struct fixture *f)
 {
-	int64_t until_ms = clock_now_ms() + 20;
-
-	while (clock_now_ms() < until_ms)
-		fixture_turn(f, 5);
+	fixture_pass(f, 20);
 }
 
 struct reader *

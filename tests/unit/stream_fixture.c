@@ -365,6 +365,15 @@ fixture_turn(struct fixture *f, int timeout_ms)
 }
 
 void
+fixture_pass(struct fixture *f, int64_t time_ms)
+{
+	int64_t until_ms = clock_now_ms() + time_ms;
+
+	while (clock_now_ms() < until_ms)
+		fixture_turn(f, 5);
+}
+
+void
 reader_wait(struct reader *r, const char *name, size_t count)
 {
 	int64_t until_ms = clock_now_ms() + DEADLINE_MS;

@@ -74,6 +74,8 @@ void reader_wait_lines(struct reader *r, const char *stream, const char *lines);
 void reader_wait_over(struct reader *r);
 /* One turn of the loop, with all readers taking what there is. */
 void fixture_turn(struct fixture *f, int timeout_ms);
+/* Turns until so much time has passed. */
+void fixture_pass(struct fixture *f, int64_t time_ms);
 /* Until all readers rest and the file was looked at since. */
 void fixture_settle(struct fixture *f);
 

@@ -367,15 +367,6 @@ START_TEST(what_a_run_wrote_that_went_on_and_ended_again_unseen_is_given_to_all)
 }
 END_TEST
 
-static void
-pass_time(int64_t time_ms)
-{
-	int64_t until_ms = clock_now_ms() + time_ms;
-
-	while (clock_now_ms() < until_ms)
-		fixture_turn(&f, 5);
-}
-
 START_TEST(a_history_does_not_give_the_head_of_a_line_that_its_feed_begins_with)
 {
 	struct feed_request now = { .kind = &stream_kind_log_of_many, .files = CHANNEL_BOTH }, history = now;
@@ -386,14 +377,14 @@ START_TEST(a_history_does_not_give_the_head_of_a_line_that_its_feed_begins_with)
 	fixture_put_run(&f, "a", "running", -1);
 	fixture_append(&f, "a/agent-stdout.txt", "a1\nhead");
 	fixture_put_run(&f, "a", "completed", 0);
-	pass_time(20);
+	fixture_pass(&f, 20);
 	(void)reader_new_of_many(&f, &now); /* whose feed does not have the run: it was over before */
 	fixture_settle(&f);
 	history.from = FEED_FROM_START;
 	r = reader_new_of_many(&f, &history);
 	while (!strstr(reader_lines(r, "stdout"), "a1\n"))
 		fixture_turn(&f, 5);
-	pass_time(50);
+	fixture_pass(&f, 50);
 	ck_assert_str_eq(reader_lines(r, "stdout"), "a1\n");
 	fixture_put_run(&f, "a", "running", -1);
 	fixture_append(&f, "a/agent-stdout.txt", " and tail\n");

@@ -101,6 +101,17 @@ indexer_lines_before(struct generation *generation, uint64_t offset, uint64_t *r
 	return 0;
 }
 
+/* What was counted was there before a look that saw less: the file was emptied in between, and has grown again to
+ * no less than was known, so that no look can tell. */
+static bool
+is_smaller_than_counted(const struct generation *generation)
+{
+	const struct lore *lore = generation->lore[LORE_LINES];
+
+	return index_of(generation)->scanned_bytes > generation->size_bytes &&
+	       generation->source->looked > lore->looks_begun;
+}
+
 int
 indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_offset)
 {
@@ -113,7 +124,7 @@ indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_o
 		*ret_offset = 0;
 		return 0;
 	}
-	if (lines > index_of(generation)->lines) {
+	if (lines > index_of(generation)->lines || is_smaller_than_counted(generation)) {
 		/* The caller counted in a file that is not the one that was indexed. */
 		source_rewritten(generation);
 		return -ESTALE;

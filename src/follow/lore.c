@@ -29,6 +29,7 @@ learned(struct offload_job *job)
 	struct source *source = generation->source;
 
 	slice->lore->is_busy = false;
+	slice->lore->looks_begun = source->looks_begun;
 	if (slice->is_further)
 		source_notify(source);
 	else

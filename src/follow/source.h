@@ -49,6 +49,7 @@ struct lore_kind {
 struct lore {
 	const struct lore_kind *kind;
 	uint64_t reached_bytes; /* all before is taken in */
+	uint64_t looks_begun;   /* of the source, when that was */
 	bool is_busy;           /* a helper thread has it */
 };
 

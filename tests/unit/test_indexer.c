@@ -1,0 +1,48 @@
+#include "follow/indexer.h"
+
+#include "memory_source.h"
+
+static const char counted[] = "one, of which nothing is left\ntwo, of which nothing is left\n";
+
+static void
+count_all(void)
+{
+	memory_put(counted, sizeof(counted) - 1);
+	while (indexer_reach(memory.offload, memory.generation, sizeof(counted) - 1) == -EAGAIN)
+		memory_wait();
+}
+
+/* More is there than is known yet, and counted. Then a look sees less: the file was emptied and written to again. */
+START_TEST(what_was_counted_and_is_not_there_any_more_says_that_the_file_was_rewritten)
+{
+	static const char others[] = "1\n2\n3\n";
+	uint64_t offset;
+
+	count_all();
+	memory.bytes = (const uint8_t *)others;
+	memory.generation->size_bytes = sizeof(others) - 1;
+	ck_assert_int_eq(indexer_offset_of(memory.generation, 1, &offset), -ENODATA); /* a look is to come */
+	ck_assert_uint_eq(memory.rewritten, 0);
+	memory.source.looked = ++memory.source.looks_begun;
+	ck_assert_int_eq(indexer_offset_of(memory.generation, 1, &offset), -ESTALE);
+	ck_assert_uint_eq(memory.rewritten, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("indexer");
+	TCase *tc = tcase_create("indexer");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, memory_set_up, memory_tear_down);
+	tcase_add_test(tc, what_was_counted_and_is_not_there_any_more_says_that_the_file_was_rewritten);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -108,13 +108,13 @@ succession_pass_copies(struct succession *s, const struct stat *stat, struct bes
 
 /* --- those that come ------------------------------------------------------------------------------------- */
 
-/* That something is missing before one counts as well: it is to be told. */
+/* From one of them on. That something is missing before one counts as well: it is to be told. */
 static bool
-coming_has_content(const struct succession *s)
+coming_has_content(const struct succession *s, size_t from)
 {
-	const struct generation *before = s->source->current;
+	const struct generation *before = from > 0 ? &s->coming[from - 1]->generation : s->source->current;
 
-	for (size_t i = 0; i < s->coming_count; i++) {
+	for (size_t i = from; i < s->coming_count; i++) {
 		const struct generation *g = &s->coming[i]->generation;
 
 		if (g->size_bytes > 0 || g->state == GENERATION_LOST || before->lost_reason)
@@ -170,7 +170,7 @@ end_rotated(struct succession *s, int64_t rested_ms)
 {
 	int64_t now_ms = clock_now_ms();
 
-	while (coming_has_content(s) && !s->source->current->is_rewritten) {
+	while (coming_has_content(s, 0) && !s->source->current->is_rewritten) {
 		if (s->coming_since_ms == 0)
 			s->coming_since_ms = now_ms;
 		if (now_ms - s->coming_since_ms < rested_ms ||
@@ -278,10 +278,15 @@ succession_find_coming(const struct succession *s, const struct cursor_mark *mar
 static bool
 has_content_behind(const struct succession *s, const struct generation *g)
 {
-	while ((g = g->next) != NULL)
+	size_t index;
+
+	while (g->next) {
+		g = g->next;
 		if (g->size_bytes > 0 || g->lost_reason)
 			return true;
-	return coming_has_content(s);
+	}
+	/* It may lead to one that comes, past those before that. */
+	return coming_has_content(s, find_coming(s, g, &index) ? index + 1 : 0);
 }
 
 /* Whether no more is to be expected of one that was rotated away. */
@@ -326,7 +331,7 @@ succession_end_rested(struct succession *s, int64_t rested_ms)
 {
 	end_rotated(s, rested_ms);
 	end_trailing(s, rested_ms);
-	s->source->is_rotating = coming_has_content(s);
+	s->source->is_rotating = coming_has_content(s, 0);
 	for (size_t i = 0; i < s->trailing_count; i++)
 		s->source->is_rotating |= has_content_behind(s, &s->trailing[i]->generation);
 }

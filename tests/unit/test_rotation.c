@@ -101,6 +101,45 @@ START_TEST(a_renamed_file_is_followed_for_who_came_back_while_the_new_one_is_emp
 }
 END_TEST
 
+static uint64_t
+looks(const struct reader *r)
+{
+	return reader_channel(r)->sources[CURSOR_STDOUT]->looked;
+}
+
+/* One follows the first file, which was renamed; the second was renamed as well, and the third is empty. */
+START_TEST(a_renamed_file_is_followed_for_who_came_back_while_others_are_in_one_before_it)
+{
+	char start_id[STREAM_ID_BYTES + 1], id[STREAM_ID_BYTES + 1];
+	struct reader *r, *first, *along;
+
+	f.settings.api.sse.poll_interval_ms = 300; /* so long are they to rest */
+	rotation_put(&f, OUT "-20260100", "0\n"); /* something to look for copies among */
+	fixture_append(&f, OUT, "1\n2\n");
+	r = reader_resume(&f, "r1", NULL);
+	reader_wait(r, "log", 2);
+	memcpy(start_id, reader_event(r, "status", 0)->id, sizeof(start_id));
+	memcpy(id, reader_event(r, "log", 0)->id, sizeof(id));
+	along = rotation_reader(&f, "1\n2\n");
+	fixture_rename(&f, OUT, OUT "-20260101");
+	fixture_append(&f, OUT, "3\n");
+	fixture_rename(&f, OUT, OUT "-20260102");
+	fixture_append(&f, OUT, "");
+	usleep(400000); /* no look is to come before they have rested */
+	for (uint64_t looked = looks(along); looks(along) == looked;)
+		fixture_turn(&f, 1);
+	first = reader_resume(&f, "r1", start_id);
+	reader_wait_lines(first, "stdout", "1\n2\n3\n");
+	reader_free(&r);
+	r = reader_resume(&f, "r1", id);
+	reader_wait_lines(r, "stdout", "2\n3\n");
+	fixture_append(&f, OUT "-20260102", "4\n");
+	reader_wait_lines(along, "stdout", "1\n2\n3\n4\n");
+	reader_wait_lines(first, "stdout", "1\n2\n3\n4\n");
+	reader_wait_lines(r, "stdout", "2\n3\n4\n");
+}
+END_TEST
+
 START_TEST(compressed_files_are_no_lines_and_what_was_in_them_is_missing)
 {
 	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
@@ -332,6 +371,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, what_lay_beside_before_is_no_part);
 	tcase_add_test(tc, who_comes_back_waits_for_what_is_still_written_to_the_renamed_file);
 	tcase_add_test(tc, a_renamed_file_is_followed_for_who_came_back_while_the_new_one_is_empty);
+	tcase_add_test(tc, a_renamed_file_is_followed_for_who_came_back_while_others_are_in_one_before_it);
 	tcase_add_test(tc, compressed_files_are_no_lines_and_what_was_in_them_is_missing);
 	tcase_add_test(tc, the_file_that_is_being_compressed_is_not_missing);
 	tcase_add_test(tc, a_line_end_cut_in_two_by_rotation_loses_nothing);

@@ -136,7 +136,7 @@ static bool
 is_made_later(const struct neighbour *at, const struct neighbour *last)
 {
 	return !at->is_packed && last->born.tv_sec > 0 && at->born.tv_sec > 0 &&
-	       neighbour_compare_times(&last->born, &at->born) < 0;
+	       neighbour_compare_times(&last->born, &at->born) <= 0; /* of one tick, it may have been */
 }
 
 /* Whether it is new, and not one that was there and was compressed since: that keeps its time, or the

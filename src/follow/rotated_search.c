@@ -329,6 +329,8 @@ drop_later(const struct rotated_search *s, struct neighbours *n)
 static void
 set_copy(struct rotated_part *part, uint32_t of)
 {
+	if (part->stat.st_size == 0)
+		return; /* nothing was in it to be missing behind it */
 	part->copy_of = of;
 	if (!part->lost)
 		part->lost = "truncated";
@@ -367,6 +369,9 @@ mark_passed(struct rotated_search *s)
 {
 	struct passed_part parts[ROTATED_MOST_PARTS];
 
+	/* What was left behind came before what nobody has left yet. */
+	if (s->ends[0]->identity == s->mark.identity && !passed_find(&s->passed, s->mark.identity))
+		return;
 	for (size_t i = 0; i < s->count; i++)
 		parts[i] = (struct passed_part){ .fd = s->parts[i].fd, .identity = s->parts[i].identity,
 			                         .lost = &s->parts[i].lost };

@@ -36,6 +36,21 @@ clock_wall_ms(void)
 	return read_ns(CLOCK_REALTIME) / 1000000;
 }
 
+struct timespec
+clock_end_of_ms(int64_t ms)
+{
+	return (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 + 999999 };
+}
+
+int64_t
+clock_file_lag_ms(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_REALTIME_COARSE, &tick);
+	return tick.tv_nsec / 1000000 + 1;
+}
+
 static void
 put_digits(char *to, int digits, int value)
 {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* CLOCK_MONOTONIC: for intervals and deadlines; unaffected by a clock that is set. */
 int64_t clock_now_ms(void);
@@ -12,6 +13,12 @@ int64_t clock_now_ns(void);
 /* CLOCK_REALTIME, since the epoch: for timestamps that people read, and those of files. */
 int64_t clock_wall_ms(void);
 int64_t clock_wall_us(void);
+
+/* The last nanosecond of a millisecond. */
+struct timespec clock_end_of_ms(int64_t ms);
+
+/* By how much the times that file systems give to files may be behind the wall clock: a tick of the kernel's. */
+int64_t clock_file_lag_ms(void);
 
 enum { CLOCK_RFC3339_BYTES = 25 };
 

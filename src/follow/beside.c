@@ -49,7 +49,7 @@ static int
 note(struct beside *b, const struct neighbours *n)
 {
 	struct beside_noted *noted = NULL;
-	struct timespec newest = { 0 };
+	struct timespec newest = { 0 }, newest_made = { 0 };
 
 	if (n->count > 0) {
 		noted = malloc(n->count * sizeof(*noted));
@@ -60,9 +60,11 @@ note(struct beside *b, const struct neighbours *n)
 		noted[i] = (struct beside_noted){ n->list[i].identity, n->list[i].is_packed };
 		if (neighbour_compare_times(&n->list[i].stat.st_mtim, &newest) > 0)
 			newest = n->list[i].stat.st_mtim;
+		if (neighbour_compare_times(&n->list[i].born, &newest_made) > 0)
+			newest_made = n->list[i].born;
 	}
 	free(b->noted);
-	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest, .count = n->count,
+	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest, .newest_made = newest_made, .count = n->count,
 		              .noted = noted };
 	return 0;
 }
@@ -99,6 +101,14 @@ beside_is_noted(const struct beside *b, uint32_t identity)
 		if (b->noted[i].identity == identity)
 			return true;
 	return false;
+}
+
+bool
+beside_has_since(const struct beside *b, int64_t since_ms)
+{
+	int64_t since_s = (since_ms - clock_file_lag_ms()) / 1000;
+
+	return b->count > 0 && (b->newest.tv_sec >= since_s || b->newest_made.tv_sec >= since_s);
 }
 
 static bool
@@ -359,7 +369,8 @@ is_other_by_copy(const struct neighbours *n, const struct beside_file *file)
 		struct stat stat;
 		int fd;
 
-		if (n->list[i].is_packed)
+		/* What the file held before was copied before that was written which it holds now. */
+		if (n->list[i].is_packed || neighbour_compare_times(&n->list[i].born, &file->stat.st_mtim) > 0)
 			continue;
 		error = neighbours_open(n, i, &stat, &fd);
 		if (error == -EACCES || error == -EPERM) {

@@ -25,6 +25,7 @@ struct beside {
 	bool is_listed;
 	struct timespec changed; /* the directory, when it was listed */
 	struct timespec newest;  /* when something of what was there was last written to */
+	struct timespec newest_made; /* or made, where the file system tells that */
 	size_t count;
 	struct beside_noted *noted; /* owned: what was there */
 	unsigned unreadable_count; /* since it was listed: so often, something could not be read */
@@ -43,6 +44,10 @@ void beside_forget(struct beside *beside, const struct beside_parts *parts);
 
 /* Whether a file was there when it was listed. */
 bool beside_is_noted(const struct beside *beside, uint32_t identity);
+
+/* Whether there was something that was made or written to since a time, in milliseconds since the epoch; to the
+ * second. */
+bool beside_has_since(const struct beside *beside, int64_t since_ms);
 
 /* Notes what lies there. 0 or -errno: then it is tried again, at the next look. */
 int beside_note(struct beside *beside, int runs_dir_fd, const char *directory, const char *name);

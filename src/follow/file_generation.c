@@ -97,7 +97,7 @@ file_generation_new(struct source *source, struct offload *offload, int fd, cons
 	g->fd = fd;
 	g->file_system = file_system;
 	g->generation.changed_ms = now_ms;
-	g->generation.begun_ms = clock_wall_ms();
+	file_generation_set_begun(g, clock_wall_ms(), false);
 	if (fd >= 0) {
 		open_count++;
 		g->device = stat->st_dev;
@@ -130,6 +130,26 @@ file_generation_again(struct file_generation *old, const struct stat *stat, int6
 	if (error)
 		fd_close(&fd);
 	return error;
+}
+
+void
+file_generation_set_begun(struct file_generation *g, int64_t begun_ms, bool was_emptied)
+{
+	g->generation.begun_ms = begun_ms;
+	g->generation.copies_since_ms = begun_ms + (was_emptied ? clock_file_lag_ms() : 0);
+}
+
+void
+file_generation_set_copy_of(struct file_generation *g, uint32_t identity)
+{
+	const struct timespec *made = g->born.tv_sec > 0 ? &g->born : &g->modified;
+
+	int64_t begun_ms = 0; /* of a time that is none */
+
+	if (made->tv_sec > 0 && made->tv_sec <= (int64_t)(CURSOR_FINGERPRINT_MASK / 1000))
+		begun_ms = (int64_t)made->tv_sec * 1000 + made->tv_nsec / 1000000 - 1;
+	g->generation.copy_of = identity;
+	file_generation_set_begun(g, begun_ms, false);
 }
 
 static void

@@ -34,6 +34,11 @@ int file_generation_new(struct source *source, struct offload *offload, int fd,
 int file_generation_again(struct file_generation *old, const struct stat *stat, int64_t now_ms,
                           struct file_generation **ret_generation);
 
+/* What it holds was there at that time, since the epoch. was_emptied: and nothing of it a moment before. */
+void file_generation_set_begun(struct file_generation *g, int64_t begun_ms, bool was_emptied);
+/* It is a copy of what a file held: what it was begun to be read at counts from before it was made. */
+void file_generation_set_copy_of(struct file_generation *g, uint32_t identity);
+
 /* It was seen to have grown. When it was written to, is taken from the file's time. */
 void file_generation_grow(struct generation *generation, const struct stat *stat);
 /* It is of the size that it had: if it was written to, it may have been truncated and written anew, which the next

@@ -75,6 +75,7 @@ take(struct follower *f, int *fd, const struct stat *stat, enum file_system file
 	if (file_generation_new(&f->source, f->set->offload, *fd, stat, file_system, clock_now_ms(), &g) < 0)
 		return -ENOMEM;
 	*fd = -1;
+	file_generation_set_begun(g, f->succession.seen_ms, false);
 	if (known)
 		know(&g->generation, known);
 	if (lost)
@@ -126,6 +127,7 @@ follower_apply(struct follower *f, struct look *look)
 	size_t trailing_before = f->succession.trailing_count;
 	bool tell;
 
+	f->succession.seen_ms = look->seen_ms;
 	if (look->current != g || g->is_rewritten != look->was_rewritten ||
 	    (look->is_at_path && has_copies(look) && look->known.offset != g->known_to)) {
 		/* Its bytes were found to be others meanwhile, or more of it was read, of which one of the
@@ -258,12 +260,12 @@ refresh(struct source *source)
 
 /* Those that lay there when it was first looked at, or that were made of what was seen to be emptied. */
 static bool
-may_have_copies(struct source *source)
+may_have_copies(struct source *source, int64_t since_ms)
 {
 	const struct follower *f = (const struct follower *)source;
 
-	return f->look || f->beside.count > 0 ||
-	       passed_was_emptied(&f->succession.passed, source->current->identity, 0);
+	return f->look || beside_has_since(&f->beside, since_ms) ||
+	       passed_was_emptied(&f->succession.passed, source->current->identity, since_ms);
 }
 
 static bool

@@ -85,7 +85,7 @@ struct look {
 	bool is_local;        /* the directory is on this machine */
 	int watch_descriptor; /* or -errno, -ENOENT if not asked */
 	uint64_t number;
-	int64_t began_ms;
+	int64_t began_ms, seen_ms; /* on the monotonic clock; since the epoch: when the path was looked at */
 	bool is_at_path;      /* the path names the current file */
 	bool has_failed;      /* what is at the path could not be told */
 	int error;            /* and why: an errno; or why it may not be opened */

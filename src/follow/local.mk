@@ -18,6 +18,7 @@ libfollow_a_SOURCES = \
 	src/follow/passed.c src/follow/passed.h \
 	src/follow/place.c src/follow/place.h \
 	src/follow/rotated.c src/follow/rotated.h \
+	src/follow/rotated_holder.c src/follow/rotated_holder.h \
 	src/follow/rotated_search.c src/follow/rotated_search.h \
 	src/follow/source.c src/follow/source.h \
 	src/follow/state_fold.c src/follow/state_fold.h \

@@ -169,6 +169,7 @@ begin_look(struct look *look, struct follower *f)
 		.watch_descriptor = -ENOENT,
 		.number = ++f->source.looks_begun,
 		.began_ms = clock_now_ms(),
+		.seen_ms = clock_wall_ms(),
 		.found_fd = -1,
 		.stat.st_size = -1,
 	};

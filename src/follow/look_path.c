@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "follow/follower_state.h"
 #include "follow/neighbours.h"
@@ -241,6 +242,7 @@ look_path_see(struct look *look)
 		if (!look->is_at_path || __atomic_load_n(&g->is_stale, __ATOMIC_RELAXED))
 			find(look);
 	}
+	look->seen_ms = clock_wall_ms();
 	if (look->is_at_path && look->stat.st_size >= 0 && was_listed && !look->has_failed)
 		find_copies(look);
 	if (!look->is_at_path && was_listed && !look->has_failed)

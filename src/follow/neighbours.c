@@ -117,6 +117,12 @@ neighbour_compare_times(const struct timespec *a, const struct timespec *b)
 }
 
 bool
+neighbour_is_born_after(const struct timespec *born, const struct timespec *time)
+{
+	return born->tv_sec > 0 && neighbour_compare_times(born, time) > 0;
+}
+
+bool
 neighbour_is_before(const struct neighbour *a, const struct neighbour *b)
 {
 	/* A file that is renamed bears the time of its last line, which a late writer makes later; a copy
@@ -362,6 +368,21 @@ neighbour_holds(int fd, const struct cursor_mark *mark)
 	return neighbour_verify(fd, mark) > 0;
 }
 
+/* Copies are made of what is there: one that is shorter, though the other was not written to any more when it
+ * was made, is none. */
+static bool
+is_too_short_for_copy(int fd, int longer_fd)
+{
+	struct neighbour at, longer;
+	struct stat stat;
+
+	if (fstat(longer_fd, &stat) < 0)
+		return false;
+	longer.stat = stat;
+	neighbour_of_fd(fd, &stat, &at);
+	return neighbour_is_born_after(&at.born, &longer.stat.st_mtim);
+}
+
 enum neighbour_likeness
 neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 {
@@ -377,7 +398,12 @@ neighbour_compare(int a_fd, uint64_t a_bytes, int b_fd, uint64_t b_bytes)
 		return NEIGHBOUR_UNREADABLE;
 	if (error || a_fingerprint != b_fingerprint)
 		return NEIGHBOUR_OTHER;
-	return common < NEIGHBOUR_CHANCE_BYTES ? NEIGHBOUR_COPY_MAYBE : NEIGHBOUR_COPY;
+	if (common >= CURSOR_SHORT_BYTES)
+		return NEIGHBOUR_COPY; /* so far, files are alike for a reason */
+	if (a_bytes != b_bytes &&
+	    is_too_short_for_copy(a_bytes < b_bytes ? a_fd : b_fd, a_bytes < b_bytes ? b_fd : a_fd))
+		return NEIGHBOUR_OTHER;
+	return NEIGHBOUR_COPY_MAYBE;
 }
 
 enum neighbour_likeness

@@ -48,6 +48,9 @@ void neighbours_drop(struct neighbours *neighbours, size_t index);
 /* Below 0, 0 or above, as the first is before, at or after the second. */
 int neighbour_compare_times(const struct timespec *a, const struct timespec *b);
 
+/* Whether it was made after a time; false where the file system does not tell when. */
+bool neighbour_is_born_after(const struct timespec *born, const struct timespec *time);
+
 /* Fills in what an open file is compared by: the followed one, say. */
 void neighbour_of_fd(int fd, const struct stat *stat, struct neighbour *ret_neighbour);
 
@@ -67,8 +70,6 @@ int neighbours_open(const struct neighbours *neighbours, size_t index, struct st
 int neighbour_verify(int fd, const struct cursor_mark *mark);
 /* The same: false as well if they cannot be read. */
 bool neighbour_holds(int fd, const struct cursor_mark *mark);
-
-enum { NEIGHBOUR_CHANCE_BYTES = 4096 }; /* two files that are alike this far are so for a reason */
 
 enum neighbour_likeness {
 	NEIGHBOUR_OTHER,

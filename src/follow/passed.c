@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "follow/file_generation.h"
 #include "follow/neighbours.h"
 
@@ -29,7 +28,7 @@ passed_copy(const struct passed *from, struct passed *ret_to)
 }
 
 void
-passed_note(struct passed *p, struct generation *left)
+passed_note(struct passed *p, struct generation *left, int64_t left_ms)
 {
 	if (left->identity == 0)
 		return;
@@ -41,7 +40,7 @@ passed_note(struct passed *p, struct generation *left)
 		memmove(p->list, p->list + 1, --p->count * sizeof(p->list[0]));
 	p->list[p->count++] = (struct passed_one){
 		.identity = left->copy_of ? left->copy_of : left->identity,
-		.left_ms = clock_wall_ms(),
+		.left_ms = left_ms,
 		.born = file_generation_of(left)->born,
 		.is_empty = left->size_bytes == 0,
 		.is_lost = left->copy_of || (left->state == GENERATION_LOST &&

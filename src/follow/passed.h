@@ -36,8 +36,8 @@ void passed_fini(struct passed *passed);
 /* For another thread. 0 or -ENOMEM. */
 int passed_copy(const struct passed *from, struct passed *ret_to);
 
-/* A generation was left for the next one. (Without memory that is not remembered.) */
-void passed_note(struct passed *passed, struct generation *left);
+/* A generation was left for the next one, as was seen then. (Without memory that is not remembered.) */
+void passed_note(struct passed *passed, struct generation *left, int64_t left_ms);
 
 /* The file as it was left first, which is before any copy of it; NULL: that is not known. */
 const struct passed_one *passed_find(const struct passed *passed, uint32_t identity);

@@ -30,6 +30,19 @@ place_identity(const struct generation *generation, uint64_t offset)
 	return generation->copy_of && offset > 0 ? generation->copy_of : generation->identity;
 }
 
+struct cursor_mark
+place_mark(const struct generation *generation, uint64_t offset, uint64_t fingerprint)
+{
+	return (struct cursor_mark){
+		.offset = offset,
+		.identity = place_identity(generation, offset),
+		.fingerprint = offset > 0 ? fingerprint : 0,
+		.begun_ms = offset == 0                  ? generation->begun_ms
+		            : offset < CURSOR_SHORT_BYTES ? generation->copies_since_ms
+		                                          : 0,
+	};
+}
+
 void
 place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor)
 {
@@ -43,13 +56,8 @@ place_to_cursor(const struct place *place, enum cursor_file file, struct cursor 
 	}
 	cursor->files[file].lines = lines_seen(place);
 	cursor->files[file].has_mark = place->generation->identity != 0;
-	cursor->files[file].mark = (struct cursor_mark){
-		.offset = place->offset,
-		.is_finished = place->is_finished,
-		.identity = place_identity(place->generation, place->offset),
-		.fingerprint = place->offset > 0 ? place->fingerprint
-		                                 : (uint64_t)g->begun_ms & CURSOR_FINGERPRINT_MASK,
-	};
+	cursor->files[file].mark = place_mark(g, place->offset, place->fingerprint);
+	cursor->files[file].mark.is_finished = place->is_finished;
 }
 
 void

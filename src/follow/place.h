@@ -33,6 +33,9 @@ void place_fini(struct place *place);
  */
 uint32_t place_identity(const struct generation *generation, uint64_t offset);
 
+/* The mark of a place in a generation. */
+struct cursor_mark place_mark(const struct generation *generation, uint64_t offset, uint64_t fingerprint);
+
 /* Puts the place into the part of an id that is its file's. */
 void place_to_cursor(const struct place *place, enum cursor_file file, struct cursor *cursor);
 

@@ -131,7 +131,8 @@ make_chain(struct rotated *r, struct rotated_search *s)
 			continue;
 		}
 		g->generation.state = GENERATION_ENDED;
-		g->generation.copy_of = part->copy_of;
+		if (part->copy_of)
+			file_generation_set_copy_of(g, part->copy_of);
 		g->generation.lost_reason = part->lost;
 		g->generation.next = next; /* takes */
 		next = &g->generation;
@@ -215,21 +216,16 @@ searched(struct offload_job *offload_job)
 static bool
 is_same(const struct cursor_mark *a, const struct cursor_mark *b)
 {
-	return a->offset == b->offset && a->identity == b->identity && a->fingerprint == b->fingerprint;
+	return a->offset == b->offset && a->identity == b->identity && a->fingerprint == b->fingerprint &&
+	       a->begun_ms == b->begun_ms;
 }
 
 /* Logs begin alike: which copy so few bytes are of, nothing but a search tells; and that for as long as the file
  * holds what it held then. */
 static bool
-is_short(const struct cursor_mark *mark)
-{
-	return mark->offset > 0 && mark->offset < NEIGHBOUR_CHANCE_BYTES;
-}
-
-static bool
 is_of_now(const struct rotated *r, const struct answer *answer)
 {
-	return !answer->generation || !answer->generation->copy_of || !is_short(&answer->mark) ||
+	return !answer->generation || !answer->generation->copy_of || !cursor_mark_is_short(&answer->mark) ||
 	       answer->current == r->source->current->serial;
 }
 
@@ -240,7 +236,7 @@ find_in_chain(const struct rotated *r, struct generation *first, const struct cu
 {
 	for (struct generation *g = first; g && g != r->source->current && g != source_latest(r->source);
 	     g = g->next) {
-		bool is_out = g->state == GENERATION_LOST || (is_short(mark) && g->copy_of);
+		bool is_out = g->state == GENERATION_LOST || (cursor_mark_is_short(mark) && g->copy_of);
 		int error = is_out ? -ENOENT : place_holds(g, mark);
 
 		if (!error)

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "follow/file_generation.h"
 #include "follow/neighbours.h"
+#include "follow/rotated_holder.h"
 
 enum { TRIES = 4 };
 
@@ -39,8 +41,8 @@ rotated_search_is_for_oldest(const struct rotated_search *s)
 	return s->mark.identity == 0 && s->mark.offset == 0;
 }
 
-static void
-forget_parts(struct rotated_search *s)
+void
+rotated_search_forget_parts(struct rotated_search *s)
 {
 	while (s->count > 0)
 		fd_close(&s->parts[--s->count].fd);
@@ -49,92 +51,18 @@ forget_parts(struct rotated_search *s)
 void
 rotated_search_fini(struct rotated_search *s)
 {
-	forget_parts(s);
+	rotated_search_forget_parts(s);
 	generation_unref(&s->ends[0]);
 	generation_unref(&s->ends[1]);
 	passed_fini(&s->passed);
 }
 
-static bool
-is_current(const struct rotated_search *s, const struct stat *stat)
+bool
+rotated_search_is_current(const struct rotated_search *s, const struct stat *stat)
 {
 	const struct file_generation *current = file_generation_of(s->current);
 
 	return current->fd >= 0 && stat->st_dev == current->device && stat->st_ino == current->inode;
-}
-
-/* Whether it holds the mark; if so, it stays open. */
-static int
-open_holder(const struct rotated_search *s, const struct neighbours *n, size_t index, struct rotated_part *ret_part,
-            bool *ret_holds)
-{
-	const struct neighbour *at = &n->list[index];
-	bool holds;
-	int error;
-
-	*ret_holds = false;
-	if (at->is_packed || (uint64_t)at->stat.st_size < s->mark.offset)
-		return 0;
-	/* At the very start any file fits: only its identity tells. */
-	if (s->mark.offset == 0 && at->identity != s->mark.identity)
-		return 0;
-	error = neighbours_open(n, index, &ret_part->stat, &ret_part->fd);
-	if (error)
-		return error == -ESTALE || error == -EMFILE || error == -ENFILE ? error : 0;
-	holds = s->mark.offset == 0 || neighbour_holds(ret_part->fd, &s->mark);
-	if (!holds)
-		fd_close(&ret_part->fd);
-	ret_part->identity = at->identity;
-	ret_part->born = at->born;
-	ret_part->lost = NULL;
-	ret_part->copy_of = 0;
-	*ret_holds = holds;
-	return 0;
-}
-
-/* When the file of the mark was made; zero: that is not known. */
-static struct timespec
-birth_of_file(const struct rotated_search *s)
-{
-	const struct passed_one *passed = passed_find(&s->passed, s->mark.identity);
-
-	for (int i = 0; i < 2; i++)
-		if (s->ends[i]->identity == s->mark.identity)
-			return file_generation_of(s->ends[i])->born;
-	return passed ? passed->born : (struct timespec){ 0 };
-}
-
-/* Logs begin alike: what holds but a few bytes of the mark's file, and was there before it and not written to since,
- * is no copy of it. */
-static bool
-is_alike_by_chance(const struct rotated_search *s, const struct neighbour *at)
-{
-	struct timespec born = birth_of_file(s);
-
-	return s->mark.offset > 0 && s->mark.offset < NEIGHBOUR_CHANCE_BYTES && born.tv_sec > 0 &&
-	       at->born.tv_sec > 0 && neighbour_compare_times(&at->born, &born) < 0 &&
-	       neighbour_compare_times(&at->stat.st_mtim, &born) < 0;
-}
-
-/* By identity first: a copy, too, begins with the same bytes. */
-static int
-find_holder(struct rotated_search *s, const struct neighbours *n, size_t *ret_index)
-{
-	bool holds = false;
-	int error = 0;
-
-	for (int by_content = 0; by_content < 2; by_content++)
-		for (size_t i = n->count; i > 0 && !error && !holds; i--) {
-			const struct neighbour *at = &n->list[i - 1];
-
-			if ((at->identity == s->mark.identity) == by_content || is_current(s, &at->stat) ||
-			    (by_content && is_alike_by_chance(s, at)))
-				continue;
-			error = open_holder(s, n, i - 1, &s->parts[0], &holds);
-			*ret_index = i - 1;
-		}
-	s->count = holds;
-	return error || holds ? error : -ENOENT;
 }
 
 /* Whether the first part is where it is because of the mark, and not the oldest that was found. */
@@ -171,12 +99,6 @@ likeness(struct rotated_search *s, int fd, const struct stat *stat, bool *ret_is
 	return likeness;
 }
 
-static bool
-is_born_after(const struct timespec *born, const struct timespec *other)
-{
-	return born->tv_sec > 0 && neighbour_compare_times(born, other) > 0;
-}
-
 /* Whether it is a copy of what the current file begins with. made_of_it: if it is alike, it is; but one
  * that is longer was made before the file got smaller. */
 static bool
@@ -204,10 +126,12 @@ note_unreadable(struct rotated_search *s, const struct neighbour *at, const char
 		s->older_lost_ms = written_ms;
 }
 
-/* The oldest that can be read, and is no copy of what is there. born: made later than that; or NULL. */
+/* The oldest that can be read, and is no copy of what is there. are_copies: of what was made since the mark was. */
 static int
-find_oldest(struct rotated_search *s, const struct neighbours *n, const struct timespec *born, size_t *ret_index)
+find_oldest(struct rotated_search *s, const struct neighbours *n, bool are_copies, size_t *ret_index)
 {
+	struct timespec since = clock_end_of_ms(s->mark.begun_ms);
+
 	s->older_lost = NULL;
 	s->older_lost_ms = 0;
 	for (size_t i = 0; i < n->count; i++) {
@@ -215,11 +139,11 @@ find_oldest(struct rotated_search *s, const struct neighbours *n, const struct t
 		struct rotated_part *part = &s->parts[0];
 		int error;
 
-		if (at->stat.st_size == 0 || is_current(s, &at->stat))
+		if (at->stat.st_size == 0 || rotated_search_is_current(s, &at->stat))
 			continue;
 		if (at->is_packed)
 			note_unreadable(s, at, "compressed");
-		if (at->is_packed || (born && !is_born_after(&at->born, born)))
+		if (at->is_packed || (are_copies && !neighbour_is_born_after(&at->born, &since)))
 			continue;
 		error = neighbours_open(n, i, &part->stat, &part->fd);
 		if (error == -ESTALE || error == -EMFILE || error == -ENFILE)
@@ -228,7 +152,7 @@ find_oldest(struct rotated_search *s, const struct neighbours *n, const struct t
 			note_unreadable(s, at, "replaced");
 		if (error)
 			continue;
-		if (is_copy_of_current(s, part, born != NULL)) {
+		if (is_copy_of_current(s, part, are_copies)) {
 			fd_close(&part->fd);
 			continue;
 		}
@@ -247,10 +171,7 @@ find_oldest(struct rotated_search *s, const struct neighbours *n, const struct t
 static int
 find_first_copy(struct rotated_search *s, const struct neighbours *n, size_t *ret_index)
 {
-	int64_t begun_ms = (int64_t)s->mark.fingerprint;
-	struct timespec since = { .tv_sec = begun_ms / 1000, .tv_nsec = begun_ms % 1000 * 1000000 + 999999 };
-
-	return begun_ms > 0 ? find_oldest(s, n, &since, ret_index) : -ENOENT;
+	return s->mark.begun_ms > 0 ? find_oldest(s, n, true, ret_index) : -ENOENT;
 }
 
 /* What comes between the holder and the current file. */
@@ -304,7 +225,7 @@ drop_later(const struct rotated_search *s, struct neighbours *n)
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < n->count; i++)
-		if (is_current(s, &n->list[i].stat))
+		if (rotated_search_is_current(s, &n->list[i].stat))
 			at = i;
 	if (at == n->count) {
 		struct stat at_path;
@@ -313,7 +234,7 @@ drop_later(const struct rotated_search *s, struct neighbours *n)
 
 		if (length >= (int)sizeof(path) ||
 		    (fstatat(n->runs_dir_fd, path, &at_path, AT_SYMLINK_NOFOLLOW) == 0 &&
-		     is_current(s, &at_path)))
+		     rotated_search_is_current(s, &at_path)))
 			return;
 		/* Deleted, or moved away: by its times. */
 		neighbour_of_fd(fd, &s->current_stat, &current);
@@ -359,7 +280,7 @@ static void
 find_copies(struct rotated_search *s, const struct timespec *current_born)
 {
 	for (size_t i = 0; i < s->count && current_born->tv_sec > 0; i++)
-		if (is_born_after(&s->parts[i].born, current_born))
+		if (neighbour_is_born_after(&s->parts[i].born, current_born))
 			set_copy(&s->parts[i], s->current->identity);
 }
 
@@ -394,13 +315,13 @@ search_once(struct rotated_search *s)
 		s->current_stat.st_size = 0;
 	neighbours_sort(&n);
 	drop_later(s, &n);
-	error = rotated_search_is_for_oldest(s) ? find_oldest(s, &n, NULL, &holder)
-	                                        : find_holder(s, &n, &holder);
+	error = rotated_search_is_for_oldest(s) ? find_oldest(s, &n, false, &holder)
+	                                        : rotated_holder_find(s, &n, &holder);
 	if (error == -ENOENT && s->mark.offset == 0 && s->mark.identity == s->current->identity &&
 	    s->current->identity != 0)
 		error = find_first_copy(s, &n, &holder);
 	for (size_t i = holder + 1; i < n.count && !error; i++)
-		if (!is_current(s, &n.list[i].stat))
+		if (!rotated_search_is_current(s, &n.list[i].stat))
 			error = add_part(s, &n, i);
 	if (!error) {
 		mark_copies(s);
@@ -409,7 +330,7 @@ search_once(struct rotated_search *s)
 		find_copies(s, &current.born);
 		mark_passed(s);
 	} else {
-		forget_parts(s);
+		rotated_search_forget_parts(s);
 	}
 	/* After they were listed, and compared with it: copies of what came behind that may be among them. */
 	s->is_rewritten = fd >= 0 && s->known.offset > 0 && neighbour_verify(fd, &s->known) == 0;

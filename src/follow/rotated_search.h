@@ -37,7 +37,8 @@ struct rotated_search {
 	struct passed passed;             /* when it began; owned */
 
 	/* What it found. */
-	int error;                  /* -ENOENT: there is no such file; other: that could not be told */
+	int error;                  /* -ENOENT: there is no such file; -EALREADY: it is one of the ends, as far as
+	                             * so few bytes tell; other: that could not be told */
 	struct generation *current; /* the end that was tried last, to which the parts lead; NULL: none was */
 	struct cursor_mark known;   /* of it */
 	struct stat current_stat;   /* of its file, if it has one */
@@ -59,6 +60,11 @@ void rotated_search_fini(struct rotated_search *s);
 
 /* Whether the mark names nothing. */
 bool rotated_search_is_for_oldest(const struct rotated_search *s);
+
+/* What was found is not taken. */
+void rotated_search_forget_parts(struct rotated_search *s);
+/* Whether a file is the end that is tried. */
+bool rotated_search_is_current(const struct rotated_search *s, const struct stat *stat);
 
 /* Searches. May block. */
 void rotated_search_run(struct rotated_search *s);

@@ -37,9 +37,9 @@ source_read(struct generation *generation, uint64_t offset, void *to, size_t len
 }
 
 bool
-source_may_have_copies(struct source *source)
+source_may_have_copies(struct source *source, int64_t since_ms)
 {
-	return source->ops->may_have_copies && source->ops->may_have_copies(source);
+	return source->ops->may_have_copies && source->ops->may_have_copies(source, since_ms);
 }
 
 bool

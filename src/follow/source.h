@@ -63,8 +63,11 @@ struct generation {
 	enum generation_state state;
 	const char *lost_reason; /* of a lost one, the gap's: "truncated", "replaced"; of one that ended:
 	                          * why something between it and what follows is lost; NULL: nothing is */
-	int64_t begun_ms;        /* since the epoch: when it was first seen. Marks at its start bear it as
-	                          * their fingerprint: what was copied later is not known to who is there */
+	int64_t begun_ms;        /* since the epoch: when it was first seen; of a copy, just before it was
+	                          * made. Marks at its start bear it: what was copied later is not known to
+	                          * who is there */
+	int64_t copies_since_ms; /* the same, by which copies of it are told from those of what its file held
+	                          * before. Marks near its start bear it */
 	/* Where the one before it ended, once a reader was led on from there with nothing missing: that is
 	 * what ids at its start name, since nothing would tell that what began there was emptied since.
 	 * Identity 0: not known. */
@@ -114,9 +117,9 @@ struct source_ops {
 	/* The generation, no longer current, in which a mark lies. As rotated_find(). */
 	int (*find)(struct source *source, const struct cursor_mark *mark,
 	            struct generation **ret_generation);
-	/* Whether the current file may have held something else since it was made: a copy of that may lie
-	 * beside it. NULL: never. */
-	bool (*may_have_copies)(struct source *source);
+	/* Whether the current file may have held something else since a time (milliseconds since the epoch;
+	 * 0: since it was made): a copy of that may lie beside it. NULL: never. */
+	bool (*may_have_copies)(struct source *source, int64_t since_ms);
 	/* Whether a file was seen to be emptied since a time (milliseconds since the epoch), with something
 	 * in it. NULL: never. */
 	bool (*was_emptied)(struct source *source, uint32_t identity, int64_t since_ms);
@@ -177,7 +180,7 @@ bool source_is_ready(const struct source *source);
 
 void source_refresh(struct source *source);
 
-bool source_may_have_copies(struct source *source);
+bool source_may_have_copies(struct source *source, int64_t since_ms);
 bool source_was_emptied(struct source *source, uint32_t identity, int64_t since_ms);
 
 /* Where those begin whose place is nowhere any more; borrowed. */

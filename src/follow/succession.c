@@ -15,9 +15,23 @@ replace_current(struct succession *s, struct file_generation *next)
 	must(!old->next || old->next == &next->generation);
 	if (!old->next)
 		old->next = generation_ref(&next->generation);
-	passed_note(&s->passed, old);
+	/* One that was emptied was left when what it holds now was begun. */
+	passed_note(&s->passed, old,
+	            next->generation.identity == old->identity ? next->generation.begun_ms : s->seen_ms);
 	s->source->current = &next->generation; /* takes the caller's reference */
 	generation_unref(&old);
+}
+
+/* The next generation on the same file. */
+static int
+make_again(const struct succession *s, struct file_generation *old, const struct stat *stat,
+           struct file_generation **ret_again)
+{
+	int error = file_generation_again(old, stat, clock_now_ms(), ret_again);
+
+	if (!error)
+		file_generation_set_begun(*ret_again, s->seen_ms, true);
+	return error;
 }
 
 void
@@ -33,7 +47,7 @@ succession_lose_current(struct succession *s, const struct stat *stat)
 	struct generation *g = s->source->current;
 	struct file_generation *again;
 
-	if (file_generation_again(file_generation_of(g), stat, clock_now_ms(), &again) < 0)
+	if (make_again(s, file_generation_of(g), stat, &again) < 0)
 		return false;
 	again->generation.changed_ms = clock_now_ms();
 	g->state = GENERATION_LOST;
@@ -56,7 +70,7 @@ make_copy(struct succession *s, struct beside_part *part, enum file_system file_
 		return NULL;
 	part->fd = -1;
 	g->generation.state = GENERATION_ENDED;
-	g->generation.copy_of = current->identity;
+	file_generation_set_copy_of(g, current->identity);
 	g->generation.known_to = g->generation.size_bytes;
 	g->generation.known_fingerprint = part->fingerprint;
 	g->generation.lost_reason = "truncated";
@@ -90,7 +104,7 @@ succession_pass_copies(struct succession *s, const struct stat *stat, struct bes
 	struct file_generation *again;
 	const char *lost;
 
-	if (file_generation_again(file_generation_of(g), stat, clock_now_ms(), &again) < 0)
+	if (make_again(s, file_generation_of(g), stat, &again) < 0)
 		return false;
 	again->generation.opened_size_bytes = 0;
 	again->generation.changed_ms = clock_now_ms();
@@ -99,7 +113,7 @@ succession_pass_copies(struct succession *s, const struct stat *stat, struct bes
 	g->state = g->size_bytes > 0 ? GENERATION_LOST : GENERATION_ENDED;
 	g->lost_reason = g->size_bytes > 0 ? "truncated" : lost;
 	for (; g != &again->generation; g = g->next)
-		passed_note(&s->passed, g);
+		passed_note(&s->passed, g, s->seen_ms);
 	g = s->source->current;
 	s->source->current = &again->generation; /* takes */
 	generation_unref(&g);
@@ -200,7 +214,7 @@ succession_lose_coming(struct succession *s, struct generation *g, const struct 
 	size_t index;
 
 	if (!find_coming(s, g, &index) || s->coming_count == SUCCESSION_MOST_COMING ||
-	    file_generation_again(file_generation_of(g), stat, clock_now_ms(), &again) < 0)
+	    make_again(s, file_generation_of(g), stat, &again) < 0)
 		return false;
 	g->state = GENERATION_LOST;
 	g->lost_reason = "truncated";
@@ -346,7 +360,7 @@ lose_passed(struct succession *s, struct generation *g)
 	struct stat stat;
 
 	if (!__atomic_load_n(&file->is_stale, __ATOMIC_RELAXED) && fstat(file->fd, &stat) == 0 &&
-	    file_generation_again(file, &stat, clock_now_ms(), &again) == 0) {
+	    make_again(s, file, &stat, &again) == 0) {
 		again->generation.state = GENERATION_ENDED;
 		again->generation.next = g->next; /* takes */
 		g->next = &again->generation;     /* takes */
@@ -368,6 +382,7 @@ succession_lose(struct succession *s, struct generation *g)
 	struct stat stat;
 	size_t index;
 
+	s->seen_ms = clock_wall_ms();
 	if (!is_current && !find_coming(s, g, &index)) {
 		lose_passed(s, g);
 		return true;

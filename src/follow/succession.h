@@ -29,6 +29,7 @@ struct succession {
 	struct file_generation *trailing[SUCCESSION_MOST_TRAILING]; /* owned references */
 	size_t trailing_count;
 	bool is_elsewhere;    /* the current file is no longer at the path */
+	int64_t seen_ms;      /* since the epoch: when what is taken in was there */
 	struct passed passed; /* those that were current */
 };
 

@@ -11,7 +11,7 @@
 
 static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-enum { MARK_BYTES = 16 };
+enum { MARK_BYTES = 16, TIME_BYTES = 6 };
 
 const char *const cursor_file_names[CURSOR_FILES] = { "stdout", "stderr" };
 
@@ -57,22 +57,36 @@ get_be(const uint8_t *from, int bytes)
 	return value;
 }
 
-void
+/* Without padding. Returns how many characters. */
+static size_t
+put_base64(char *to, const uint8_t *bytes, size_t length)
+{
+	size_t count = 0;
+
+	for (size_t bit = 0; bit < 8 * length; bit += 6) {
+		unsigned pair = (unsigned)bytes[bit / 8] << 8 | (bit / 8 + 1 < length ? bytes[bit / 8 + 1] : 0U);
+
+		to[count++] = digits[pair >> (10 - bit % 8) & 63];
+	}
+	return count;
+}
+
+size_t
 cursor_format_mark(const struct cursor_mark *mark, char ret_text[static CURSOR_MARK_TEXT_BYTES])
 {
-	uint8_t raw[MARK_BYTES + 2] = { 0 };
+	uint64_t begun_ms = (uint64_t)mark->begun_ms & CURSOR_FINGERPRINT_MASK;
+	uint8_t raw[MARK_BYTES];
+	size_t length;
 
 	must(mark->offset < CURSOR_OFFSET_LIMIT);
 	put_be(raw, 6, mark->offset << 1 | mark->is_finished);
 	put_be(raw + 6, 4, mark->identity);
-	put_be(raw + 10, 6, mark->fingerprint);
-	for (int i = 0; i < MARK_BYTES / 3 + 1; i++) {
-		uint32_t group = (uint32_t)get_be(raw + 3 * i, 3);
-		int count = i < MARK_BYTES / 3 ? 4 : 2;
-
-		for (int j = 0; j < count; j++)
-			ret_text[4 * i + j] = digits[group >> (18 - 6 * j) & 63];
-	}
+	put_be(raw + 10, 6, mark->offset > 0 ? mark->fingerprint : begun_ms);
+	length = put_base64(ret_text, raw, sizeof(raw));
+	if (!cursor_mark_is_short(mark) || begun_ms == 0)
+		return length;
+	put_be(raw, TIME_BYTES, begun_ms);
+	return length + put_base64(ret_text + length, raw, TIME_BYTES);
 }
 
 static int
@@ -87,36 +101,57 @@ digit_value(char c)
 	return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
+/* Fills that many bytes from their characters: no more, no fewer, and no bits beyond. 0 or -EINVAL. */
+static int
+get_base64(const char *text, uint8_t *bytes, size_t length)
+{
+	unsigned held = 0, held_bits = 0;
+	size_t count = 0;
+
+	while (count < length) {
+		int value = digit_value(*text++);
+
+		if (value < 0)
+			return -EINVAL;
+		held = held << 6 | (unsigned)value;
+		held_bits += 6;
+		if (held_bits < 8)
+			continue;
+		held_bits -= 8;
+		bytes[count++] = (uint8_t)(held >> held_bits);
+		held &= (1U << held_bits) - 1;
+	}
+	return held == 0 ? 0 : -EINVAL;
+}
+
 int
 cursor_parse_mark(const char *text, size_t length, struct cursor_mark *ret_mark)
 {
-	uint8_t raw[MARK_BYTES + 2];
+	uint8_t raw[MARK_BYTES], time[TIME_BYTES] = { 0 };
+	struct cursor_mark mark;
 	uint64_t offset;
 
-	if (length != CURSOR_MARK_TEXT_BYTES)
+	if (length != CURSOR_POSITION_TEXT_BYTES && length != CURSOR_MARK_TEXT_BYTES)
 		return -EINVAL;
-	for (size_t i = 0; i < MARK_BYTES / 3 + 1; i++) {
-		uint32_t group = 0;
-
-		for (size_t j = 0; j < 4; j++) {
-			size_t at = 4 * i + j;
-			int value = at < length ? digit_value(text[at]) : 0;
-
-			if (value < 0)
-				return -EINVAL;
-			group = group << 6 | (uint32_t)value;
-		}
-		put_be(raw + 3 * i, 3, group);
-	}
-	if (raw[MARK_BYTES] != 0) /* bits beyond the mark: nothing we wrote */
+	if (get_base64(text, raw, sizeof(raw)) < 0 ||
+	    (length == CURSOR_MARK_TEXT_BYTES &&
+	     get_base64(text + CURSOR_POSITION_TEXT_BYTES, time, sizeof(time)) < 0))
 		return -EINVAL;
 	offset = get_be(raw, 6);
-	*ret_mark = (struct cursor_mark){
+	mark = (struct cursor_mark){
 		.offset = offset >> 1,
 		.is_finished = offset & 1,
 		.identity = (uint32_t)get_be(raw + 6, 4),
 		.fingerprint = get_be(raw + 10, 6),
+		.begun_ms = (int64_t)get_be(time, sizeof(time)),
 	};
+	if (length == CURSOR_MARK_TEXT_BYTES && !cursor_mark_is_short(&mark))
+		return -EINVAL; /* nothing we wrote */
+	if (mark.offset == 0) {
+		mark.begun_ms = (int64_t)mark.fingerprint;
+		mark.fingerprint = 0;
+	}
+	*ret_mark = mark;
 	return 0;
 }
 
@@ -268,8 +303,7 @@ cursor_format(const struct cursor *cursor, char ret_text[static CURSOR_TEXT_BYTE
 		if (!cursor->files[i].has_mark)
 			continue;
 		memcpy(ret_text + length, mark_names[i], 3);
-		cursor_format_mark(&cursor->files[i].mark, ret_text + length + 3);
-		length += 3 + CURSOR_MARK_TEXT_BYTES;
+		length += 3 + cursor_format_mark(&cursor->files[i].mark, ret_text + length + 3);
 	}
 	if (cursor->is_end) {
 		memcpy(ret_text + length, ";end=1", 6);

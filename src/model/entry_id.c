@@ -65,8 +65,7 @@ entry_id_format_parts(const struct entry_id *id, char ret_text[static ENTRY_ID_P
 	}
 	if (id->has_mark) {
 		to = put(to, ";o=");
-		cursor_format_mark(&id->mark, to);
-		to += CURSOR_MARK_TEXT_BYTES;
+		to += cursor_format_mark(&id->mark, to);
 	}
 	if (id->is_end)
 		to = put(to, ";end=1");

@@ -5,7 +5,7 @@
  *   id     = name *(";" part)
  *   name   = a byte offset (of a single file), a seq (of recorded events), a msg_id
  *   part   = "n=" number      lines before the place (of message buses)
- *          / "o=" mark        22 characters, as in cursor.h
+ *          / "o=" mark        as in cursor.h
  *          / "end=1"          the id of the end
  *
  * A name may hold anything, so parts are read from the end: what is no part belongs to the name.

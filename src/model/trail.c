@@ -122,6 +122,7 @@ put_member(struct buf *to, const struct trail_member *member)
 			continue;
 		put_u64(to, mark->offset << 1 | mark->is_finished);
 		put_u64(to, mark->fingerprint);
+		put_u64(to, (uint64_t)mark->begun_ms);
 		put_u64(to, member->cursor.files[i].lines);
 		put_u32(to, mark->identity);
 	}
@@ -242,9 +243,11 @@ take_member(struct trail_batch *batch, struct trail_member *member)
 			continue;
 		if (!take(batch, &offset, sizeof(offset)) ||
 		    !take(batch, &mark->fingerprint, sizeof(mark->fingerprint)) ||
+		    !take(batch, &mark->begun_ms, sizeof(mark->begun_ms)) ||
 		    !take(batch, &member->cursor.files[i].lines, sizeof(uint64_t)) ||
 		    !take(batch, &mark->identity, sizeof(mark->identity)) ||
-		    offset >> 1 >= CURSOR_OFFSET_LIMIT)
+		    offset >> 1 >= CURSOR_OFFSET_LIMIT || mark->begun_ms < 0 ||
+		    mark->begun_ms > (int64_t)CURSOR_FINGERPRINT_MASK)
 			return false;
 		mark->offset = offset >> 1;
 		mark->is_finished = offset & 1;

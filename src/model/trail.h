@@ -24,7 +24,7 @@
 #include "model/cursor.h"
 
 enum {
-	TRAIL_VERSION = 2,
+	TRAIL_VERSION = 3,
 	TRAIL_HEADER_BYTES = 32,
 	TRAIL_BATCH_HEADER_BYTES = 24,
 	TRAIL_NAME_BYTES = 255, /* of a run, project or task */

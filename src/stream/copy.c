@@ -85,8 +85,7 @@ copy_move(struct place *p, const struct copy_left *left, struct generation **ret
 {
 	struct generation *g = p->generation, *copy;
 	struct source *source = g->source;
-	struct cursor_mark mark = { .offset = p->offset, .identity = g->identity,
-		                    .fingerprint = p->fingerprint };
+	struct cursor_mark mark = place_mark(g, p->offset, p->fingerprint);
 	struct place in_copy;
 	int error;
 
@@ -94,11 +93,13 @@ copy_move(struct place *p, const struct copy_left *left, struct generation **ret
 		return -EAGAIN; /* the next look leads on from it */
 	if (p->offset == 0)
 		/* Any file begins like that: what others read of it tells. */
-		mark = (struct cursor_mark){ .offset = g->known_to, .identity = g->identity,
-			                     .fingerprint = g->known_fingerprint };
+		mark = place_mark(g, g->known_to, g->known_fingerprint);
+	mark.identity = g->identity;
 	if (mark.offset == 0 || !source->ops->find)
 		return -ENOENT;
 	error = source->ops->find(source, &mark, &copy);
+	if (error == -EALREADY)
+		error = -ENOENT; /* it begins alike, and was emptied, as is known */
 	if (error == -ENOENT || error == -EAGAIN)
 		return error;
 	/* Found before its file was seen to have been emptied, it has led here: it was read. */

@@ -162,7 +162,8 @@ is_there_already(const struct feed_client *client, const struct start *start)
 		if (start->cursor.files[i].has_mark != until.files[i].has_mark ||
 		    mark->offset != there->offset || mark->is_finished != there->is_finished ||
 		    mark->identity != there->identity ||
-		    (mark->offset > 0 && mark->fingerprint != there->fingerprint))
+		    (mark->offset > 0 && mark->fingerprint != there->fingerprint) ||
+		    (cursor_mark_is_short(mark) && mark->begun_ms != there->begun_ms))
 			return false;
 	}
 	return true;

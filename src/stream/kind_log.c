@@ -95,7 +95,7 @@ put_where(char *to, const struct pass *pass, const char *mark)
 {
 	if (pass->job->kind->is_many) {
 		to = PUT_LITERAL(to, "\",\"pos\":\"");
-		to = put(to, mark, CURSOR_MARK_TEXT_BYTES);
+		to = put(to, mark, CURSOR_POSITION_TEXT_BYTES);
 		return PUT_LITERAL(to, "\"");
 	}
 	to = PUT_LITERAL(to, "\",\"n\":");
@@ -112,8 +112,8 @@ put_line_mark(char *to, const struct pass *pass)
 	struct cursor cursor = { 0 };
 
 	place_to_cursor(&line, CURSOR_STDOUT, &cursor);
-	cursor_format_mark(&cursor.files[CURSOR_STDOUT].mark, to);
-	to = PUT_LITERAL(to + CURSOR_MARK_TEXT_BYTES, ";p=");
+	to += cursor_format_mark(&cursor.files[CURSOR_STDOUT].mark, to);
+	to = PUT_LITERAL(to, ";p=");
 	return to + num_format_u64(pass->offset - line.offset, to);
 }
 
@@ -126,6 +126,7 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	bool is_end = fragment->kind != FRAGMENT_PARTIAL, lossy = false;
 	uint64_t begins = pass->offset;
 	struct cursor_mark mark;
+	size_t mark_length;
 	char *room, *to, *mark_text, of_part[CURSOR_MARK_TEXT_BYTES];
 
 	room = buf_reserve(pass->text, STREAM_ID_BYTES + opening->length_bytes + 160 +
@@ -146,8 +147,8 @@ put_event(struct pass *pass, const struct id_parts *id, const struct fragment *f
 	to = put(to, id->between, id->between_length);
 	/* Where it belongs at once: what was stored in bytes is slow to be copied in words. */
 	mark_text = job->kind->is_many && !is_end ? of_part : to;
-	cursor_format_mark(&mark, mark_text);
-	to = mark_text == to ? to + CURSOR_MARK_TEXT_BYTES : put_line_mark(to, pass);
+	mark_length = cursor_format_mark(&mark, mark_text);
+	to = mark_text == to ? to + mark_length : put_line_mark(to, pass);
 	to = put(to, id->after, id->after_length);
 	to = put(to, opening->data, opening->length_bytes);
 	to += json_escape(line, fragment->text_bytes, to, &lossy);

@@ -14,8 +14,7 @@ stream_kind_format_id_of_many(const struct stream_id *id, char ret_text[static S
 		return length;
 	place_to_cursor(&id->places[id->file], id->file, &cursor);
 	memcpy(ret_text + length, id->file == CURSOR_STDOUT ? ";o=" : ";r=", 3);
-	cursor_format_mark(&cursor.files[id->file].mark, ret_text + length + 3);
-	length += 3 + CURSOR_MARK_TEXT_BYTES;
+	length += 3 + cursor_format_mark(&cursor.files[id->file].mark, ret_text + length + 3);
 	/* An entry's number, and an id that is made of one, are counted from there. */
 	memcpy(ret_text + length, ";l=", 3);
 	return length + 3 + num_format_u64(cursor.files[id->file].lines, ret_text + length + 3);

@@ -176,12 +176,11 @@ pass_count_malformed(struct pass *pass)
 struct cursor_mark
 pass_mark(struct pass *pass)
 {
-	return (struct cursor_mark){
-		.offset = pass->offset,
-		.is_finished = pass->is_finished,
-		.identity = place_identity(pass->generation, pass->offset),
-		.fingerprint = fingerprint_at(&pass->fingerprints, pass->offset),
-	};
+	struct cursor_mark mark = place_mark(pass->generation, pass->offset,
+	                                     fingerprint_at(&pass->fingerprints, pass->offset));
+
+	mark.is_finished = pass->is_finished;
+	return mark;
 }
 
 size_t

@@ -123,12 +123,21 @@ verify_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct generati
 	return 0;
 }
 
+/* The place that the mark names is nowhere. */
+static int
+begin_after_gap(const struct cursor_mark *mark, const char *reason, struct source *source, struct place *place,
+                struct event_gap *ret_gap)
+{
+	*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
+	return start_at(source_latest(source), 0, 0, place);
+}
+
 /* At the start of a file there is nothing by which to know that it was emptied since, but that somebody
  * saw it. */
 static void
 note_emptied(const struct cursor_mark *mark, struct source *source, struct event_gap *ret_gap)
 {
-	if (mark->offset == 0 && source_was_emptied(source, mark->identity, (int64_t)mark->fingerprint))
+	if (mark->offset == 0 && source_was_emptied(source, mark->identity, mark->begun_ms))
 		*ret_gap = (struct event_gap){ .reason = "truncated", .has_from = true };
 }
 
@@ -144,8 +153,8 @@ note_older(const struct generation *g, int64_t since_ms, struct event_gap *gap)
 static void
 note_older_copies(const struct cursor_mark *mark, const struct generation *g, struct event_gap *gap)
 {
-	if (mark->fingerprint != 0)
-		note_older(g, (int64_t)mark->fingerprint + 1, gap);
+	if (mark->begun_ms != 0)
+		note_older(g, mark->begun_ms + 1, gap);
 }
 
 /* Or a copy that was made since. */
@@ -171,6 +180,44 @@ begin_at_first_copy(const struct cursor_mark *mark, struct source *source, struc
 	return start_at(copy, 0, 0, place);
 }
 
+/* What lies before the mark is so little that the file may hold another log that begins alike: the mark is in a
+ * copy, then, if there is one. */
+static int
+begin_at_short_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
+                    struct place *place, struct event_gap *ret_gap)
+{
+	struct generation *copy;
+	const char *reason;
+	int error = source->ops->find(source, mark, &copy);
+
+	if (error == -ENOENT || error == -EALREADY || error == -EACCES || error == -EPERM || error == -ENOTDIR ||
+	    (!error && copy->identity == mark->identity))
+		return 0;
+	place_fini(place);
+	if (!error)
+		error = verify_mark(mark, lines_seen, copy, place, &reason);
+	if (error || !reason)
+		return error;
+	return begin_after_gap(mark, reason, source, place, ret_gap);
+}
+
+/* As far as so few bytes tell, the mark is in the file that its source leads to; or was, when that was found. */
+static int
+begin_in_end(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
+             const struct generation *tried, struct place *place)
+{
+	struct generation *g = source->current;
+	const char *reason = "truncated";
+	int error = 0;
+
+	if (g != tried && g->identity == mark->identity)
+		error = verify_mark(mark, lines_seen, g, place, &reason);
+	if (error || !reason)
+		return error;
+	source_refresh(source);
+	return -EAGAIN;
+}
+
 int
 start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source *source,
               const struct start_progress *progress, struct place *ret_place,
@@ -182,12 +229,15 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 	const char *reason = "replaced";
 	int error = 0;
 
-	if (lines_seen < mark->is_finished)
-		reason = "cursor_invalid";
-	else if (mark->identity == g->identity)
+	if (lines_seen < mark->is_finished || lines_seen - mark->is_finished > mark->offset)
+		return begin_after_gap(mark, "cursor_invalid", source, ret_place, ret_gap);
+	if (mark->identity == g->identity)
 		error = verify_mark(mark, lines_seen, g, ret_place, &reason);
-	if (!error && !reason && mark->offset == 0 && g == source->current && source_may_have_copies(source))
+	if (!error && !reason && mark->offset == 0 && g == source->current && source_may_have_copies(source, 0))
 		return begin_at_first_copy(mark, source, ret_place, ret_gap);
+	if (!error && !reason && cursor_mark_is_short(mark) && mark->begun_ms > 0 && g == source->current &&
+	    source_may_have_copies(source, mark->begun_ms))
+		return begin_at_short_mark(mark, lines_seen, source, ret_place, ret_gap);
 	if (error || !reason)
 		return error;
 	/* Not in what this process takes for the current file. That may be a thing of the past, or
@@ -203,11 +253,12 @@ start_at_mark(const struct cursor_mark *mark, uint64_t lines_seen, struct source
 			note_emptied(mark, source, ret_gap);
 		if (error || !not_there)
 			return error;
+	} else if (error == -EALREADY) {
+		return begin_in_end(mark, lines_seen, source, g, ret_place);
 	} else if (error != -ENOENT) {
 		return error;
 	}
-	*ret_gap = (struct event_gap){ .reason = reason, .has_from = true, .from = mark->offset };
-	return start_at(source_latest(source), 0, 0, ret_place);
+	return begin_after_gap(mark, reason, source, ret_place, ret_gap);
 }
 
 static int
@@ -281,7 +332,7 @@ begin_at_identity(const struct cursor_mark *mark, int64_t since_ms, struct sourc
                   struct offload *offload, const struct start_progress *progress, struct place *ret_place,
                   struct event_gap *ret_gap)
 {
-	const struct cursor_mark start = { .identity = mark->identity, .fingerprint = (uint64_t)since_ms };
+	const struct cursor_mark start = { .identity = mark->identity, .begun_ms = since_ms };
 	struct generation *g = source->current;
 	const char *reason = "truncated";
 	int error = 0;

@@ -15,7 +15,7 @@ check_same(const struct cursor *a, const struct cursor *b)
 		must(a->files[i].lines == b->files[i].lines);
 		must(a->files[i].has_mark == b->files[i].has_mark);
 		must(x->offset == y->offset && x->is_finished == y->is_finished);
-		must(x->identity == y->identity && x->fingerprint == y->fingerprint);
+		must(x->identity == y->identity && x->fingerprint == y->fingerprint && x->begun_ms == y->begun_ms);
 	}
 }
 

@@ -14,10 +14,12 @@
 #define clock_now_ms real_now_ms
 #define clock_now_ns real_now_ns
 #define clock_wall_ms real_wall_ms
+#define clock_file_lag_ms real_file_lag_ms
 #include "base/clock.c"
 #undef clock_now_ms
 #undef clock_now_ns
 #undef clock_wall_ms
+#undef clock_file_lag_ms
 
 static int64_t now_ms = 1000000;
 
@@ -37,6 +39,12 @@ int64_t
 clock_wall_ms(void)
 {
 	return 1700000000000 + now_ms;
+}
+
+int64_t
+clock_file_lag_ms(void)
+{
+	return 0;
 }
 
 void

@@ -4,7 +4,7 @@ STREAM_FIXTURE = tests/unit/stream_fixture.c tests/unit/stream_fixture.h tests/u
 # What rotates a log under them.
 ROTATION = tests/unit/rotation.c tests/unit/rotation.h $(STREAM_FIXTURE)
 
-STREAM_TESTS = tests/unit/test_copies tests/unit/test_emptied \
+STREAM_TESTS = tests/unit/test_alike tests/unit/test_copies tests/unit/test_emptied \
 	tests/unit/test_feed tests/unit/test_feed_copies tests/unit/test_feed_edges tests/unit/test_feed_resume \
 	tests/unit/test_feed_return \
 	tests/unit/test_follow_model \
@@ -12,6 +12,9 @@ STREAM_TESTS = tests/unit/test_copies tests/unit/test_emptied \
 	tests/unit/test_renderer tests/unit/test_rotation
 check_PROGRAMS += $(STREAM_TESTS)
 TESTS += $(STREAM_TESTS)
+tests_unit_test_alike_SOURCES = tests/unit/test_alike.c $(ROTATION)
+tests_unit_test_alike_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_alike_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_copies_SOURCES = tests/unit/test_copies.c $(ROTATION)
 tests_unit_test_copies_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_copies_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

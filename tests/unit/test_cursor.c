@@ -111,6 +111,54 @@ START_TEST(what_is_sent_is_read_back)
 }
 END_TEST
 
+START_TEST(a_place_near_the_start_bears_when_it_was_read)
+{
+	const int64_t begun_ms = 1700000000123;
+	struct cursor_mark mark = { .offset = CURSOR_SHORT_BYTES - 1, .identity = 5, .fingerprint = 6,
+		                    .begun_ms = begun_ms }, back;
+	char text[CURSOR_MARK_TEXT_BYTES], other[CURSOR_MARK_TEXT_BYTES];
+
+	ck_assert_uint_eq(cursor_format_mark(&mark, text), CURSOR_MARK_TEXT_BYTES);
+	ck_assert_int_eq(cursor_parse_mark(text, CURSOR_MARK_TEXT_BYTES, &back), 0);
+	ck_assert(back.offset == mark.offset && back.fingerprint == 6 && back.begun_ms == begun_ms);
+	/* The position is the same whoever read it, and is read without the time as well. */
+	mark.begun_ms++;
+	cursor_format_mark(&mark, other);
+	ck_assert_int_eq(memcmp(text, other, CURSOR_POSITION_TEXT_BYTES), 0);
+	ck_assert_int_eq(cursor_parse_mark(text, CURSOR_POSITION_TEXT_BYTES, &back), 0);
+	ck_assert(back.offset == mark.offset && back.begun_ms == 0);
+	ck_assert_int_eq(cursor_parse_mark(text, CURSOR_MARK_TEXT_BYTES - 1, &back), -EINVAL);
+	/* Further on it bears none, and none is read. */
+	mark.offset = CURSOR_SHORT_BYTES;
+	ck_assert_uint_eq(cursor_format_mark(&mark, text), CURSOR_POSITION_TEXT_BYTES);
+	memcpy(text + CURSOR_POSITION_TEXT_BYTES, other + CURSOR_POSITION_TEXT_BYTES,
+	       CURSOR_MARK_TEXT_BYTES - CURSOR_POSITION_TEXT_BYTES);
+	ck_assert_int_eq(cursor_parse_mark(text, CURSOR_MARK_TEXT_BYTES, &back), -EINVAL);
+	/* At the very start it is all there is. */
+	mark.offset = 0;
+	ck_assert_uint_eq(cursor_format_mark(&mark, text), CURSOR_POSITION_TEXT_BYTES);
+	ck_assert_int_eq(cursor_parse_mark(text, CURSOR_POSITION_TEXT_BYTES, &back), 0);
+	ck_assert(back.begun_ms == mark.begun_ms && back.fingerprint == 0);
+}
+END_TEST
+
+START_TEST(an_id_of_places_near_the_starts_is_not_too_long)
+{
+	struct cursor c = { .is_end = true };
+	char text[CURSOR_TEXT_BYTES];
+
+	for (int i = 0; i < CURSOR_FILES; i++) {
+		c.files[i].lines = CURSOR_SHORT_BYTES - 1; /* there cannot be more */
+		c.files[i].has_mark = true;
+		c.files[i].mark = (struct cursor_mark){ .offset = CURSOR_SHORT_BYTES - 1, .begun_ms = 1 };
+	}
+	ck_assert_uint_le(cursor_format(&c, text), 100);
+	/* What a client says of lines fits all the same. */
+	c.files[CURSOR_STDOUT].lines = c.files[CURSOR_STDERR].lines = 9999999999999999999U;
+	ck_assert_uint_le(cursor_format(&c, text), CURSOR_TEXT_BYTES);
+}
+END_TEST
+
 /* Ids were given to clients: this text must be read for ever. */
 START_TEST(the_format_of_ids_does_not_change)
 {
@@ -150,6 +198,8 @@ main(void)
 	tcase_add_test(tc, what_cannot_be_parsed_is_refused);
 	tcase_add_test(tc, numbers_too_large_are_beyond_any_end);
 	tcase_add_test(tc, what_is_sent_is_read_back);
+	tcase_add_test(tc, a_place_near_the_start_bears_when_it_was_read);
+	tcase_add_test(tc, an_id_of_places_near_the_starts_is_not_too_long);
 	tcase_add_test(tc, the_format_of_ids_does_not_change);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

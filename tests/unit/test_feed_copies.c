@@ -263,6 +263,41 @@ START_TEST(where_a_run_ended_is_not_found_in_what_its_emptied_file_has_grown_to_
 }
 END_TEST
 
+/* With others at the same place of what the file holds now. */
+START_TEST(who_left_in_a_head_that_all_logs_have_is_given_the_rest_from_the_copy)
+{
+	static const char head[] = "=== agent ===\n";
+	struct feed_request request = of_all;
+	struct reader *r = reader_new_of_many(&f, &of_all), *along;
+	struct feed_id id;
+	const char *text;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", head);
+	reader_wait_lines(r, "stdout", head);
+	text = reader_event(r, "log", 0)->id;
+	ck_assert_int_eq(feed_id_parse(text, strlen(text), &id), 0);
+	along = reader_new_of_many(&f, &of_all);
+	reader_wait(along, "status", 1);
+	reader_free(&r);
+	fixture_settle(&f);
+	fixture_append(&f, "a/agent-stdout.txt", "a1\n");
+	reader_wait_lines(along, "stdout", "a1\n");
+	copy_and_empty();
+	fixture_append(&f, "a/agent-stdout.txt", head);
+	do
+		fixture_turn(&f, 5);
+	while (!strstr(reader_lines(along, "stdout"), head));
+	fixture_settle(&f);
+	request.after = &id;
+	r = reader_new_of_many(&f, &request);
+	do
+		fixture_turn(&f, 5);
+	while (!strstr(reader_lines(r, "stdout"), head));
+	ck_assert_ptr_nonnull(strstr(reader_lines(r, "stdout"), "a1\n"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -272,6 +307,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, who_left_in_a_head_that_all_logs_have_is_given_the_rest_from_the_copy);
 	tcase_add_test(tcase, what_was_noted_before_a_file_was_emptied_is_given_from_its_copy);
 	tcase_add_test(tcase, what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has);
 	tcase_add_test(tcase, a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read);

@@ -8,7 +8,7 @@
 
 #include "driven.h"
 #include "follow/file_generation.h"
-#include "follow_position.h"
+#include "follow_whereabouts.h"
 #include "stream_fixture.h"
 
 enum {
@@ -52,14 +52,14 @@ static const struct {
 
 struct remembered {
 	char id[STREAM_ID_BYTES + 1];
-	struct position at[CURSOR_FILES];
+	struct whereabouts at[CURSOR_FILES];
 };
 
 struct client {
 	struct reader *reader; /* NULL: away, or never there */
 	int hub;
 	bool has_begun;  /* its first event came */
-	struct position at[CURSOR_FILES];
+	struct whereabouts at[CURSOR_FILES];
 	struct remembered ids[REMEMBERED]; /* the last ones, and behind them where it was */
 	size_t id_count;
 };
@@ -89,13 +89,13 @@ go_wrong(const char *format, ...)
 static void
 go_wrong_for(const struct client *c, int file, const char *what, const char *text, int64_t n)
 {
-	const struct position *p = &c->at[file];
+	const struct position *p = &c->at[file].at[0];
 	const struct truth *t = &logs[file];
 
 	if (*failure)
 		return;
-	go_wrong("client %zu, %s: %s: '%.60s' n %lld; at %zu+%zu of %zu epochs%s%s%s%s%s%s%s, may skip to %zu",
-	     (size_t)(c - clients), t->name, what, text, (long long)n, p->epoch, p->offset, t->count,
+	go_wrong("client %zu, %s: %s: '%.60s' n %lld; at %zu+%zu (of %zu) of %zu epochs%s%s%s%s%s%s%s, may skip to %zu",
+	     (size_t)(c - clients), t->name, what, text, (long long)n, p->epoch, p->offset, c->at[file].count, t->count,
 	     p->has_gap ? ", gap" : "", p->is_finished ? ", finished" : "", p->is_anywhere ? ", anywhere" : "",
 	     p->is_start ? ", start" : "", p->is_lost ? ", lost" : "", p->is_touched ? ", touched" : "",
 	     p->is_back ? ", back" : "", p->may_skip_to);
@@ -188,7 +188,8 @@ remember(struct client *c, const char *id)
 	struct remembered *r = &c->ids[c->id_count++ % REMEMBERED];
 
 	memcpy(r->id, id, strlen(id) + 1);
-	memcpy(r->at, c->at, sizeof(r->at));
+	for (int i = 0; i < CURSOR_FILES; i++)
+		whereabouts_copy(&r->at[i], &c->at[i]);
 }
 
 static int
@@ -201,7 +202,7 @@ static bool
 has_all(const struct client *c, bool is_end)
 {
 	for (int i = 0; i < CURSOR_FILES; i++)
-		if (!position_has_all(&c->at[i], &logs[i], is_end))
+		if (!whereabouts_has_all(&c->at[i], &logs[i], is_end))
 			return false;
 	return true;
 }
@@ -211,7 +212,7 @@ trace(const struct client *c, const struct read_event *e)
 {
 	static size_t told;
 
-	if (is_traced && (strcmp(e->name, "log") != 0 || told++ % 64 < 12))
+	if (is_traced && (strcmp(e->name, "log") != 0 || told++ < 300))
 		fprintf(stderr, "    client %zu: %s %s %s '%.40s'%s n %lld, id %s\n", (size_t)(c - clients),
 		        e->name, event_text(e, "stream"), event_text(e, "reason"), event_text(e, "line"),
 		        event_flag(e, "partial") ? " partial" : "", (long long)event_number(e, "n"), e->id);
@@ -229,18 +230,18 @@ check_event(struct client *c, const struct read_event *e)
 		bool is_partial = event_flag(e, "partial");
 		int64_t n = event_number(e, "n");
 
-		wrong = position_take_line(&c->at[file], &logs[file], event_text(e, "line"), is_partial, n,
-		                           was_terminal);
+		wrong = whereabouts_take_line(&c->at[file], &logs[file], event_text(e, "line"), is_partial, n,
+		                              was_terminal);
 		if (cursor_parse(e->id, strlen(e->id), &cursor) < 0 ||
 		    cursor.files[file].lines != (uint64_t)n - is_partial)
 			wrong = "the id does not count its lines";
-		if (!wrong && !c->at[file].is_anywhere && truth_is_intact(&logs[file], c->at[file].epoch))
-			logs[file].epochs[c->at[file].epoch]->sights[c->hub].is_read = true;
+		if (!wrong && c->at[file].count == 1 && truth_is_intact(&logs[file], c->at[file].at[0].epoch))
+			logs[file].epochs[c->at[file].at[0].epoch]->sights[c->hub].is_read = true;
 	} else if (strcmp(e->name, "gap") == 0) {
-		wrong = position_take_gap(&c->at[file], &logs[file]);
+		wrong = whereabouts_take_gap(&c->at[file], &logs[file]);
 	} else if (strcmp(e->name, "complete") == 0 && is_quiet && !has_all(c, true)) {
 		for (int i = 0; i < CURSOR_FILES; i++)
-			if (!position_has_all(&c->at[i], &logs[i], true))
+			if (!whereabouts_has_all(&c->at[i], &logs[i], true))
 				go_wrong_for(c, i, "complete too early", "", 0);
 	}
 	if (wrong)
@@ -256,11 +257,9 @@ check_client(struct client *c)
 	struct reader *r = c->reader;
 
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		struct position *p = &c->at[i];
-
-		if (!c->has_begun)
-			p->may_skip_to = logs[i].is_at_path ? logs[i].count - 1 : logs[i].count;
-		position_look_back(p, &logs[i]);
+		for (size_t k = 0; k < c->at[i].count && !c->has_begun; k++)
+			c->at[i].at[k].may_skip_to = logs[i].count - logs[i].is_at_path;
+		whereabouts_look_back(&c->at[i], &logs[i]);
 	}
 	for (size_t i = 0; i < r->count; i++) {
 		c->has_begun = true;
@@ -320,9 +319,8 @@ settle(void)
 		if (is_terminal && !c->reader->is_over)
 			go_wrong("client %zu waits in vain for the end", i);
 		for (int file = 0; file < CURSOR_FILES; file++) {
-			if (c->at[file].is_anywhere)
-				position_set_end(&c->at[file], &logs[file]);
-			if (!c->reader->is_over && !position_has_all(&c->at[file], &logs[file], false))
+			whereabouts_set_end(&c->at[file], &logs[file]);
+			if (!c->reader->is_over && !whereabouts_has_all(&c->at[file], &logs[file], false))
 				go_wrong_for(c, file, "waits in vain", "", 0);
 		}
 	}
@@ -341,20 +339,21 @@ leave(struct client *c)
 }
 
 static void
-come(struct client *c, int hub, const struct start *start, const struct position at[CURSOR_FILES])
+come(struct client *c, int hub, const struct start *start)
 {
-	leave(c);
 	f.hub = hubs[hub];
 	c->hub = hub;
 	c->has_begun = false;
-	memcpy(c->at, at, sizeof(c->at));
 	c->reader = reader_new(&f, "r", CHANNEL_BOTH, start);
 	count_incarnations();
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		memset(c->at[i].incarnations, 0, sizeof(c->at[i].incarnations));
-		c->at[i].incarnations[hub] = incarnations[hub];
-		c->at[i].came_at = logs[i].count - logs[i].is_at_path;
-	}
+	for (int i = 0; i < CURSOR_FILES; i++)
+		for (size_t k = 0; k < c->at[i].count; k++) {
+			struct position *p = &c->at[i].at[k];
+
+			memset(p->incarnations, 0, sizeof(p->incarnations));
+			p->incarnations[hub] = incarnations[hub];
+			p->came_at = logs[i].count - logs[i].is_at_path;
+		}
 }
 
 /* The oldest epoch that this hub may take for the current one. */
@@ -381,7 +380,6 @@ static void
 subscribe(struct client *c, const uint32_t numbers[4])
 {
 	struct start start = { .kind = START_BEGINNING };
-	struct position at[CURSOR_FILES] = { 0 };
 	int hub = (int)(numbers[1] % TRUTH_HUBS);
 
 	if (numbers[2] % 4 == 0) {
@@ -390,20 +388,20 @@ subscribe(struct client *c, const uint32_t numbers[4])
 		start.kind = START_TAIL;
 		start.tail_lines = numbers[3] % 10;
 	}
-	for (int i = 0; i < CURSOR_FILES; i++) {
-		at[i].epoch = current_epoch(hub, i);
-		at[i].is_anywhere = start.kind != START_BEGINNING;
-		at[i].is_start = !at[i].is_anywhere;
-	}
-	come(c, hub, &start, at);
+	leave(c);
+	for (int i = 0; i < CURSOR_FILES; i++)
+		whereabouts_set(&c->at[i], (struct position){ .epoch = current_epoch(hub, i),
+		                                              .is_anywhere = start.kind != START_BEGINNING,
+		                                              .is_start = start.kind == START_BEGINNING });
+	come(c, hub, &start);
 }
 
 static void
 resume(struct client *c, const uint32_t numbers[4])
 {
 	size_t known = c->id_count < REMEMBERED ? c->id_count : REMEMBERED;
+	int hub = (int)(numbers[1] % TRUTH_HUBS);
 	struct start start = { .kind = START_CURSOR };
-	struct position at[CURSOR_FILES];
 	const struct remembered *r;
 
 	if (known == 0)
@@ -412,30 +410,33 @@ resume(struct client *c, const uint32_t numbers[4])
 		check_client(c);
 	r = &c->ids[(c->id_count - 1 - (numbers[2] % 2 ? 0 : numbers[3] % known)) % REMEMBERED];
 	ck_assert_int_eq(cursor_parse(r->id, strlen(r->id), &start.cursor), 0);
-	memcpy(at, r->at, sizeof(at));
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		at[i].is_back = at[i].is_led = true;
-		at[i].is_doubtful = false;
-		/* Who has followed meanwhile may know of another way on. */
-		at[i].away_to = driven_jobs() == 0 && !source_of((int)(numbers[1] % TRUTH_HUBS), i)
-		                        ? logs[i].count - logs[i].is_at_path
-		                        : 0;
-		/* Its id names a place behind the gap, which may be gone as well. */
-		at[i].is_lost |= at[i].has_gap;
-		/* There was no file: whatever is there is taken from its start. */
-		if (!start.cursor.files[i].has_mark) {
-			at[i] = (struct position){ .epoch = 0, .is_start = true };
+		whereabouts_copy(&c->at[i], &r->at[i]);
+		for (size_t k = 0; k < c->at[i].count; k++) {
+			struct position *p = &c->at[i].at[k];
+
+			p->is_back = p->is_led = true;
+			p->is_doubtful = false;
+			/* Who has followed meanwhile may know of another way on. */
+			p->away_to = driven_jobs() == 0 && !source_of(hub, i) ? logs[i].count - logs[i].is_at_path : 0;
+			/* Its id names a place behind the gap, which may be gone as well. */
+			p->is_lost |= p->has_gap;
 		}
+		/* There was no file: whatever is there is taken from its start. */
+		if (!start.cursor.files[i].has_mark)
+			whereabouts_set(&c->at[i], (struct position){ .is_start = true });
 	}
-	come(c, (int)(numbers[1] % TRUTH_HUBS), &start, at);
+	leave(c);
+	come(c, hub, &start);
 }
 
 /* By lines of the current files, which the client knows from elsewhere. */
 static void
 resume_by_number(struct client *c, const uint32_t numbers[4])
 {
+	int hub = (int)(numbers[1] % TRUTH_HUBS);
 	struct start start = { .kind = START_CURSOR };
-	struct position at[CURSOR_FILES] = { 0 };
+	struct position at[CURSOR_FILES];
 
 	settle();
 	for (int i = 0; i < CURSOR_FILES; i++) {
@@ -443,8 +444,7 @@ resume_by_number(struct client *c, const uint32_t numbers[4])
 		const struct epoch *e = truth_last(t);
 		size_t lines = 0;
 
-		at[i].is_start = true;
-		at[i].epoch = current_epoch((int)(numbers[1] % TRUTH_HUBS), i);
+		at[i] = (struct position){ .epoch = current_epoch(hub, i), .is_start = true };
 		if (!t->is_at_path)
 			continue;
 		if (at[i].epoch != t->count - 1)
@@ -459,7 +459,10 @@ resume_by_number(struct client *c, const uint32_t numbers[4])
 			lines += e->bytes[at[i].offset] == '\n';
 		at[i].is_touched = at[i].offset > 0;
 	}
-	come(c, (int)(numbers[1] % TRUTH_HUBS), &start, at);
+	leave(c);
+	for (int i = 0; i < CURSOR_FILES; i++)
+		whereabouts_set(&c->at[i], at[i]);
+	come(c, hub, &start);
 	settle();
 }
 
@@ -633,7 +636,10 @@ set_up(const struct ops *ops)
 	static const char in_memory[] = "/dev/shm";
 
 	memset(logs, 0, sizeof(logs));
-	memset(clients, 0, sizeof(clients));
+	for (size_t i = 0; i < CLIENTS; i++) {
+		clients[i].reader = NULL;
+		clients[i].id_count = 0;
+	}
 	memset(was_followed, 0, sizeof(was_followed));
 	*failure = '\0';
 	fixture_set_up_in(&f, ops->has_inotify, access(in_memory, W_OK) == 0 ? in_memory : "/tmp");
@@ -649,7 +655,8 @@ set_up(const struct ops *ops)
 	for (int h = 0; h < TRUTH_HUBS; h++)
 		hubs[h]->cache.most_bytes = ops->has_small_cache ? 20000 : 1 << 20;
 	for (int i = 0; i < CURSOR_FILES; i++) {
-		logs[i] = (struct truth){ .name = names[i], .is_dated = ops->is_dated, .note = note,
+		logs[i] = (struct truth){ .name = names[i], .is_dated = ops->is_dated,
+			                  .begins_alike = ops->begins_alike, .note = note,
 			                  .runs_dir_fd = f.runs_dir_fd };
 		snprintf(logs[i].directory, sizeof(logs[i].directory), "r");
 	}
@@ -662,12 +669,15 @@ static bool
 is_in_last(const struct client *c, int file)
 {
 	const struct truth *t = &logs[file];
-	const struct position *p = &c->at[file];
+	const struct whereabouts *w = &c->at[file];
 
 	/* While there is nothing in the last one, ids name the end of what was before it, behind which
 	 * another process may find more. */
-	return t->is_at_path && p->epoch == t->count - 1 && p->offset == truth_last(t)->length &&
-	       (p->offset > 0 || t->count == 1) && !p->has_gap && !c->reader->is_nothing_more;
+	for (size_t i = 0; i < w->count; i++)
+		if (!t->is_at_path || w->at[i].epoch != t->count - 1 || w->at[i].offset != truth_last(t)->length ||
+		    (w->at[i].offset == 0 && t->count > 1) || w->at[i].has_gap)
+			return false;
+	return !c->reader->is_nothing_more;
 }
 
 /* The run ends: all complete, and who comes back with the id of the end is told so. */
@@ -754,6 +764,7 @@ ops_make(struct ops *ops, uint64_t seed, bool has_inotify)
 	ops->has_inotify = has_inotify;
 	ops->is_dated = NEXT % 2;
 	ops->has_small_cache = NEXT % 2;
+	ops->begins_alike = seed % 4 == 0;
 	ops->count = 8 + NEXT % (OPS_MOST - 8);
 	for (size_t i = 0; i < ops->count; i++) {
 		unsigned what = NEXT % all;
@@ -785,8 +796,9 @@ print_op(const struct op *op, FILE *to)
 void
 ops_print(const struct ops *ops, FILE *to)
 {
-	fprintf(to, "%s, archives with %s%s\n", ops->has_inotify ? "inotify" : "polling",
-	        ops->is_dated ? "dates" : "numbers", ops->has_small_cache ? ", small cache" : "");
+	fprintf(to, "%s, archives with %s%s%s\n", ops->has_inotify ? "inotify" : "polling",
+	        ops->is_dated ? "dates" : "numbers", ops->begins_alike ? ", lines that begin alike" : "",
+	        ops->has_small_cache ? ", small cache" : "");
 	for (size_t i = 0; i < ops->count; i++)
 		print_op(&ops->list[i], to);
 }

@@ -19,7 +19,7 @@ struct op {
 };
 
 struct ops {
-	bool has_inotify, is_dated, has_small_cache;
+	bool has_inotify, is_dated, has_small_cache, begins_alike;
 	size_t count;
 	struct op list[OPS_MOST];
 };

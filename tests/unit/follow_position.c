@@ -34,15 +34,17 @@ is_seen(const struct position *p, const struct truth *t, size_t epoch)
 	return sight_of(p, t, epoch) != NULL;
 }
 
-/* Whether it is what another one begins with, or the other way round: too short to tell one from a copy. */
+/* Whether what is there of it is what another one begins with, or the other way round: too short to tell one
+ * from a copy. */
 static bool
 is_alike(const struct truth *t, size_t epoch)
 {
 	const struct epoch *e = t->epochs[epoch];
+	size_t length = e->kept < e->length ? e->kept : e->length;
 
 	for (size_t i = 0; i < t->count; i++) {
 		const struct epoch *other = t->epochs[i];
-		size_t common = e->length < other->length ? e->length : other->length;
+		size_t common = length < other->length ? length : other->length;
 
 		if (i != epoch && common > 0 && memcmp(e->bytes, other->bytes, common) == 0)
 			return true;
@@ -174,7 +176,6 @@ take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, 
 	p->offset = end;
 	p->is_finished = is_finished;
 	p->is_touched = true;
-	p->part_length = 0;
 	p->is_anywhere = p->is_start = p->has_gap = p->is_lost = p->is_back = false;
 	return true;
 }
@@ -190,71 +191,92 @@ is_late_end(const struct position *p, const struct truth *t, const char *text, b
 	       n == (int64_t)lines_before(e, p->offset) && (was_terminal || e->is_over);
 }
 
-/* At the start of some line, of which some may have come already. Of a part that several epochs have,
- * it is not known yet which it is of. */
 static bool
-take_anywhere(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
-              bool was_terminal)
+is_at_path(const struct truth *t, size_t epoch)
 {
-	size_t length = strlen(text), fit_count = 0;
-	struct position fitting;
+	return t->is_at_path && epoch == t->count - 1;
+}
 
-	for (size_t e = p->epoch; e < t->count; e++) {
-		const struct epoch *epoch = t->epochs[e];
-		size_t offset = 0, line = 1;
-		struct position at = *p;
+/* Whether another epoch begins with all that was read of its own: nothing tells a reader that what
+ * goes on there is not what it was in, where it could not know of the end of that, or what it was in is
+ * nowhere any more, or emptied where it lay. (A copy that goes on otherwise tells, as long as the file is at its path.) */
+static bool
+has_twin(const struct position *p, const struct truth *t, size_t epoch)
+{
+	const struct epoch *e, *other = t->epochs[epoch];
 
-		while (offset < epoch->length && line < (size_t)n)
-			line += epoch->bytes[offset++] == '\n';
-		if (line == (size_t)n && epoch->length - offset >= p->part_length &&
-		    (p->part_length == 0 || memcmp(epoch->bytes + offset, p->part, p->part_length) == 0) &&
-		    take_at(&at, t, e, offset + p->part_length, text, is_partial, n, was_terminal) &&
-		    fit_count++ == 0)
-			fitting = at;
-	}
-	if (fit_count == 0)
+	if (p->epoch >= t->count || epoch == p->epoch || p->offset == 0 || p->has_gap)
 		return false;
-	if (is_partial && fit_count > 1 && p->part_length + length <= sizeof(p->part)) {
-		memcpy(p->part + p->part_length, text, length);
-		p->part_length += length;
-	} else {
-		*p = fitting;
-	}
+	e = t->epochs[p->epoch];
+	if (other->length < p->offset || memcmp(e->bytes, other->bytes, p->offset) != 0)
+		return false;
+	if (epoch < p->epoch)
+		return p->is_back && p->is_lost; /* a copy of it is taken for its own, which is gone */
+	if (!(p->is_back && p->is_lost) && !e->is_emptied_late && !may_leave(p, t, p->epoch, p->offset) &&
+	    (is_end_seen(p, t, p->epoch) || (kept_for(p, t, p->epoch) > p->offset && is_at_path(t, epoch))))
+		return false;
+	for (size_t k = p->epoch + 1; k < epoch; k++)
+		if (!may_leave(p, t, k, 0))
+			return false;
 	return true;
 }
 
-const char *
-position_take_line(struct position *p, const struct truth *t, const char *text, bool is_partial, int64_t n,
-                   bool was_terminal)
+/* From the start of some line in this epoch on. */
+static bool
+take_anywhere(struct position *p, const struct truth *t, size_t epoch, const char *text, bool is_partial,
+              int64_t n, bool was_terminal)
 {
-	bool is_late;
+	const struct epoch *e = t->epochs[epoch];
+	size_t offset = 0;
+	int64_t line = 1;
 
-	if (p->is_anywhere)
-		return take_anywhere(p, t, text, is_partial, n, was_terminal)
-		               ? NULL
-		               : "not the start of a line";
-	if (!p->has_gap && p->epoch < t->count &&
-	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
-		return NULL;
-	is_late = !p->has_gap && is_late_end(p, t, text, is_partial, n, was_terminal);
-	/* What it is the start of: of what was not begun yet, the same epoch may follow a gap. */
-	for (size_t e = p->epoch + (p->is_touched || !p->has_gap); e < t->count; e++) {
-		struct position at = *p;
+	while (offset < e->length && line < n)
+		line += e->bytes[offset++] == '\n';
+	return line == n && take_at(p, t, epoch, offset, text, is_partial, n, was_terminal);
+}
 
-		if (!take_at(&at, t, e, 0, text, is_partial, n, was_terminal))
+const char *
+position_take_line(const struct position *p, const struct truth *t, const char *text, bool is_partial,
+                   int64_t n, bool was_terminal, struct position next[POSITION_NEXT], size_t *count)
+{
+	const char *wrong = p->is_anywhere ? "not the start of a line" : "not what comes next";
+	struct position at = *p;
+
+	*count = 0;
+	if (!p->is_anywhere && !p->has_gap && p->epoch < t->count &&
+	    take_at(&at, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
+		next[(*count)++] = at;
+	for (size_t e = 0; e < t->count; e++) {
+		at = *p;
+		if (p->is_anywhere) {
+			if (e >= p->epoch && take_anywhere(&at, t, e, text, is_partial, n, was_terminal))
+				next[(*count)++] = at;
 			continue;
-		if (!may_land(p, t, e))
-			return is_late ? NULL : "something was left out";
-		*p = at;
-		return NULL;
+		}
+		if (has_twin(p, t, e) && take_at(&at, t, e, p->offset, text, is_partial, n, was_terminal)) {
+			at.is_doubtful = true; /* that is a copy, as far as is known */
+			next[(*count)++] = at;
+			continue;
+		}
+		/* What it is the start of: of what was not begun yet, the same epoch may follow a gap. */
+		if (e < p->epoch + (p->is_touched || !p->has_gap) ||
+		    !take_at(&at, t, e, 0, text, is_partial, n, was_terminal))
+			continue;
+		if (may_land(p, t, e))
+			next[(*count)++] = at;
+		else
+			wrong = "something was left out";
 	}
-	if (is_late)
+	if (*count == 0 && !p->is_anywhere && !p->has_gap && is_late_end(p, t, text, is_partial, n, was_terminal))
+		next[(*count)++] = *p;
+	if (*count > 0)
 		return NULL;
 	/* A gap may name what is lost between the halves of a copy and its original. */
+	at = *p;
 	if (p->has_gap && p->epoch < t->count &&
-	    take_at(p, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
+	    take_at(&at, t, p->epoch, p->offset, text, is_partial, n, was_terminal))
 		return "a gap before what comes next";
-	return "not what comes next";
+	return wrong;
 }
 
 /* The last one with something in it before another. */
@@ -297,7 +319,6 @@ position_take_gap(struct position *p, const struct truth *t)
 	/* Of one that began somewhere it is not known what it has passed. */
 	p->is_lost |= p->is_anywhere || (p->is_start && p->epoch < p->may_skip_to);
 	p->has_gap = true;
-	p->part_length = 0;
 	p->is_anywhere = p->is_start = false;
 	return NULL;
 }
@@ -322,6 +343,13 @@ position_has_all(const struct position *p, const struct truth *t, bool is_end)
 {
 	size_t last = t->count;
 
+	for (size_t e = p->epoch + 1; e < t->count; e++) {
+		struct position twin = *p;
+
+		twin.epoch = e;
+		if (has_twin(p, t, e) && position_has_all(&twin, t, is_end))
+			return true;
+	}
 	if (p->is_anywhere || t->count == 0 || p->epoch >= t->count)
 		return true;
 	/* The last one with something in it. */
@@ -345,15 +373,18 @@ position_has_all(const struct position *p, const struct truth *t, bool is_end)
 	return true;
 }
 
-void
-position_set_end(struct position *p, const struct truth *t)
+bool
+position_set_end(struct position *p, const struct truth *t, size_t empty_count)
 {
-	p->part_length = 0;
+	for (size_t i = 0; i < empty_count; i++)
+		if (i + 1 >= t->count || t->epochs[t->count - 1 - i]->length > 0)
+			return false;
 	p->is_anywhere = p->is_start = false;
 	if (t->count == 0)
-		return;
-	p->epoch = t->count - 1;
+		return true;
+	p->epoch = t->count - 1 - empty_count;
 	p->offset = t->epochs[p->epoch]->length;
+	return true;
 }
 
 void

@@ -11,8 +11,6 @@ struct position {
 	size_t epoch, offset;
 	bool is_finished;   /* the line before offset was, without an end in the file */
 	bool is_anywhere;   /* begins somewhere: at the end, some lines before it */
-	char part[16];      /* and this came of its line, which may be of several epochs */
-	size_t part_length;
 	bool is_start;      /* begins at the start of a file, this one or up to may_skip_to */
 	size_t may_skip_to; /* epochs before this one were over when it came */
 	size_t away_to;     /* epochs before this one were over when it came back */
@@ -28,14 +26,20 @@ struct position {
 	unsigned incarnations[TRUTH_HUBS]; /* who it has followed with since it came; 0: not there */
 };
 
-/* Both return NULL, or what is wrong. */
-const char *position_take_line(struct position *p, const struct truth *t, const char *text,
-                               bool is_partial, int64_t n, bool was_terminal);
+enum { POSITION_NEXT = TRUTH_EPOCHS + 1 };
+
+/* Where a reader at p may be behind that event: the same bytes may be in several epochs. NULL; or, where
+ * it can be nowhere, what is wrong. */
+const char *position_take_line(const struct position *p, const struct truth *t, const char *text,
+                               bool is_partial, int64_t n, bool was_terminal,
+                               struct position next[POSITION_NEXT], size_t *count);
+/* NULL, or what is wrong. */
 const char *position_take_gap(struct position *p, const struct truth *t);
 /* Whether all that can be delivered was; is_end: parts of lines, too. */
 bool position_has_all(const struct position *p, const struct truth *t, bool is_end);
-/* The end of what there is, as it is now. */
-void position_set_end(struct position *p, const struct truth *t);
+/* The end of what there is, as it is now: of the last one, or of one before so many that are empty, which may be
+ * written to late. False: there are not so many. */
+bool position_set_end(struct position *p, const struct truth *t, size_t empty_count);
 /* Of one that came back and was given nothing: whether what it names can still be found. */
 void position_look_back(struct position *p, const struct truth *t);
 

@@ -32,6 +32,7 @@ struct epoch {
 	char *bytes;
 	size_t length, capacity;
 	size_t lines_begun;
+	bool owes_name;     /* of the last one there is but what all begin with */
 	size_t kept;        /* of them, from the start on, on the disk all the time */
 	bool is_over;       /* another one came */
 	bool is_broken;     /* truncated, deleted, hidden, copied: a gap may be in order */
@@ -53,6 +54,7 @@ struct archive {
 struct truth {
 	char directory[16];
 	const char *name;
+	bool begins_alike;  /* lines have something before their names, of which parts of them may consist */
 	bool is_dated;      /* archives bear dates; else numbers, of which 1 is the newest */
 	struct epoch *epochs[TRUTH_EPOCHS];
 	size_t count;

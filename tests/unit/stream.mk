@@ -39,7 +39,8 @@ tests_unit_test_feed_return_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_feed_return_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)
 tests_unit_test_follow_model_SOURCES = tests/unit/test_follow_model.c tests/unit/driven.c \
 	tests/unit/driven.h tests/unit/follow_ops.c tests/unit/follow_ops.h \
-	tests/unit/follow_position.c tests/unit/follow_position.h tests/unit/follow_truth.c \
+	tests/unit/follow_position.c tests/unit/follow_position.h \
+	tests/unit/follow_whereabouts.c tests/unit/follow_whereabouts.h tests/unit/follow_truth.c \
 	tests/unit/follow_truth.h $(STREAM_FIXTURE)
 tests_unit_test_follow_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_follow_model_LDADD = $(STREAM_LIBS) $(UNIT_LIBS)

@@ -108,7 +108,9 @@ is_smaller_than_counted(const struct generation *generation)
 {
 	const struct lore *lore = generation->lore[LORE_LINES];
 
-	return index_of(generation)->scanned_bytes > generation->size_bytes &&
+	/* (Of one that has ended, what is written late is not known.) */
+	return generation->state == GENERATION_LIVE &&
+	       index_of(generation)->scanned_bytes > generation->size_bytes &&
 	       generation->source->looked > lore->looks_begun;
 }
 

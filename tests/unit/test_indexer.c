@@ -29,6 +29,20 @@ START_TEST(what_was_counted_and_is_not_there_any_more_says_that_the_file_was_rew
 }
 END_TEST
 
+/* Its size is that of when it was found, and no look changes that. */
+START_TEST(what_was_written_late_to_a_file_that_has_ended_does_not_say_that_it_was_rewritten)
+{
+	uint64_t offset;
+
+	count_all();
+	memory.generation->size_bytes--;
+	memory.generation->state = GENERATION_ENDED;
+	memory.source.looked = ++memory.source.looks_begun;
+	ck_assert_int_ne(indexer_offset_of(memory.generation, 1, &offset), -ESTALE);
+	ck_assert_uint_eq(memory.rewritten, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -39,6 +53,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, memory_set_up, memory_tear_down);
 	tcase_add_test(tc, what_was_counted_and_is_not_there_any_more_says_that_the_file_was_rewritten);
+	tcase_add_test(tc, what_was_written_late_to_a_file_that_has_ended_does_not_say_that_it_was_rewritten);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -148,7 +148,7 @@ take_at(struct position *p, const struct truth *t, size_t epoch, size_t offset, 
 	size_t length = strlen(text), end = offset + length;
 	bool is_finished = false;
 
-	if (end > e->length || memcmp(e->bytes + offset, text, length) != 0 ||
+	if (end > e->length || (length > 0 && memcmp(e->bytes + offset, text, length) != 0) ||
 	    n != (int64_t)lines_before(e, offset) + 1)
 		return false;
 	if (is_partial) {

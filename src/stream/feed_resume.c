@@ -203,10 +203,8 @@ put_own_mark(const struct feed *feed, const struct feed_id *id, struct start *st
 	start->noted_files &= ~(1U << id->file);
 	start->cursor.files[id->file].has_mark = true;
 	*mark = id->mark;
-	if (id->lines > 0)
-		start->cursor.files[id->file].lines = id->lines;
-	if (start->cursor.files[id->file].lines == 0 && id->mark.is_finished)
-		start->cursor.files[id->file].lines = 1;
+	/* (What the trail has counted may be of another file.) */
+	start->cursor.files[id->file].lines = id->lines > 0 ? id->lines : id->mark.is_finished;
 	start->exact_files |= 1U << id->file;
 }
 

@@ -298,6 +298,39 @@ START_TEST(who_left_in_a_head_that_all_logs_have_is_given_the_rest_from_the_copy
 }
 END_TEST
 
+/* One that came back, was led on to another file, which has fewer bytes than the one before had lines, and left. */
+START_TEST(a_place_in_a_file_is_not_counted_by_the_lines_of_the_one_before_it)
+{
+	struct feed_request request = of_all;
+	struct reader *r = reader_new_of_many(&f, &of_all);
+	struct feed_id id;
+	const char *text;
+
+	fixture_put_run(&f, "a", "running", -1);
+	fixture_append(&f, "a/agent-stdout.txt", "1\n2\n3\n4\n5\n6\n7\n8\n");
+	reader_wait_lines(r, "stdout", "1\n2\n3\n4\n5\n6\n7\n8\n");
+	fixture_pass(&f, 1500); /* the trail has a place behind them */
+	fixture_append(&f, "a/agent-stdout.txt", "9\n");
+	reader_wait(r, "log", 9);
+	text = reader_event(r, "log", 8)->id;
+	ck_assert_int_eq(feed_id_parse(text, strlen(text), &id), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	fixture_rename(&f, "a/agent-stdout.txt", "a/agent-stdout.txt.1");
+	fixture_append(&f, "a/agent-stdout.txt", "a\nb\nc\n");
+	request.after = &id;
+	r = reader_new_of_many(&f, &request);
+	reader_wait(r, "log", 3);
+	text = reader_event(r, "log", 1)->id;
+	ck_assert_int_eq(feed_id_parse(text, strlen(text), &id), 0);
+	reader_free(&r);
+	fixture_restart(&f, false);
+	r = reader_new_of_many(&f, &request);
+	reader_wait_lines(r, "stdout", "c\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -308,6 +341,7 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, who_left_in_a_head_that_all_logs_have_is_given_the_rest_from_the_copy);
+	tcase_add_test(tcase, a_place_in_a_file_is_not_counted_by_the_lines_of_the_one_before_it);
 	tcase_add_test(tcase, what_was_noted_before_a_file_was_emptied_is_given_from_its_copy);
 	tcase_add_test(tcase, what_a_copy_lacks_of_what_was_noted_is_told_behind_what_it_has);
 	tcase_add_test(tcase, a_history_is_read_in_the_copy_of_a_file_that_was_emptied_while_it_was_read);

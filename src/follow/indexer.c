@@ -61,9 +61,22 @@ free_index(struct lore *lore)
 
 static const struct lore_kind kind = { .make = make_index, .learn = count_slice, .free = free_index };
 
+/* What was counted was there before a look that saw less: the file was emptied in between, and has grown again to
+ * no less than was known, so that no look can tell. (Of one that has ended, what is written late is not known.) */
+static bool
+is_smaller_than_counted(const struct generation *generation)
+{
+	const struct lore *lore = generation->lore[LORE_LINES];
+
+	return lore && !lore->is_busy && generation->state == GENERATION_LIVE &&
+	       lore->reached_bytes > generation->size_bytes && generation->source->looked > lore->looks_begun;
+}
+
 int
 indexer_reach(struct offload *offload, struct generation *generation, uint64_t upto)
 {
+	if (is_smaller_than_counted(generation))
+		lore_forget(generation, LORE_LINES);
 	return lore_reach(offload, generation, LORE_LINES, &kind, upto);
 }
 
@@ -101,19 +114,6 @@ indexer_lines_before(struct generation *generation, uint64_t offset, uint64_t *r
 	return 0;
 }
 
-/* What was counted was there before a look that saw less: the file was emptied in between, and has grown again to
- * no less than was known, so that no look can tell. */
-static bool
-is_smaller_than_counted(const struct generation *generation)
-{
-	const struct lore *lore = generation->lore[LORE_LINES];
-
-	/* (Of one that has ended, what is written late is not known.) */
-	return generation->state == GENERATION_LIVE &&
-	       index_of(generation)->scanned_bytes > generation->size_bytes &&
-	       generation->source->looked > lore->looks_begun;
-}
-
 int
 indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_offset)
 {
@@ -126,7 +126,7 @@ indexer_offset_of(struct generation *generation, uint64_t lines, uint64_t *ret_o
 		*ret_offset = 0;
 		return 0;
 	}
-	if (lines > index_of(generation)->lines || is_smaller_than_counted(generation)) {
+	if (lines > index_of(generation)->lines) {
 		/* The caller counted in a file that is not the one that was indexed. */
 		source_rewritten(generation);
 		return -ESTALE;

@@ -69,6 +69,15 @@ lore_reach(struct offload *offload, struct generation *generation, enum lore_sub
 	return -EAGAIN;
 }
 
+void
+lore_forget(struct generation *generation, enum lore_subject subject)
+{
+	struct lore *lore = lore_of(generation, subject);
+
+	generation->lore[subject] = NULL;
+	lore->kind->free(lore);
+}
+
 struct lore *
 lore_of(const struct generation *generation, enum lore_subject subject)
 {

@@ -16,6 +16,9 @@
 int lore_reach(struct offload *offload, struct generation *generation, enum lore_subject subject,
                const struct lore_kind *kind, uint64_t upto);
 
+/* It is learned anew by who asks next; nobody may be learning. */
+void lore_forget(struct generation *generation, enum lore_subject subject);
+
 /* What is known, which nobody is busy with: once lore_reach() said 0, and until it is called again. */
 struct lore *lore_of(const struct generation *generation, enum lore_subject subject);
 

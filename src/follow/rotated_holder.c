@@ -60,7 +60,7 @@ goes_on_from(const struct rotated_part *later, const struct rotated_part *earlie
 	return likeness == NEIGHBOUR_COPY || likeness == NEIGHBOUR_COPY_MAYBE;
 }
 
-/* Whether it may be a copy that was made since. An older file may have been written over; but the one before it may
+/* Whether it may be a copy that was made since (what was put back keeps its time). An older file may have been written over; but the one before it may
  * have been written to late. end_stat: of the file, which holds the mark: what that held before it was emptied
  * was copied before that was written which it holds now; or NULL. */
 static bool
@@ -68,7 +68,8 @@ may_be_copy(const struct neighbour *at, const struct timespec *since, const stru
 {
 	if (!end_stat)
 		return neighbour_is_born_after(&at->born, since) || neighbour_compare_times(&at->stat.st_mtim, since) > 0;
-	return neighbour_is_born_after(&at->born, since) && !neighbour_is_born_after(&at->born, &end_stat->st_mtim);
+	return neighbour_is_born_after(&at->born, since) && neighbour_compare_times(&at->stat.st_mtim, since) > 0 &&
+	       !neighbour_is_born_after(&at->born, &end_stat->st_mtim);
 }
 
 /* Finds the first copy of those that were made since; end_fd: as fd_of_end_with_mark() has it. */
@@ -126,6 +127,28 @@ find_copy_of_short(struct rotated_search *s, const struct neighbours *n, size_t 
 	return error == -ENOENT ? find_copy_since(s, n, &perhaps_since, end_fd, ret_index) : error;
 }
 
+/* When the file of the mark was made; zero: that is not known. */
+static struct timespec
+birth_of_file(const struct rotated_search *s)
+{
+	const struct passed_one *passed = passed_find(&s->passed, s->mark.identity);
+
+	for (int i = 0; i < 2; i++)
+		if (s->ends[i]->identity == s->mark.identity)
+			return file_generation_of(s->ends[i])->born;
+	return passed ? passed->born : (struct timespec){ 0 };
+}
+
+/* Of a short mark without a time: what was there before its file, and not written to since, is no copy of it. */
+static bool
+is_alike_by_chance(const struct rotated_search *s, const struct neighbour *at)
+{
+	struct timespec born = birth_of_file(s);
+
+	return cursor_mark_is_short(&s->mark) && at->born.tv_sec > 0 && neighbour_is_born_after(&born, &at->born) &&
+	       neighbour_is_born_after(&born, &at->stat.st_mtim);
+}
+
 /* By identity first: a copy, too, begins with the same bytes. */
 int
 rotated_holder_find(struct rotated_search *s, const struct neighbours *n, size_t *ret_index)
@@ -137,7 +160,8 @@ rotated_holder_find(struct rotated_search *s, const struct neighbours *n, size_t
 		for (size_t i = n->count; i > 0 && !error && !holds; i--) {
 			const struct neighbour *at = &n->list[i - 1];
 
-			if ((at->identity == s->mark.identity) == by_content || rotated_search_is_current(s, &at->stat))
+			if ((at->identity == s->mark.identity) == by_content || rotated_search_is_current(s, &at->stat) ||
+			    (by_content && is_alike_by_chance(s, at)))
 				continue;
 			error = open_holder(s, n, i - 1, &s->parts[0], &holds);
 			*ret_index = i - 1;

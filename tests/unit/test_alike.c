@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rotation.h"
@@ -55,9 +56,19 @@ START_TEST(what_the_writer_of_a_renamed_log_wrote_late_is_not_sent_again_to_who_
 }
 END_TEST
 
+static void
+leave_out_time(char id[static STREAM_ID_BYTES + 1])
+{
+	char *mark = strstr(id, ";o=");
+
+	ck_assert_ptr_nonnull(mark);
+	ck_assert_uint_eq(strlen(mark + 3), CURSOR_MARK_TEXT_BYTES);
+	mark[3 + CURSOR_POSITION_TEXT_BYTES] = '\0';
+}
+
 START_TEST(an_id_that_bears_no_time_is_of_the_file_that_holds_it)
 {
-	char id[STREAM_ID_BYTES + 1], *mark;
+	char id[STREAM_ID_BYTES + 1];
 	struct reader *r;
 
 	fixture_append(&f, OUT, HEAD "old\n");
@@ -65,10 +76,46 @@ START_TEST(an_id_that_bears_no_time_is_of_the_file_that_holds_it)
 	fixture_append(&f, OUT, HEAD);
 	r = rotation_reader(&f, HEAD);
 	rotation_leave(&r, id);
-	mark = strstr(id, ";o=");
-	ck_assert_ptr_nonnull(mark);
-	ck_assert_uint_eq(strlen(mark + 3), CURSOR_MARK_TEXT_BYTES);
-	mark[3 + CURSOR_POSITION_TEXT_BYTES] = '\0';
+	leave_out_time(id);
+	fixture_append(&f, OUT, "new\n");
+	r = come_back_until(id, "new\n");
+	ck_assert_str_eq(reader_lines(r, "stdout"), "new\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 0);
+}
+END_TEST
+
+START_TEST(an_id_that_bears_no_time_is_not_of_the_log_before_its_own)
+{
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, HEAD "old\n");
+	fixture_rename(&f, OUT, OUT ".1");
+	rotation_pass_a_tick(&f);
+	fixture_append(&f, OUT, HEAD);
+	r = rotation_reader(&f, HEAD);
+	rotation_leave(&r, id);
+	leave_out_time(id);
+	fixture_truncate(&f, OUT);
+	fixture_append(&f, OUT, "new\n");
+	r = come_back_until(id, "new\n");
+	ck_assert_str_eq(reader_lines(r, "stdout"), "new\n");
+	ck_assert_uint_eq(reader_count(r, "gap"), 1);
+}
+END_TEST
+
+START_TEST(an_old_log_that_was_put_back_does_not_say_that_the_one_that_begins_alike_was_emptied)
+{
+	static const struct timespec then[2] = { { .tv_sec = 1500000000 }, { .tv_sec = 1500000000 } };
+	char id[STREAM_ID_BYTES + 1];
+	struct reader *r;
+
+	fixture_append(&f, OUT, HEAD);
+	r = rotation_reader(&f, HEAD);
+	rotation_leave(&r, id);
+	rotation_put(&f, OUT ".2", HEAD "old\n");
+	ck_assert_int_eq(utimensat(f.runs_dir_fd, OUT ".2", then, 0), 0);
+	rotation_pass_a_tick(&f);
 	fixture_append(&f, OUT, "new\n");
 	r = come_back_until(id, "new\n");
 	ck_assert_str_eq(reader_lines(r, "stdout"), "new\n");
@@ -174,6 +221,8 @@ add_tests(TCase *tc)
 {
 	tcase_add_test(tc, what_the_writer_of_a_renamed_log_wrote_late_is_not_sent_again_to_who_comes_back_to_one_that_begins_alike);
 	tcase_add_test(tc, an_id_that_bears_no_time_is_of_the_file_that_holds_it);
+	tcase_add_test(tc, an_id_that_bears_no_time_is_not_of_the_log_before_its_own);
+	tcase_add_test(tc, an_old_log_that_was_put_back_does_not_say_that_the_one_that_begins_alike_was_emptied);
 	tcase_add_test(tc, who_comes_back_to_a_log_that_was_emptied_and_begins_alike_is_led_through_the_copies_made_since);
 	tcase_add_test(tc, a_copy_made_before_a_line_was_begun_does_not_hold_the_rest_of_it);
 	tcase_add_test(tc, what_is_shorter_than_a_log_was_when_it_was_made_is_no_copy_of_it);

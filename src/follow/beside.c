@@ -64,8 +64,8 @@ note(struct beside *b, const struct neighbours *n)
 			newest_made = n->list[i].born;
 	}
 	free(b->noted);
-	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest, .newest_made = newest_made, .count = n->count,
-		              .noted = noted };
+	*b = (struct beside){ .is_listed = true, .changed = n->changed, .newest = newest,
+		              .newest_made = newest_made, .count = n->count, .noted = noted };
 	return 0;
 }
 

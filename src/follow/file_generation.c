@@ -143,7 +143,6 @@ void
 file_generation_set_copy_of(struct file_generation *g, uint32_t identity)
 {
 	const struct timespec *made = g->born.tv_sec > 0 ? &g->born : &g->modified;
-
 	int64_t begun_ms = 0; /* of a time that is none */
 
 	if (made->tv_sec > 0 && made->tv_sec <= (int64_t)(CURSOR_FINGERPRINT_MASK / 1000))

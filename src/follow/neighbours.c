@@ -373,14 +373,13 @@ neighbour_holds(int fd, const struct cursor_mark *mark)
 static bool
 is_too_short_for_copy(int fd, int longer_fd)
 {
-	struct neighbour at, longer;
-	struct stat stat;
+	struct neighbour at = { 0 };
+	struct stat longer;
 
-	if (fstat(longer_fd, &stat) < 0)
+	if (fstat(longer_fd, &longer) < 0)
 		return false;
-	longer.stat = stat;
-	neighbour_of_fd(fd, &stat, &at);
-	return neighbour_is_born_after(&at.born, &longer.stat.st_mtim);
+	note_birth(fd, "", AT_EMPTY_PATH, &at);
+	return neighbour_is_born_after(&at.born, &longer.st_mtim);
 }
 
 enum neighbour_likeness

@@ -37,8 +37,9 @@ void rotated_free(struct rotated **rotated);
  * its `next` leads to the current one; where something between two of them is lost, the first has a
  * lost_reason); -EAGAIN: being looked for, the source's listeners
  * will be called; -ENOENT: no such file; -EALREADY: the current one, or what comes last, as far as so
- * few bytes tell; other -errno: that could not be told, and is asked again after a look. Where the oldest was looked for, what it is, or
- * the current one if there is none, says in older_lost whether there was more.
+ * few bytes tell; other -errno: that could not be told, and is asked again after a look. Where the
+ * oldest was looked for, what it is, or the current one if there is none, says in older_lost whether
+ * there was more.
  */
 int rotated_find(struct rotated *rotated, const struct cursor_mark *mark,
                  struct generation **ret_generation);

@@ -60,16 +60,18 @@ goes_on_from(const struct rotated_part *later, const struct rotated_part *earlie
 	return likeness == NEIGHBOUR_COPY || likeness == NEIGHBOUR_COPY_MAYBE;
 }
 
-/* Whether it may be a copy that was made since (what was put back keeps its time). An older file may have been written over; but the one before it may
- * have been written to late. end_stat: of the file, which holds the mark: what that held before it was emptied
- * was copied before that was written which it holds now; or NULL. */
+/* Whether it may be a copy that was made since: also over an older file. end_stat: of the file, if that holds the
+ * mark, or NULL: what it held before it was emptied was copied before that was written which it holds now; the one
+ * before it may have been written to late, and what was put back keeps its time. */
 static bool
 may_be_copy(const struct neighbour *at, const struct timespec *since, const struct stat *end_stat)
 {
+	bool is_made = neighbour_is_born_after(&at->born, since);
+	bool is_written = neighbour_compare_times(&at->stat.st_mtim, since) > 0;
+
 	if (!end_stat)
-		return neighbour_is_born_after(&at->born, since) || neighbour_compare_times(&at->stat.st_mtim, since) > 0;
-	return neighbour_is_born_after(&at->born, since) && neighbour_compare_times(&at->stat.st_mtim, since) > 0 &&
-	       !neighbour_is_born_after(&at->born, &end_stat->st_mtim);
+		return is_made || is_written;
+	return is_made && is_written && !neighbour_is_born_after(&at->born, &end_stat->st_mtim);
 }
 
 /* Finds the first copy of those that were made since; end_fd: as fd_of_end_with_mark() has it. */
@@ -117,8 +119,9 @@ find_copy_since(struct rotated_search *s, const struct neighbours *n, const stru
 static int
 find_copy_of_short(struct rotated_search *s, const struct neighbours *n, size_t *ret_index)
 {
+	struct timespec since = clock_end_of_ms(s->mark.begun_ms);
 	/* As a file of that moment may bear it. */
-	struct timespec since = clock_end_of_ms(s->mark.begun_ms), perhaps_since = clock_end_of_ms(s->mark.begun_ms - clock_file_lag_ms());
+	struct timespec perhaps_since = clock_end_of_ms(s->mark.begun_ms - clock_file_lag_ms());
 	int end_fd = fd_of_end_with_mark(s);
 	int error = find_copy_since(s, n, &since, end_fd, ret_index);
 
